@@ -1,0 +1,11 @@
+// Tests run as CommonJS through swc; worker threads load the TypeScript sources with Node's own type stripping.
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+  },
+  workerIdleMemoryLimit: '1500MB',
+  testTimeout: 60_000,
+};
