@@ -1,0 +1,197 @@
+import type { ByteString } from '../model/byte-string.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { damaged } from './format.ts';
+
+/** Type numbers of the entry tree (format §7). */
+export const ENTRY = { tombstone: 0, file: 1, directory: 2, symlink: 3, fifo: 4, socket: 5, characterDevice: 6, blockDevice: 7, stream: 8 } as const;
+export type EntryType = (typeof ENTRY)[keyof typeof ENTRY];
+
+export const FLAG = { racy: 1, sparse: 2, changed: 4, linked: 8, xattrs: 16, listed: 32, unreadable: 64 } as const;
+
+/** One chunk of an entry: which bytes, in which pack (a number of the root's table), how many. */
+export interface ChunkRef {
+  readonly id: Uint8Array;
+  readonly pack: number;
+  readonly length: number;
+}
+
+export interface Xattr {
+  readonly name: ByteString;
+  readonly value: Uint8Array;
+}
+
+export interface EntryCommon {
+  readonly flags: number;
+  /** The low 12 bits of st_mode. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+}
+
+export interface FileBody extends EntryCommon {
+  readonly type: typeof ENTRY.file | typeof ENTRY.stream;
+  readonly size: number;
+  readonly ctimeSeconds: number;
+  readonly ctimeNanoseconds: number;
+  readonly inode: bigint;
+  /** Same for all names of one hard-linked file; 16 bytes. */
+  readonly linkGroup?: Uint8Array;
+  readonly xattrs?: readonly Xattr[];
+  /** Chunks in order; with FLAG.listed they name list chunks instead. */
+  readonly refs: readonly ChunkRef[];
+}
+
+export interface DirectoryBody extends EntryCommon {
+  readonly type: typeof ENTRY.directory;
+  readonly xattrs?: readonly Xattr[];
+}
+
+export interface SymlinkBody extends EntryCommon {
+  readonly type: typeof ENTRY.symlink;
+  readonly target: ByteString;
+  readonly xattrs?: readonly Xattr[];
+}
+
+export interface SpecialBody extends EntryCommon {
+  readonly type: typeof ENTRY.fifo | typeof ENTRY.socket | typeof ENTRY.characterDevice | typeof ENTRY.blockDevice;
+  readonly major: number;
+  readonly minor: number;
+}
+
+export type EntryBody = FileBody | DirectoryBody | SymlinkBody | SpecialBody;
+
+/** An entry as readers see it. The path is relative; the root directory has the empty path. */
+export type Entry = EntryBody & { readonly path: ByteString };
+
+export function isFile(body: EntryBody): body is FileBody {
+  return body.type === ENTRY.file || body.type === ENTRY.stream;
+}
+
+export function encodeBody(body: EntryBody, writer: ByteWriter): void {
+  writer.u8(body.type).varint(body.flags).varint(body.mode).varint(body.uid).varint(body.gid).zigzag(body.mtimeSeconds).varint(body.mtimeNanoseconds);
+  switch (body.type) {
+    case ENTRY.file:
+    case ENTRY.stream:
+      return encodeFile(body, writer);
+    case ENTRY.directory:
+      return encodeXattrs(body, writer);
+    case ENTRY.symlink:
+      writer.varint(body.target.length).latin1(body.target);
+      return encodeXattrs(body, writer);
+    default:
+      writer.varint(body.major).varint(body.minor);
+  }
+}
+
+function encodeFile(body: FileBody, writer: ByteWriter): void {
+  writer.varint(body.size).zigzag(body.ctimeSeconds).varint(body.ctimeNanoseconds);
+  writer.u32(Number((body.inode >> 32n) & 0xffffffffn)).u32(Number(body.inode & 0xffffffffn));
+  if (body.flags & FLAG.linked) writer.bytes(body.linkGroup ?? new Uint8Array(16));
+  encodeXattrs(body, writer);
+  writer.varint(body.refs.length);
+  for (const ref of body.refs) encodeRef(ref, writer);
+}
+
+export function encodeRef(ref: ChunkRef, writer: ByteWriter): void {
+  writer.bytes(ref.id).varint(ref.pack).varint(ref.length);
+}
+
+function encodeXattrs(body: { flags: number; xattrs?: readonly Xattr[] }, writer: ByteWriter): void {
+  if (!(body.flags & FLAG.xattrs)) return;
+  const xattrs = body.xattrs ?? [];
+  writer.varint(xattrs.length);
+  for (const { name, value } of xattrs) writer.varint(name.length).latin1(name).sized(value);
+}
+
+/** Decodes a record's body; everything is bounds-checked, ids are views into `bytes`. */
+export function decodeBody(bytes: Uint8Array, what: string): EntryBody {
+  const reader = new ByteReader(bytes, what);
+  const type = reader.u8();
+  const common = decodeCommon(reader);
+  const body = decodeRest(type, common, reader, what);
+  reader.end();
+  return body;
+}
+
+export function decodeCommon(reader: ByteReader): EntryCommon {
+  return {
+    flags: reader.varint(),
+    mode: reader.varint() & 0o7777,
+    uid: reader.varint(),
+    gid: reader.varint(),
+    mtimeSeconds: reader.zigzag(),
+    mtimeNanoseconds: reader.varint(),
+  };
+}
+
+function decodeRest(type: number, common: EntryCommon, reader: ByteReader, what: string): EntryBody {
+  switch (type) {
+    case ENTRY.file:
+    case ENTRY.stream:
+      return decodeFile(type, common, reader);
+    case ENTRY.directory:
+      return { ...common, type, ...decodeXattrs(common.flags, reader) };
+    case ENTRY.symlink:
+      return { ...common, type, target: reader.latin1(reader.varint()) as ByteString, ...decodeXattrs(common.flags, reader) };
+    case ENTRY.fifo:
+    case ENTRY.socket:
+    case ENTRY.characterDevice:
+    case ENTRY.blockDevice:
+      return { ...common, type, major: reader.varint(), minor: reader.varint() };
+    default:
+      throw damaged(`${what}: entry type ${type} is unknown`);
+  }
+}
+
+function decodeFile(type: FileBody['type'], common: EntryCommon, reader: ByteReader): FileBody {
+  const size = reader.varint();
+  const ctimeSeconds = reader.zigzag();
+  const ctimeNanoseconds = reader.varint();
+  const inode = (BigInt(reader.u32()) << 32n) | BigInt(reader.u32());
+  const link = common.flags & FLAG.linked ? { linkGroup: reader.bytes(16) } : {};
+  const xattrs = decodeXattrs(common.flags, reader);
+  const count = reader.count(34);
+  const refs: ChunkRef[] = [];
+  for (let index = 0; index < count; index++) refs.push(decodeRef(reader));
+  return { ...common, type, size, ctimeSeconds, ctimeNanoseconds, inode, ...link, ...xattrs, refs };
+}
+
+export function decodeRef(reader: ByteReader): ChunkRef {
+  return { id: reader.bytes(32), pack: reader.varint(), length: reader.varint() };
+}
+
+function decodeXattrs(flags: number, reader: ByteReader): { xattrs?: readonly Xattr[] } {
+  if (!(flags & FLAG.xattrs)) return {};
+  const count = reader.count(2);
+  const xattrs: Xattr[] = [];
+  for (let index = 0; index < count; index++) xattrs.push({ name: reader.latin1(reader.varint()) as ByteString, value: reader.sized() });
+  return { xattrs };
+}
+
+/** Refuses paths that could lead outside the target (format §7): hostile snapshots end here, before any file is touched. */
+export function checkPath(path: string): void {
+  if (path === '') return;
+  for (const component of path.split('/')) {
+    if (component === '' || component === '.' || component === '..' || component.length > 255 || component.includes('\0')) {
+      throw damaged(`The entry path ${JSON.stringify(path)} is not a path inside a backup`);
+    }
+  }
+}
+
+/** Order of entries: component by component, bytes. */
+export function comparePaths(left: string, right: string): number {
+  if (left === right) return 0;
+  const end = Math.min(left.length, right.length);
+  let index = 0;
+  while (index < end && left.charCodeAt(index) === right.charCodeAt(index)) index++;
+  // '/' ends a component, so it sorts before every other byte; the end of the path sorts before that.
+  return rank(left, index) - rank(right, index);
+}
+
+function rank(path: string, index: number): number {
+  if (index >= path.length) return -2;
+  const code = path.charCodeAt(index);
+  return code === 47 ? -1 : code;
+}

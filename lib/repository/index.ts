@@ -1,0 +1,22 @@
+/** The only door to the repository format. */
+export * from './format.ts';
+export { ByteReader, ByteWriter } from './bytes.ts';
+export * from './entry.ts';
+export { gearTable, Subkeys } from './keys.ts';
+export type { KeyPair, VaultKeys } from './keys.ts';
+export { openManifest, sealManifest } from './manifest.ts';
+export type { BackupStatistics, Manifest, ManifestWarning, TreeRoot } from './manifest.ts';
+export { CONFIG_NAME, names, packIdOf } from './names.ts';
+export { decodeDirectory, decodeFooter, encodeDirectory, frameOpener, openFrame, packHeader } from './pack.ts';
+export type { FrameInfo, FrameOpener, PackDirectory, PackedChunk } from './pack.ts';
+export { ChunkReader, directoryOf, readPackDirectory } from './pack-reader.ts';
+export { decodeRefs, encodeRefs, isSigned, signRefs } from './refs.ts';
+export type { PackRef, Refs } from './refs.ts';
+export { newRepositoryConfig, openRepository, readConfig, writeConfig } from './repository.ts';
+export type { BackupRef, Repository, RepositoryConfig, Writer } from './repository.ts';
+export { associatedData, sealParts, sha256 } from './seal.ts';
+export { openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
+export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, readManifest, readRefs } from './snapshot-reader.ts';
+export type { PlacedChunk, SnapshotEntry, SnapshotFile } from './snapshot-reader.ts';
+export { TreeStreamWriter, mergeStreams, readTreeChunk } from './tree-stream.ts';
+export type { TreeChunk, TreeRecord } from './tree-stream.ts';

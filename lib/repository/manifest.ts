@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { CipherName } from './format.ts';
+import { checkVersion, damaged } from './format.ts';
+import type { Subkeys } from './keys.ts';
+import { names } from './names.ts';
+import { openJson, sealJson } from './sealed-object.ts';
+
+/** One tree chunk in a root's sparse index; `first` is a byte string in base64, `id` hexadecimal. */
+const treeChunkRef = z.object({ first: z.string(), id: z.string(), pack: z.number().int().nonnegative(), length: z.number().int().positive() });
+
+/** A stream of the entry tree (format §7). `packs` resolves pack numbers to pack ids. */
+const treeRoot = z.object({
+  chunks: z.array(treeChunkRef),
+  packs: z.array(z.tuple([z.number().int().nonnegative(), z.string()])),
+  records: z.number().int().nonnegative(),
+  bytes: z.number().int().nonnegative(),
+});
+export type TreeRoot = z.infer<typeof treeRoot>;
+
+const statistics = z.object({
+  entries: z.number(),
+  files: z.number(),
+  directories: z.number(),
+  /** Plain bytes of all files. */
+  bytes: z.number(),
+  newFiles: z.number(),
+  changedFiles: z.number(),
+  unchangedFiles: z.number(),
+  removedEntries: z.number(),
+  /** Plain bytes that were read in this run, and those of chunks that the vault did not have. */
+  readBytes: z.number(),
+  newBytes: z.number(),
+  /** Bytes that this run added to the store: packs and index. */
+  storedBytes: z.number(),
+  durationMilliseconds: z.number(),
+});
+export type BackupStatistics = z.infer<typeof statistics>;
+
+const manifestSchema = z.object({
+  format: z.number(),
+  backup: z.string(),
+  plan: z.string(),
+  /** Readable name of the plan. */
+  planName: z.string(),
+  run: z.string(),
+  writer: z.string(),
+  host: z.string(),
+  type: z.enum(['full', 'incremental', 'differential', 'snapshot']),
+  source: z.object({ type: z.string(), description: z.string(), /** Byte strings in base64. */ paths: z.array(z.string()) }),
+  /** Writer's clock, for people. */
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  /** Store's time of the second look at marks, milliseconds (format §12). */
+  checkedAt: z.number(),
+  sequence: z.number().int().positive(),
+  predecessors: z.array(z.object({ backup: z.string(), sha256: z.string() })),
+  tree: z.object({ base: treeRoot, delta: treeRoot.nullable() }),
+  /** SHA-256 over the ids of all tree chunks: commits to every entry and every byte. */
+  contentSha256: z.string(),
+  refsSha256: z.string(),
+  statistics,
+  warnings: z.array(z.object({ code: z.string(), path: z.string().optional(), message: z.string() })),
+  /** Names of owners seen, for restores on another machine. */
+  policy: z.object({ verification: z.string(), warningsAreGood: z.boolean() }).optional(),
+});
+
+/** The immutable record of one backup (format §8). */
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ManifestWarning = Manifest['warnings'][number];
+
+export function sealManifest(keys: Subkeys, manifest: Manifest, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
+  return sealJson(keys, 'snapshot', names.snapshot(manifest.plan, manifest.backup), manifest, cipher, random);
+}
+
+export function openManifest(keys: Subkeys, name: string, stored: Uint8Array): Manifest {
+  const parsed = manifestSchema.safeParse(openJson(keys, 'snapshot', name, stored));
+  if (!parsed.success) throw damaged(`${name}: the manifest misses ${parsed.error.issues[0]?.path.join('.') ?? 'fields'}`);
+  checkVersion(parsed.data.format, name);
+  if (name !== names.snapshot(parsed.data.plan, parsed.data.backup)) throw damaged(`${name} holds the manifest of ${parsed.data.backup}`);
+  return parsed.data;
+}

@@ -1,0 +1,23 @@
+import type { PackClass } from './format.ts';
+
+/** Where objects lie (format §2-§9). */
+export const CONFIG_NAME = 'holdfast.json';
+
+export const names = {
+  slot: (keyNumber: number, slot: string) => `keys/${keyNumber}/${slot}.json`,
+  pack: (packClass: PackClass, writer: string, pack: string) => `packs/${packClass}/${writer}/${pack.slice(0, 2)}/${pack}`,
+  index: (writer: string, run: string, number: number) => `index/${writer}/${run}-${number}`,
+  snapshot: (plan: string, backup: string) => `snapshots/${plan}/${backup}`,
+  refs: (plan: string, backup: string, revision: number) => `refs/${plan}/${backup}.${revision}`,
+  partial: (plan: string, run: string, number: number) => `partial/${plan}/${run}-${number}`,
+  verdict: (backup: string, id: string) => `verdicts/${backup}/${id}`,
+  removed: (plan: string, backup: string) => `removed/${plan}/${backup}`,
+  damaged: (pack: string) => `damaged/${pack}`,
+  condemned: (pack: string) => `condemned/${pack}`,
+  ruling: (pack: string) => `condemned/${pack}.ruling`,
+} as const;
+
+/** Last component of a pack's name. */
+export function packIdOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}

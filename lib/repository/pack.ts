@@ -1,0 +1,154 @@
+import { zstdDecompressSync, gunzipSync } from 'node:zlib';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { CIPHERS, CODECS, FOOTER_BYTES, FORMAT_VERSION, HEADER_BYTES, SEAL_OVERHEAD_BYTES, TAG_BYTES, checkVersion, damaged } from './format.ts';
+import type { CipherName, SealKind } from './format.ts';
+import type { Subkeys } from './keys.ts';
+import { associatedData, cipherByNumber, open, seal, sha256 } from './seal.ts';
+
+export interface PackedChunk {
+  readonly id: Uint8Array;
+  readonly length: number;
+}
+
+/** A frame as its pack's directory describes it (format §5). */
+export interface FrameInfo {
+  /** Bytes from the beginning of the pack. */
+  readonly offset: number;
+  readonly sealedLength: number;
+  readonly rawLength: number;
+  readonly codec: number;
+  readonly keyNumber: number;
+  readonly tag: Uint8Array;
+  readonly chunks: readonly PackedChunk[];
+}
+
+export interface PackDirectory {
+  readonly name: string;
+  readonly cipher: CipherName;
+  readonly frames: readonly FrameInfo[];
+}
+
+export function packHeader(cipher: CipherName, keyNumber: number): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.write('HFPK', 0, 'latin1');
+  writeTail(header, cipher, keyNumber);
+  return header;
+}
+
+function writeTail(target: Buffer, cipher: CipherName, keyNumber: number): void {
+  target[4] = FORMAT_VERSION;
+  target[5] = CIPHERS[cipher];
+  target.writeUInt32BE(keyNumber, 8);
+}
+
+/** Sealed directory and footer, ready to be written behind the frames; proved by decoding it again. */
+export function encodeDirectory(keys: Subkeys, name: string, frames: readonly FrameInfo[], cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
+  const writer = new ByteWriter(64 << 10).varint(frames.length);
+  for (const frame of frames) {
+    writer.varint(frame.sealedLength).varint(frame.rawLength).u8(frame.codec).varint(frame.keyNumber).bytes(frame.tag).varint(frame.chunks.length);
+    for (const chunk of frame.chunks) writer.bytes(chunk.id).varint(chunk.length);
+  }
+  const unit = seal(keys.subkey('directory'), writer.view(), { repository: keys.repository, cipher, keyNumber: keys.current, kind: 'directory', name }, random);
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  footer.write('HFPE', 0, 'latin1');
+  writeTail(footer, cipher, keys.current);
+  footer.writeUInt32BE(unit.length, 12);
+  return Buffer.concat([unit, footer]);
+}
+
+export interface Footer {
+  readonly cipher: CipherName;
+  readonly keyNumber: number;
+  readonly directoryLength: number;
+}
+
+export function decodeFooter(bytes: Uint8Array, name: string, packSize: number): Footer {
+  const footer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (footer.length !== FOOTER_BYTES || footer.latin1Slice(0, 4) !== 'HFPE') throw damaged(`The pack ${name} does not end like a pack`);
+  checkVersion(footer[4] ?? 0, name);
+  const directoryLength = footer.readUInt32BE(12);
+  if (directoryLength < SEAL_OVERHEAD_BYTES || directoryLength > packSize - HEADER_BYTES - FOOTER_BYTES) {
+    throw damaged(`The pack ${name} announces a directory of ${directoryLength} bytes in ${packSize}`);
+  }
+  return { cipher: cipherByNumber(footer[5] ?? 0, name), keyNumber: footer.readUInt32BE(8), directoryLength };
+}
+
+export function decodeDirectory(keys: Subkeys, name: string, unit: Uint8Array, footer: Footer, packSize: number): PackDirectory {
+  const context = { repository: keys.repository, cipher: footer.cipher, keyNumber: footer.keyNumber, kind: 'directory', name } as const;
+  const reader = new ByteReader(open(keys.subkey('directory', footer.keyNumber), unit, associatedData(context), footer.cipher, `directory of ${name}`), `directory of ${name}`);
+  const frames: FrameInfo[] = [];
+  let offset = HEADER_BYTES;
+  for (let left = reader.count(20); left > 0; left--) {
+    const frame = decodeFrameInfo(reader, offset, name);
+    frames.push(frame);
+    offset += frame.sealedLength;
+  }
+  reader.end();
+  const wanted = packSize - FOOTER_BYTES - unit.length;
+  if (offset !== wanted) throw damaged(`The pack ${name} holds frames up to byte ${offset}, its directory begins at ${wanted}`);
+  return { name, cipher: footer.cipher, frames };
+}
+
+function decodeFrameInfo(reader: ByteReader, offset: number, name: string): FrameInfo {
+  const sealedLength = reader.varint();
+  const rawLength = reader.varint();
+  const codec = reader.u8();
+  const keyNumber = reader.varint();
+  const tag = reader.bytes(TAG_BYTES);
+  const chunks: PackedChunk[] = [];
+  let sum = 0;
+  for (let left = reader.count(33); left > 0; left--) {
+    const chunk = { id: reader.bytes(32), length: reader.varint() };
+    sum += chunk.length;
+    chunks.push(chunk);
+  }
+  if (sum !== rawLength) throw damaged(`A frame of ${name} holds ${rawLength} bytes, its chunks ${sum}`);
+  return { offset, sealedLength, rawLength, codec, keyNumber, tag, chunks };
+}
+
+/** What a thread needs to open frames: plain data, so that it can be posted to workers. */
+export interface FrameOpener {
+  readonly repository: string;
+  /** Subkeys by key number, of kind `frame` (data packs) or `tree` (meta packs). */
+  readonly subkeys: Readonly<Record<number, Uint8Array>>;
+  readonly kind: Extract<SealKind, 'frame' | 'tree'>;
+}
+
+export function frameOpener(keys: Subkeys, kind: FrameOpener['kind']): FrameOpener {
+  const subkeys: Record<number, Uint8Array> = {};
+  for (const pair of keys.keys.pairs) if (kind === 'tree' || pair.data) subkeys[pair.number] = keys.subkey(kind, pair.number);
+  return { repository: keys.repository, subkeys, kind };
+}
+
+/**
+ * Opens one sealed frame to its raw bytes. Synchronous: runs in worker threads. `sealed` is exactly the frame.
+ * `isChecked` also hashes every chunk against its id; a frame whose tag and length fit cannot be another one, so
+ * restore may leave that to `verify`.
+ */
+export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameInfo, sealed: Uint8Array, name: string, isChecked = true): Uint8Array {
+  const what = `frame at byte ${frame.offset} of ${name}`;
+  const subkey = opener.subkeys[frame.keyNumber];
+  if (!subkey) throw damaged(`The ${what} is sealed with key number ${frame.keyNumber}, which the given key does not open`);
+  if (!Buffer.from(sealed.subarray(sealed.length - TAG_BYTES)).equals(frame.tag)) throw damaged(`The ${what} is not the frame that its directory describes`);
+  const aad = associatedData({ repository: opener.repository, cipher, keyNumber: frame.keyNumber, kind: opener.kind, name: '' });
+  const raw = decompress(frame, open(subkey, sealed, aad, cipher, `The ${what}`), what);
+  if (isChecked) checkChunks(frame, raw, what);
+  return raw;
+}
+
+function decompress(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array {
+  const limit = { maxOutputLength: frame.rawLength + 1 };
+  const raw = frame.codec === CODECS.raw ? body : frame.codec === CODECS.zstd ? zstdDecompressSync(body, limit) : frame.codec === CODECS.gzip ? gunzipSync(body, limit) : undefined;
+  if (!raw) throw damaged(`The ${what} is packed by codec ${frame.codec}, which is unknown`);
+  if (raw.length !== frame.rawLength) throw damaged(`The ${what} decodes to ${raw.length} bytes, wanted ${frame.rawLength}`);
+  return raw;
+}
+
+function checkChunks(frame: FrameInfo, raw: Uint8Array, what: string): void {
+  let offset = 0;
+  for (const chunk of frame.chunks) {
+    const id = sha256(raw.subarray(offset, offset + chunk.length));
+    if (!id.equals(chunk.id)) throw damaged(`A chunk in the ${what} has the digest ${id.toString('hex')}, wanted ${Buffer.from(chunk.id).toString('hex')}`);
+    offset += chunk.length;
+  }
+}

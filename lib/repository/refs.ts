@@ -1,0 +1,60 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { HoldfastError } from '../model/errors.ts';
+import { checkVersion, damaged } from './format.ts';
+import type { Subkeys } from './keys.ts';
+import { parseJson } from './sealed-object.ts';
+
+/** A pack as refs list it: enough for copies, prune and a structure check without any key. */
+const packRef = z.object({ name: z.string(), size: z.number().int().nonnegative(), sha256: z.string() });
+export type PackRef = z.infer<typeof packRef>;
+
+const refsSchema = z.object({
+  format: z.number(),
+  repository: z.string(),
+  kind: z.enum(['refs', 'partial']),
+  plan: z.string(),
+  /** The backup (refs) or empty (partial). */
+  backup: z.string(),
+  run: z.string(),
+  revision: z.number().int().nonnegative(),
+  packs: z.array(packRef),
+  index: z.array(z.string()).optional(),
+  replaced: z.array(z.object({ old: z.string(), new: z.string() })),
+  mac: z.string().optional(),
+});
+
+/** Which packs a backup needs (format §8). Not sealed: prune and copies read it without a key. */
+export type Refs = z.infer<typeof refsSchema>;
+
+export function encodeRefs(refs: Refs): Buffer {
+  return Buffer.from(JSON.stringify(refs) + '\n', 'utf8');
+}
+
+export function decodeRefs(bytes: Uint8Array, name: string, repository?: string): Refs {
+  const parsed = refsSchema.safeParse(parseJson(bytes, name));
+  if (!parsed.success) throw damaged(`${name} is not a list of packs: ${parsed.error.issues[0]?.message ?? 'unreadable'}`);
+  checkVersion(parsed.data.format, name);
+  if (repository !== undefined && parsed.data.repository !== repository) {
+    throw new HoldfastError('damaged', `${name} belongs to repository ${parsed.data.repository}, wanted ${repository}.`);
+  }
+  return parsed.data;
+}
+
+/** Signs a later revision (repacking, healing); revision 0 is bound by its digest in the manifest. */
+export function signRefs(keys: Subkeys, name: string, refs: Refs): Refs {
+  return { ...refs, mac: macOf(keys, name, refs).toString('base64') };
+}
+
+export function isSigned(keys: Subkeys, name: string, refs: Refs): boolean {
+  const given = Buffer.from(refs.mac ?? '', 'base64');
+  const wanted = macOf(keys, name, refs);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** Subkeys of the first key number: rotation must not orphan old signatures. */
+function macOf(keys: Subkeys, name: string, refs: Refs): Buffer {
+  // Parsed again: the schema fixes the order of the keys, whoever built the object.
+  const { mac: _mac, ...rest } = refsSchema.parse(refs);
+  return createHmac('sha256', keys.subkey('refs-mac', 1)).update(`${name}\0${JSON.stringify(rest)}`).digest();
+}

@@ -1,0 +1,61 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { CIPHERS, CODECS, FORMAT_VERSION, checkVersion, damaged } from './format.ts';
+import type { CipherName, SealKind } from './format.ts';
+import type { Subkeys } from './keys.ts';
+import { associatedData, cipherByNumber, open, seal } from './seal.ts';
+
+const MAGIC = 'HFOB';
+const HEAD_BYTES = 12;
+const MAX_RAW_BYTES = 256 << 20;
+
+/** Named sealed objects: index, snapshot, verdict, ... (format §4). */
+export function sealObject(keys: Subkeys, kind: SealKind, name: string, plain: Uint8Array, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
+  const packed = zstdCompressSync(plain);
+  const shrinks = packed.length < plain.length;
+  const body = new ByteWriter(packed.length + 16).u8(shrinks ? CODECS.zstd : CODECS.raw).varint(plain.length).bytes(shrinks ? packed : plain);
+  const unit = seal(keys.subkey(kind), body.view(), { repository: keys.repository, cipher, keyNumber: keys.current, kind, name }, random);
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.write(MAGIC, 0, 'latin1');
+  head[4] = FORMAT_VERSION;
+  head[5] = CIPHERS[cipher];
+  head.writeUInt32BE(keys.current, 8);
+  return Buffer.concat([head, unit]);
+}
+
+export function openObject(keys: Subkeys, kind: SealKind, name: string, stored: Uint8Array): Uint8Array {
+  const head = Buffer.from(stored.buffer, stored.byteOffset, Math.min(stored.length, HEAD_BYTES));
+  if (head.length < HEAD_BYTES || head.latin1Slice(0, 4) !== MAGIC) throw damaged(`${name} does not begin like a Holdfast object`);
+  checkVersion(head[4] ?? 0, name);
+  const cipher = cipherByNumber(head[5] ?? 0, name);
+  const keyNumber = head.readUInt32BE(8);
+  const body = open(keys.subkey(kind, keyNumber), stored.subarray(HEAD_BYTES), associatedData({ repository: keys.repository, cipher, keyNumber, kind, name }), cipher, name);
+  return decode(body, name);
+}
+
+export function sealJson(keys: Subkeys, kind: SealKind, name: string, value: unknown, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
+  return sealObject(keys, kind, name, Buffer.from(JSON.stringify(value), 'utf8'), cipher, random);
+}
+
+export function openJson(keys: Subkeys, kind: SealKind, name: string, stored: Uint8Array): unknown {
+  return parseJson(openObject(keys, kind, name, stored), name);
+}
+
+export function parseJson(bytes: Uint8Array, name: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch {
+    throw damaged(`${name} is not the JSON that was written there`);
+  }
+}
+
+function decode(body: Uint8Array, name: string): Uint8Array {
+  const reader = new ByteReader(body, name);
+  const codec = reader.u8();
+  const rawLength = reader.varint();
+  if (rawLength > MAX_RAW_BYTES) throw damaged(`${name} announces ${rawLength} bytes, at most ${MAX_RAW_BYTES} are allowed`);
+  const rest = reader.bytes(reader.remaining);
+  const plain = codec === CODECS.raw ? rest : codec === CODECS.zstd ? zstdDecompressSync(rest, { maxOutputLength: rawLength + 1 }) : undefined;
+  if (!plain || plain.length !== rawLength) throw damaged(`${name} does not decode to the ${rawLength} bytes that it announces`);
+  return plain;
+}

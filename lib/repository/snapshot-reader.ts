@@ -1,0 +1,199 @@
+import type { ByteString } from '../model/byte-string.ts';
+import { isHoldfastError } from '../model/errors.ts';
+import type { ObjectInfo, Store } from '../stores/store.ts';
+import { ByteReader } from './bytes.ts';
+import { FLAG, comparePaths, decodeBody, decodeRef, isFile } from './entry.ts';
+import type { ChunkRef, Entry, FileBody } from './entry.ts';
+import { damaged } from './format.ts';
+import type { Manifest, TreeRoot } from './manifest.ts';
+import { openManifest } from './manifest.ts';
+import { names, packIdOf } from './names.ts';
+import { ChunkReader } from './pack-reader.ts';
+import { decodeRefs, isSigned } from './refs.ts';
+import type { PackRef, Refs } from './refs.ts';
+import type { Repository } from './repository.ts';
+import { sha256 } from './seal.ts';
+import { mergeStreams, readTreeChunk } from './tree-stream.ts';
+import type { TreeRecord } from './tree-stream.ts';
+
+/** Objects under snapshots/, newest backup id last within a plan. */
+export async function listSnapshots(store: Pick<Store, 'list'>, plan?: string): Promise<ObjectInfo[]> {
+  return Array.fromAsync(store.list(plan === undefined ? 'snapshots/' : `snapshots/${plan}/`));
+}
+
+export async function readManifest(repository: Repository, name: string): Promise<{ manifest: Manifest; sha256: string }> {
+  const stored = await repository.store.get(name);
+  return { manifest: openManifest(repository.keys, name, stored), sha256: sha256(stored).toString('hex') };
+}
+
+/** The greatest valid revision of a backup's refs (format §8); `damaged` when revision 0 is not what the manifest binds. */
+export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
+  const prefix = names.refs(manifest.plan, manifest.backup, 0).slice(0, -1);
+  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix));
+  const revisions = found.map((object) => Number(object.name.slice(prefix.length))).sort((a, b) => b - a);
+  for (const revision of revisions.length > 0 ? revisions : [0]) {
+    const name = names.refs(manifest.plan, manifest.backup, revision);
+    const stored = await repository.store.get(name).catch((cause: unknown) => {
+      if (isHoldfastError(cause, 'not-found')) throw damaged(`The refs ${name} are missing: the backup ${manifest.backup} cannot say which packs it needs`);
+      throw cause;
+    });
+    if (revision === 0 && sha256(stored).toString('hex') !== manifest.refsSha256) throw damaged(`The refs ${name} are not those that the manifest names`);
+    const refs = decodeRefs(stored, name, repository.config.repository);
+    if (revision === 0 || isSigned(repository.keys, name, refs)) return refs;
+  }
+  throw damaged(`No revision of the refs of backup ${manifest.backup} is genuine`);
+}
+
+/** One backup, opened for reading: its entries, and the packs that hold them. */
+export class SnapshotReader {
+  readonly manifest: Manifest;
+  readonly refs: Refs;
+  readonly #repository: Repository;
+  readonly #packs = new Map<string, PackRef>();
+  readonly #replaced = new Map<string, string>();
+  readonly #tree: ChunkReader;
+
+  constructor(repository: Repository, manifest: Manifest, refs: Refs) {
+    this.#repository = repository;
+    this.manifest = manifest;
+    this.refs = refs;
+    for (const pack of refs.packs) this.#packs.set(packIdOf(pack.name), pack);
+    for (const { old, new: now } of refs.replaced) this.#replaced.set(old, now);
+    const sizes = new Map(refs.packs.map((pack) => [pack.name, pack.size]));
+    this.#tree = new ChunkReader(repository.store, repository.keys, 'tree', async (name) => sizes.get(name) ?? (await repository.store.stat(name)).size);
+  }
+
+  static async open(repository: Repository, name: string): Promise<SnapshotReader> {
+    const { manifest } = await readManifest(repository, name);
+    return new SnapshotReader(repository, manifest, await readRefs(repository, manifest));
+  }
+
+  /** The pack of that id as this backup's newest refs name it, followed through replacements. */
+  pack(id: string): PackRef {
+    let current = id;
+    for (let hops = 0; hops < 64; hops++) {
+      const next = this.#replaced.get(current);
+      if (next === undefined) break;
+      current = next;
+    }
+    const pack = this.#packs.get(current);
+    if (!pack) throw damaged(`The refs of backup ${this.manifest.backup} do not name the pack ${current}`, { pack: current });
+    return pack;
+  }
+
+  /**
+   * Entries in order, decoded. `below` keeps those at or below that path and reads only the tree chunks that can hold
+   * them. Pack numbers in refs are resolved by `packOf` of the entry.
+   */
+  async *entries(below = '' as ByteString): AsyncGenerator<SnapshotEntry> {
+    for await (const records of this.recordBatches(below)) {
+      for (const record of records) {
+        if (!isBelow(record.path, below)) continue;
+        const body = decodeBody(record.body, `entry ${record.path}`);
+        yield { ...body, path: record.path, root: record.inDelta ? 'delta' : 'base' } as SnapshotEntry;
+      }
+    }
+  }
+
+  /** Records of base and delta merged, in batches of one base tree chunk each (fast path for writers). */
+  async *recordBatches(below = '' as ByteString): AsyncGenerator<Iterable<TreeRecord & { readonly inDelta: boolean }>> {
+    const { base, delta } = this.manifest.tree;
+    const puts = delta ? await this.#records(delta, below) : [];
+    let position = 0;
+    const chunks = selectChunks(base, below);
+    for (const [index, chunk] of chunks.entries()) {
+      const records = [...readTreeChunk(await this.#treeChunk(base, chunk), `tree of ${this.manifest.backup}`)];
+      const next = chunks[index + 1];
+      let end = puts.length;
+      if (next) {
+        const limit = Buffer.from(next.first, 'base64').latin1Slice();
+        end = position;
+        while (end < puts.length && comparePaths((puts[end] as TreeRecord).path, limit) < 0) end++;
+      }
+      yield mergeStreams(records, puts.slice(position, end));
+      position = end;
+    }
+    if (chunks.length === 0) yield mergeStreams([], puts);
+  }
+
+  /** The chunks of a file, list chunks followed; with pack ids in place of numbers. */
+  async chunksOf(entry: SnapshotEntry & FileBody): Promise<PlacedChunk[]> {
+    const table = this.#table(entry.root);
+    if (!(entry.flags & FLAG.listed)) return entry.refs.map((ref) => place(ref, table));
+    const chunks: PlacedChunk[] = [];
+    for (const ref of entry.refs) {
+      const list = await this.#metaChunk(place(ref, table));
+      const reader = new ByteReader(list, `chunk list of ${entry.path}`);
+      while (reader.remaining > 0) chunks.push(place(decodeRef(reader), table));
+    }
+    return chunks;
+  }
+
+  #tables = new Map<string, ReadonlyMap<number, string>>();
+  #table(root: 'base' | 'delta'): ReadonlyMap<number, string> {
+    let table = this.#tables.get(root);
+    if (!table) {
+      table = new Map((root === 'base' ? this.manifest.tree.base : this.manifest.tree.delta)?.packs ?? []);
+      this.#tables.set(root, table);
+    }
+    return table;
+  }
+
+  async #records(root: TreeRoot, below: ByteString): Promise<TreeRecord[]> {
+    const records: TreeRecord[] = [];
+    for (const chunk of selectChunks(root, below)) records.push(...readTreeChunk(await this.#treeChunk(root, chunk), `tree of ${this.manifest.backup}`));
+    return records;
+  }
+
+  #treeChunk(root: TreeRoot, chunk: TreeRoot['chunks'][number]): Promise<Uint8Array> {
+    const table = this.#table(root === this.manifest.tree.base ? 'base' : 'delta');
+    return this.#metaChunk(place({ id: Buffer.from(chunk.id, 'hex'), pack: chunk.pack, length: chunk.length }, table));
+  }
+
+  async #metaChunk(chunk: PlacedChunk): Promise<Uint8Array> {
+    const pack = this.pack(chunk.packId);
+    const bytes = await this.#tree.read(pack.name, chunk.id);
+    if (bytes?.length !== chunk.length) throw damaged(`The pack ${pack.name} does not hold the tree chunk ${Buffer.from(chunk.id).toString('hex')}`);
+    return bytes;
+  }
+
+  get repository(): Repository {
+    return this.#repository;
+  }
+}
+
+export type SnapshotEntry = Entry & { readonly root: 'base' | 'delta' };
+export type SnapshotFile = SnapshotEntry & FileBody;
+
+export interface PlacedChunk {
+  readonly id: Uint8Array;
+  readonly packId: string;
+  readonly length: number;
+}
+
+export function isSnapshotFile(entry: SnapshotEntry): entry is SnapshotFile {
+  return isFile(entry);
+}
+
+function place(ref: ChunkRef, table: ReadonlyMap<number, string>): PlacedChunk {
+  const packId = table.get(ref.pack);
+  if (packId === undefined) throw damaged(`A chunk names pack number ${ref.pack}, which the tree's table does not hold`);
+  return { id: ref.id, packId, length: ref.length };
+}
+
+export function isBelow(path: string, below: string): boolean {
+  return below === '' || path === below || path.startsWith(`${below}/`);
+}
+
+/** Tree chunks that may hold `below` or anything under it: a chunk reaches to the first path of the next. */
+function selectChunks(root: TreeRoot, below: ByteString): TreeRoot['chunks'] {
+  if (below === '') return root.chunks;
+  const firsts = root.chunks.map((chunk) => Buffer.from(chunk.first, 'base64').latin1Slice());
+  return root.chunks.filter((_, index) => {
+    const first = firsts[index] as string;
+    const next = firsts[index + 1];
+    const startsAfter = comparePaths(first, below) > 0 && !isBelow(first, below);
+    const endsBefore = next !== undefined && comparePaths(next, below) <= 0;
+    return !startsAfter && !endsBefore;
+  });
+}
