@@ -1,0 +1,60 @@
+// Bundles every deployable into dist/: ES modules for Node 24, shared code split into chunks that each entry loads
+// on demand. `npm run build` puts the Node of this project first in PATH, which the schema step below needs.
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const OUT = 'dist';
+const ENTRIES = {
+  holdfast: 'bin/holdfast.ts',
+  worker: 'lib/engine/worker.ts',
+  'restore-worker': 'lib/recovery/worker.ts',
+  demo: 'bin/demo.ts',
+};
+const SCHEMA_SOURCE = 'lib/config/json-schema.ts';
+const SCHEMA = 'holdfast.schema.json';
+
+process.chdir(join(import.meta.dirname, '..'));
+await mkdir(OUT, { recursive: true });
+const written = [...(await bundle()), ...(await schema())];
+await removeStale(new Set(written));
+
+async function bundle() {
+  const present = Object.entries(ENTRIES).filter(([name, source]) => existsSync(source) || console.log(`skipped ${OUT}/${name}.mjs: no ${source} yet`));
+  if (present.length === 0) return [];
+  const { metafile } = await build({
+    entryPoints: Object.fromEntries(present),
+    outdir: OUT,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'chunk-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: false,
+    metafile: true,
+    logLevel: 'warning',
+    // Native and optional: found at run time beside the bundle, or not at all.
+    external: ['fs-xattr'],
+    // CommonJS packages inside the bundle still call require for Node's own modules.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
+  });
+  for (const [name] of present) console.log(`${OUT}/${name}.mjs ${Math.round(metafile.outputs[`${OUT}/${name}.mjs`].bytes / 1024)} KiB`);
+  return Object.keys(metafile.outputs).map((path) => basename(path));
+}
+
+async function schema() {
+  if (!existsSync(SCHEMA_SOURCE)) return [];
+  const { jsonSchema } = await import(pathToFileURL(SCHEMA_SOURCE).href);
+  await writeFile(join(OUT, SCHEMA), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+  console.log(`${OUT}/${SCHEMA}`);
+  return [SCHEMA];
+}
+
+/** After the new files stand, so that a process started meanwhile finds either build whole. */
+async function removeStale(keep) {
+  for (const name of await readdir(OUT)) if (!keep.has(name)) await rm(join(OUT, name), { recursive: true });
+}
