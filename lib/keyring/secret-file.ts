@@ -1,0 +1,53 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { HoldfastError } from '../model/errors.ts';
+
+/** Longer than any key file or passphrase: a wrong path (a database, /dev/zero) must not be read whole. */
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * Reads a small file that holds a secret; pipes and `/dev/fd/N` are welcome. `inspect` sees the open descriptor, so
+ * that what it checked is what is read. Fails as `missing-key` or `permission`; no message holds any content.
+ */
+export async function readSecretFile(path: string, what: string, inspect?: (handle: FileHandle) => Promise<void>): Promise<Buffer> {
+  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(path, what, cause);
+  });
+  try {
+    await inspect?.(handle);
+    return await readUpTo(handle, MAX_BYTES + 1).then((bytes) => checkLength(bytes, path, what));
+  } catch (cause) {
+    throw isErrno(cause) ? unreadable(path, what, cause) : cause;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readUpTo(handle: FileHandle, limit: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(limit);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, length, limit - length, null);
+    length += bytesRead;
+    if (bytesRead === 0 || length === limit) return buffer.subarray(0, length);
+  }
+}
+
+function checkLength(bytes: Buffer, path: string, what: string): Buffer {
+  if (bytes.length <= MAX_BYTES) return bytes;
+  throw new HoldfastError('missing-key', `${path} is longer than ${MAX_BYTES} bytes, so it is no ${what}.`, { nextStep: `Give the path of a ${what}.` });
+}
+
+function unreadable(path: string, what: string, cause: NodeJS.ErrnoException): HoldfastError {
+  if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
+    return new HoldfastError('missing-key', `The ${what} ${path} is not there.`, { nextStep: `Give the path of the ${what} of this vault, or put it back from where you keep its copy.`, cause });
+  }
+  if (cause.code === 'EACCES' || cause.code === 'EPERM') {
+    return new HoldfastError('permission', `The ${what} ${path} may not be read by this user (${cause.code}).`, { nextStep: 'Run as the user that owns it.', cause });
+  }
+  return new HoldfastError('missing-key', `The ${what} ${path} cannot be read (${cause.code}).`, { nextStep: `Give the path of a ${what}.`, cause });
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

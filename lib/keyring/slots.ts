@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { invariant } from '../model/errors.ts';
+import { newHexId } from '../model/ids.ts';
+import type { RepositoryId, SlotId } from '../model/ids.ts';
+import { encodeSlot, slotName } from './key-slot.ts';
+import type { KeyPair, KeySlot, KeyWrapper, VaultKeys } from './key-slot.ts';
+import { checkValue, wrapKey } from './wrapping.ts';
+
+type Random = (size: number) => Uint8Array;
+
+/** Keys with the slots that have to be stored before anything is sealed with them. */
+export interface NewKeys {
+  readonly keys: VaultKeys;
+  readonly slots: readonly KeySlot[];
+}
+
+/** Fresh keys of number 1 and a fresh chunker secret, wrapped once for each wrapper. */
+export async function createSlots(repository: RepositoryId, wrappers: readonly KeyWrapper[], random: Random = randomBytes): Promise<NewKeys> {
+  const keys = { pairs: [newPair(1, random)], chunker: random(32) };
+  return { keys, slots: await wrapAll(repository, keys, keys.pairs, wrappers, random) };
+}
+
+export interface SlotOptions {
+  /** Leaves the data key out: the holder lists, prunes and verifies structure, and reads no content. */
+  readonly isMetaOnly?: boolean;
+  readonly random?: Random;
+}
+
+/** Slots for one more wrapper: one for each key number that `keys` holds. */
+export async function addSlot(repository: RepositoryId, keys: VaultKeys, wrapper: KeyWrapper, { isMetaOnly = false, random = randomBytes }: SlotOptions = {}): Promise<readonly KeySlot[]> {
+  const pairs = keys.pairs.map(({ number, meta, data }) => ({ number, meta, ...(data && !isMetaOnly && { data }) }));
+  return wrapAll(repository, keys, pairs, [wrapper], random);
+}
+
+/**
+ * Adds the next key number for `wrappers` alone; the chunker secret stays. Nothing stored is rewritten: whoever held
+ * the earlier keys still opens what was sealed with them. `keys` must hold the vault's greatest number.
+ */
+export async function rotate(repository: RepositoryId, keys: VaultKeys, wrappers: readonly KeyWrapper[], random: Random = randomBytes): Promise<NewKeys> {
+  const pair = newPair(Math.max(...keys.pairs.map(({ number }) => number)) + 1, random);
+  const rotated = { pairs: [...keys.pairs, pair], chunker: keys.chunker };
+  return { keys: rotated, slots: await wrapAll(repository, rotated, [pair], wrappers, random) };
+}
+
+/** Stores slots. Callable again: a slot that is there already is success. */
+export async function writeSlots(store: { put(name: string, bytes: Uint8Array): Promise<unknown> }, slots: readonly KeySlot[]): Promise<void> {
+  for (const slot of slots) await store.put(slotName(slot), encodeSlot(slot));
+}
+
+function newPair(number: number, random: Random): KeyPair {
+  return { number, meta: random(32), data: random(32) };
+}
+
+async function wrapAll(repository: RepositoryId, { chunker }: VaultKeys, pairs: readonly KeyPair[], wrappers: readonly KeyWrapper[], random: Random): Promise<readonly KeySlot[]> {
+  invariant(wrappers.length > 0, 'Keys were made that nothing wraps');
+  const slots: KeySlot[] = [];
+  for (const pair of pairs) for (const wrapper of wrappers) slots.push(await wrapOne(repository, chunker, pair, wrapper, random));
+  return slots;
+}
+
+async function wrapOne(repository: RepositoryId, chunker: Uint8Array, pair: KeyPair, wrapper: KeyWrapper, random: Random): Promise<KeySlot> {
+  const place = { repository, keyNumber: pair.number, slot: newHexId<SlotId>(random), salt: random(32) };
+  const kek = await wrapper.keyEncryptionKey({ salt: place.salt, kdf: wrapper.kdf });
+  const wrapped = {
+    meta: wrapKey(kek, place, 'meta', pair.meta),
+    ...(pair.data && { data: wrapKey(kek, place, 'data', pair.data) }),
+    chunker: wrapKey(kek, place, 'chunker', chunker),
+  };
+  const { kind, label, kdf } = wrapper;
+  return { format: 1, ...place, kind, label, kdf, wrapped, check: checkValue(kek, place) } as KeySlot;
+}
