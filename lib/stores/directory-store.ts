@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { HoldfastError } from '../model/errors.ts';
+import { systemClock, type Clock } from '../model/clock.ts';
+import { HoldfastError, invariant } from '../model/errors.ts';
 import { errnoOf, fileError } from './directory/file-error.ts';
 import { realFileOps, type FileFacts, type FileOps } from './directory/file-ops.ts';
 import { Folders, parentOf } from './directory/folders.ts';
 import { listObjects, toObjectInfo } from './directory/listing.ts';
+import { systemProcesses, temporaryName, type ProcessTable } from './directory/owner.ts';
+import { Publisher } from './directory/publish.ts';
+import { sweepFolder, type SweepResult } from './directory/sweep.ts';
 import { discard, readExactly, writeTemporary } from './directory/temporary.ts';
 import { throwIfInterrupted } from './interruption.ts';
 import { checkName, checkObject, checkPrefix, checkRange, PRIVATE_FOLDER } from './object-name.ts';
@@ -16,31 +20,49 @@ import type { ByteRange, ObjectInfo, PutOptions, PutResult, Store } from './stor
 export interface DirectoryStoreOptions {
   /** The operating system by default; doubles lose power. */
   readonly fileOps?: FileOps;
+  /** Paces waiting for other writers on file systems without hard links; never asked for times that decide. */
+  readonly clock?: Clock;
+  /** Who runs on this machine; read from `/proc` by default. */
+  readonly processes?: ProcessTable;
   /** Names of temporaries; the operating system's generator by default. */
   readonly random?: (size: number) => Uint8Array;
+}
+
+export interface DirectoryStore extends Store {
+  /**
+   * Removes what killed processes left in `tmp/`: at once when the owner is provably dead (same boot, or an earlier
+   * boot of this machine), else after 7 days of the store's time. Safe while others write; callable at any time.
+   */
+  sweepTemporaries(): Promise<SweepResult>;
 }
 
 /**
  * A store in a directory of a POSIX file system. The directory is made by the first write, with mode 0700; objects are
  * plain files of mode 0600 under their own names. `storedAt` is the ctime, which `link()` sets: the moment of publication.
  */
-export function openDirectoryStore(root: string, options: DirectoryStoreOptions = {}): Store {
-  return new DirectoryStore(resolve(root), options);
+export function openDirectoryStore(root: string, options: DirectoryStoreOptions = {}): DirectoryStore {
+  return new FolderOfObjects(resolve(root), options);
 }
 
-class DirectoryStore implements Store {
+class FolderOfObjects implements DirectoryStore {
   readonly description: string;
   readonly #root: string;
   readonly #fileOps: FileOps;
-  readonly #random: (size: number) => Uint8Array;
+  readonly #processes: ProcessTable;
+  readonly #newName: () => string;
   readonly #folders: Folders;
+  readonly #publisher: Publisher;
 
   constructor(root: string, options: DirectoryStoreOptions) {
+    const { fileOps = realFileOps, clock = systemClock, processes = systemProcesses(), random = randomBytes } = options;
+    const newName = () => temporaryName(processes.self, random(8));
     this.description = root;
     this.#root = root;
-    this.#fileOps = options.fileOps ?? realFileOps;
-    this.#random = options.random ?? randomBytes;
-    this.#folders = new Folders(root, this.#fileOps);
+    this.#fileOps = fileOps;
+    this.#processes = processes;
+    this.#newName = newName;
+    this.#folders = new Folders(root, fileOps);
+    this.#publisher = new Publisher(root, { fileOps, processes, clock, newName });
   }
 
   /**
@@ -55,14 +77,14 @@ class DirectoryStore implements Store {
       await this.#folders.ensure(parentOf(name));
       const temporary = this.#temporaryPath();
       await writeTemporary(this.#fileOps, temporary, parts, options.signal);
-      const created = await this.#publish(temporary, name);
+      const created = await this.#publisher.publish(temporary, name);
       if (!created) await this.#requireSame(name, parts, size);
       // Also when the object was there: the process that published it may have been killed before its flush.
       await this.#folders.flush(parentOf(name));
       return { created };
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') this.#folders.forget();
-      throw fileError(error, `write ${name} to ${this.#root}`, size);
+      throw fileError(error, `write ${name} to ${this.#root}`, { bytesNeeded: size });
     }
   }
 
@@ -84,8 +106,10 @@ class DirectoryStore implements Store {
   async *list(prefix: string): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix);
     try {
+      await this.#folders.requirePlain(prefix.slice(0, -1));
       yield* listObjects(this.#fileOps, this.#root, prefix);
     } catch (error) {
+      if (isAbsent(error)) return;
       throw fileError(error, `list ${prefix || 'everything'} in ${this.#root}`);
     }
   }
@@ -93,10 +117,12 @@ class DirectoryStore implements Store {
   async remove(name: string): Promise<void> {
     checkName(name);
     try {
+      await this.#folders.requirePlain(parentOf(name));
       await this.#fileOps.unlink(this.#path(name)).catch(unlessAbsent);
       // Also when it was absent: a removal that a killed process did not flush would come back in a power cut.
-      await this.#folders.flush(parentOf(name)).catch(unlessAbsent);
+      await this.#folders.flush(parentOf(name));
     } catch (error) {
+      if (isAbsent(error)) return;
       throw fileError(error, `remove ${name} from ${this.#root}`);
     }
   }
@@ -117,19 +143,18 @@ class DirectoryStore implements Store {
     }
   }
 
-  async #publish(temporary: string, name: string): Promise<boolean> {
+  async sweepTemporaries(): Promise<SweepResult> {
     try {
-      await this.#fileOps.link(temporary, this.#path(name));
+      const now = await this.now();
+      return await sweepFolder(this.#fileOps, this.#processes, join(this.#root, PRIVATE_FOLDER), now);
     } catch (error) {
-      await discard(this.#fileOps, temporary);
-      if (errnoOf(error) === 'EEXIST') return false;
-      throw error;
+      throw fileError(error, `remove abandoned temporaries below ${this.#root}`);
     }
-    await this.#fileOps.unlink(temporary);
-    return true;
   }
 
   async #requireSame(name: string, parts: readonly Uint8Array[], size: number): Promise<void> {
+    const facts = await this.#fileOps.lstat(this.#path(name));
+    invariant(!facts.isDirectory(), `${name} is a folder of the store and cannot be an object as well`);
     if (!sameBytes(await this.#read(name), parts, size)) throw alreadyExists(name, this.description);
   }
 
@@ -159,7 +184,7 @@ class DirectoryStore implements Store {
       return await operation();
     } catch (error) {
       if (isAbsent(error)) throw notFound(name, this.description);
-      throw fileError(error, `${doing} ${name} in ${this.#root}`);
+      throw fileError(error, `${doing} ${name} in ${this.#root}`, { reading: true });
     }
   }
 
@@ -168,7 +193,7 @@ class DirectoryStore implements Store {
   }
 
   #temporaryPath(): string {
-    return join(this.#root, PRIVATE_FOLDER, Buffer.from(this.#random(16)).toString('hex'));
+    return join(this.#root, PRIVATE_FOLDER, this.#newName());
   }
 }
 

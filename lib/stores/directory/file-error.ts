@@ -12,6 +12,8 @@ const DENIED: Meaning = { code: 'permission', says: 'the operating system denied
 const UNABLE: Meaning = { code: 'unsupported', says: 'the file system lacks an ability that a vault needs', nextStep: 'Keep the vault on a local Linux file system (ext4, xfs, btrfs, zfs) or on NFS.' };
 const AWAY: Meaning = { code: 'unavailable', says: 'the file system does not answer', nextStep: 'Check that the disk or share of the vault is mounted.' };
 const CROWDED: Meaning = { code: 'unavailable', says: 'too many files are open', nextStep: 'Raise the limit of open files (`ulimit -n`).' };
+/** Retryable, because a share that answers again says the same of a break; what remains after retries is a bad sector. */
+const UNREADABLE: Meaning = { code: 'damaged', says: 'the disk cannot read the bytes back', nextStep: 'Check the health of the disk (smartctl, the system log).', retryable: true };
 const NO_OBJECT: Meaning = { code: 'damaged', says: 'it is not a plain file below plain folders', nextStep: 'Nobody but Holdfast may change a vault. Move the symbolic link or special file away; to spread a vault over disks use a bind mount.' };
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
@@ -49,11 +51,17 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && !isHoldfastError(error) ? code : undefined;
 }
 
+/** What was going on: how many bytes wanted room, or that an object was being read. */
+export interface FileErrorContext {
+  readonly bytesNeeded?: number;
+  readonly reading?: boolean;
+}
+
 /** Translates a failed system call at the door; `what` says what was done to which path. Our own errors pass. */
-export function fileError(error: unknown, what: string, bytesNeeded?: number): unknown {
+export function fileError(error: unknown, what: string, { bytesNeeded, reading = false }: FileErrorContext = {}): unknown {
   if (isHoldfastError(error)) return error;
   const errno = errnoOf(error);
-  const meaning = MEANINGS[errno ?? ''] ?? UNKNOWN;
+  const meaning = reading && errno === 'EIO' ? UNREADABLE : (MEANINGS[errno ?? ''] ?? UNKNOWN);
   const needed = meaning.code === 'no-space' && bytesNeeded !== undefined ? `, ${bytesNeeded} bytes are needed` : '';
   return new HoldfastError(meaning.code, `cannot ${what}: ${meaning.says}${needed} (${errno ?? String(error)})`, {
     nextStep: meaning.nextStep,
