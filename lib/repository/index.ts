@@ -4,6 +4,7 @@ export { ByteReader, ByteWriter } from './bytes.ts';
 export * from './entry.ts';
 export { gearTable, Subkeys } from './keys.ts';
 export type { KeyPair, VaultKeys } from './keys.ts';
+export * from './mark-rules.ts';
 export { openManifest, sealManifest } from './manifest.ts';
 export type { BackupStatistics, Manifest, ManifestWarning, TreeRoot } from './manifest.ts';
 export { CONFIG_NAME, names, packIdOf } from './names.ts';

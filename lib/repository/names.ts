@@ -13,8 +13,8 @@ export const names = {
   verdict: (backup: string, id: string) => `verdicts/${backup}/${id}`,
   removed: (plan: string, backup: string) => `removed/${plan}/${backup}`,
   damaged: (pack: string) => `damaged/${pack}`,
-  condemned: (pack: string) => `condemned/${pack}`,
-  ruling: (pack: string) => `condemned/${pack}.ruling`,
+  /** A mark's id is a fresh ULID: names of marks are never used twice (format §12). */
+  condemned: (pack: string, mark: string) => `condemned/${pack}.${mark}`,
 } as const;
 
 /** Last component of a pack's name. */
