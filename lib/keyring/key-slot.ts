@@ -52,7 +52,8 @@ const common = {
   slot: hexId.transform((text) => text as SlotId),
   label: z.string(),
   salt: base64(32),
-  wrapped: z.object({ meta: base64(WRAPPED_BYTES), data: base64(WRAPPED_BYTES).optional(), chunker: base64(WRAPPED_BYTES) }),
+  // Strict: a slot whose data key was renamed away must not pass for one that never held it.
+  wrapped: z.strictObject({ meta: base64(WRAPPED_BYTES), data: base64(WRAPPED_BYTES).optional(), chunker: base64(WRAPPED_BYTES) }),
   check: base64(16),
 };
 const schema = z.discriminatedUnion('kind', [

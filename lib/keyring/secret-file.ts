@@ -49,5 +49,5 @@ function unreadable(path: string, what: string, cause: NodeJS.ErrnoException): H
 }
 
 function isErrno(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
+  return typeof error === 'object' && error !== null && 'syscall' in error;
 }
