@@ -116,8 +116,8 @@ function nothingOpens(slots: readonly KeySlot[], problems: readonly HoldfastErro
 
 function describe(slots: readonly KeySlot[]): string {
   const counts = new Map<string, number>();
-  for (const { kind } of slots) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const kinds = [...counts].sort().map(([kind, count]) => `${count} ${words(kind)}`).join(', ');
+  for (const kind of slots.map((slot) => slot.kind).sort()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const kinds = [...counts].map(([kind, count]) => `${count} ${words(kind)}`).join(', ');
   return `${slots.length} key ${slots.length === 1 ? 'slot' : 'slots'} of this vault (${kinds})`;
 }
 
