@@ -1,0 +1,37 @@
+import { isHoldfastError } from '../model/errors.ts';
+import type { Manifest, Repository, Verdicts } from '../repository/index.ts';
+import { isVoid, readVerdicts, writeVerdict } from '../repository/index.ts';
+import type { ObjectInfo } from '../stores/store.ts';
+
+export type CommitStanding = 'in-time' | 'void';
+
+/**
+ * Whether a snapshot was stored within an hour of its writer's second look (format §12); a void one is never good.
+ * Judged once, by whoever reads it first, and recorded under `verdicts/`: later readers follow the record, so that a copy
+ * of the vault, whose objects carry other times, is not judged by them. A store that refuses writing leaves no record.
+ */
+export async function judgeCommit(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, known?: Verdicts): Promise<CommitStanding> {
+  const verdicts = known ?? (await readVerdicts(repository, manifest.backup));
+  const recorded = recordedCommit(verdicts);
+  if (recorded) return recorded;
+  const standing = isVoid(manifest.checkedAt, snapshot.storedAt) ? 'void' : 'in-time';
+  await record(repository, manifest.backup, snapshot.name, standing);
+  return standing;
+}
+
+/** What was judged before, without judging. */
+export function recordedCommit({ verdicts }: Verdicts): CommitStanding | undefined {
+  if (verdicts.some((verdict) => verdict.result === 'void')) return 'void';
+  return verdicts.some((verdict) => verdict.level === 'commit') ? 'in-time' : undefined;
+}
+
+async function record(repository: Repository, backup: string, name: string, standing: CommitStanding): Promise<void> {
+  const problem = 'stored more than an hour after its writer had looked at what prune condemned';
+  const found = standing === 'void' ? { result: 'void' as const, damaged: [{ name, problem }] } : { result: 'good' as const, damaged: [] };
+  try {
+    await writeVerdict(repository, { backup, level: 'commit', ...found });
+  } catch (error) {
+    // Whoever may only read still gets the answer; the next one who may write records it.
+    if (!isHoldfastError(error, 'read-only') && !isHoldfastError(error, 'permission')) throw error;
+  }
+}
