@@ -82,5 +82,6 @@ function changed<T>(result: T, change: (bytes: Uint8Array) => Uint8Array): T {
 
 function withFlippedBit(bytes: Uint8Array): Uint8Array {
   const middle = bytes.byteLength >>> 1;
+  if (bytes.byteLength === 0) return bytes;
   return bytes.with(middle, (bytes[middle] as number) ^ 1);
 }

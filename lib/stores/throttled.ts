@@ -23,7 +23,7 @@ export function throttled(store: Store, throttle: Throttle, clock: Clock): Store
   return wrapStore(store, {
     call: (call, run) =>
       slots.use(call.signal, async () => {
-        await upload.wait(call.bytesUp, call.signal);
+        if (call.operation === 'put') await upload.wait(call.bytesUp, call.signal);
         if (call.operation !== 'get') return run();
         await download.wait(call.range?.length ?? 0, call.signal);
         const result = await run();
