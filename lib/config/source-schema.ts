@@ -1,0 +1,34 @@
+import * as z from 'zod';
+import { byteSize, oneOf, path, strictMap, text, texts, yesOrNo } from './schema-words.ts';
+
+const files = strictMap({
+  type: z.literal('files'),
+  paths: z.array(path, { error: 'a list of paths' }).min(1, { error: 'at least one path' }),
+  include: texts('pattern').optional().meta({ description: 'Only what matches one of these is kept.' }),
+  exclude: texts('pattern').optional().meta({ description: 'What matches one of these is left out; wins over include.' }),
+  'one-file-system': yesOrNo().default(false).meta({ description: 'Do not enter other mounts below the paths.' }),
+  'follow-symlinks': yesOrNo().default(false).meta({ description: 'Keep what symbolic links point to instead of the links.' }),
+  'change-detection': oneOf(['auto', 'ctime+inode', 'ctime', 'mtime', 'content']).default('auto'),
+  xattrs: yesOrNo().default(true).meta({ description: 'Keep extended attributes and ACLs where the optional native module is installed.' }),
+}, 'a files source');
+
+const sqlite = strictMap({
+  type: z.literal('sqlite'),
+  path: path.meta({ description: 'A database file; it may be in use.' }),
+}, 'a sqlite source');
+
+const COMMAND_WANTED = 'a command line for the shell, or a list of a program and its arguments';
+const command = strictMap({
+  type: z.literal('command'),
+  command: z.union([text(COMMAND_WANTED), z.array(text('a word of the command'), { error: COMMAND_WANTED }).min(1, { error: COMMAND_WANTED })], { error: COMMAND_WANTED }),
+  'stdin-name': text('a file name').refine((name) => !/[/\0]/.test(name) && name !== '.' && name !== '..', { error: 'a file name without "/"' })
+    .meta({ description: 'The name under which the standard output is kept.' }),
+  'end-marker': text('the text that a whole output ends with').optional().meta({ description: 'Output that does not end with it is cut, and fails the run.' }),
+  'minimum-size': byteSize.default(1).meta({ description: 'Less output than this fails the run.' }),
+}, 'a command source');
+
+export const source = z.discriminatedUnion('type', [files, sqlite, command], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command' : 'a source: a map with "type" (files, sqlite, command) and its fields'),
+});
+
+export type SourceFields = z.output<typeof source>;

@@ -1,0 +1,108 @@
+import { initialConfig } from '../../lib/config/initial-config.ts';
+import { loadConfig } from '../../lib/config/load-config.ts';
+import { isHoldfastError } from '../../lib/model/errors.ts';
+
+const VAULT = 'vaults:\n  main: { directory: /vault, key-file: /key }\n';
+const plan = (fields: string): string => `${VAULT}plans:\n  db: ${fields}\n`;
+const policy = (fields: string): string => plan(`{ source: { type: sqlite, path: a.db }, policy: ${fields} }`);
+
+/** Text of the file, and every line of the message without the name of the file. */
+const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[]])[] = [
+  ['a mistyped key of a source', `${VAULT}plans:\n  db:\n    source:\n      type: files\n      paths: [/a]\n      pathss: [/b]\n`,
+    '8: plans.db.source.pathss is not a known key, did you mean "paths"?'],
+  ['a key that resembles nothing', `${VAULT}colour: red\n`, '3: colour is not a known key, wanted one of vaults, policies, plans'],
+  ['a key that is promised for later', `${VAULT}notifications: {}\n`, '3: notifications is refused: notifications are not there yet'],
+  ['an S3 vault', 'vaults:\n  main:\n    directory: /v\n    key-file: /k\n    s3: bucket\n', '5: vaults.main.s3 is refused: vaults in S3 are not there yet; use "directory"'],
+  ['an empty file', '', '1: vaults is missing, wanted a map from names to vaults'],
+  ['a list instead of a map', '- a\n', '1: the file is a list of 1, wanted a map with "vaults" and "plans"'],
+  ['no vault', 'vaults: {}\n', '1: vaults is empty, wanted at least one vault'],
+  ['a vault without a key', 'vaults:\n  main:\n    directory: /v\n', '2: vaults.main is a map, wanted exactly one of key-file, passphrase-file, passphrase'],
+  ['a vault with two keys', 'vaults:\n  main:\n    directory: /v\n    key-file: /k\n    passphrase-file: /p\n', '2: vaults.main is a map, wanted exactly one of key-file, passphrase-file, passphrase'],
+  ['a path of the wrong type', 'vaults:\n  main:\n    directory: 5\n    key-file: /k\n', '3: vaults.main.directory is 5, wanted a path'],
+  ['a name with a space', 'vaults:\n  my vault: { directory: /v, key-file: /k }\n',
+    '2: vaults["my vault"] is not a good name, wanted a name of letters, digits, ".", "_" and "-", at most 63, beginning with a letter or digit'],
+  ['a plan without a source', plan('{}'), '4: plans.db.source is missing, wanted a source: a map with "type" (files, sqlite, command) and its fields'],
+  ['a source left empty', `${VAULT}plans:\n  db:\n    source:\n`, '5: plans.db.source is empty, wanted a source: a map with "type" (files, sqlite, command) and its fields'],
+  ['a source without a type', plan('{ source: { paths: [a] } }'), '4: plans.db.source.type is missing, wanted one of files, sqlite, command'],
+  ['a source of an unknown type', plan('{ source: { type: oracle } }'), '4: plans.db.source.type is "oracle", wanted one of files, sqlite, command'],
+  ['a path that is a number', plan('{ source: { type: files, paths: [a, 5] } }'), '4: plans.db.source.paths[1] is 5, wanted a path'],
+  ['no path', plan('{ source: { type: files, paths: [] } }'), '4: plans.db.source.paths is an empty list, wanted at least one path'],
+  ['an unknown change detection', plan('{ source: { type: files, paths: [a], change-detection: inode } }'),
+    '4: plans.db.source.change-detection is "inode", wanted one of auto, ctime+inode, ctime, mtime, content'],
+  ['an empty command', plan('{ source: { type: command, command: [], stdin-name: a } }'),
+    '4: plans.db.source.command is an empty list, wanted a command line for the shell, or a list of a program and its arguments'],
+  ['a name with a slash for an output', plan('{ source: { type: command, command: x, stdin-name: ../a } }'), '4: plans.db.source.stdin-name is "../a", wanted a file name without "/"'],
+  ['an unknown policy', policy('databse'), '4: plans.db.policy is "databse", wanted one of database, media, configs, logs (did you mean "database"?)'],
+  ['an unknown policy to base on', policy('{ based-on: nothing }'), '4: plans.db.policy.based-on is "nothing", wanted one of database, media, configs, logs'],
+  ['a policy of the wrong type', policy('5'), '4: plans.db.policy is 5, wanted the name of a policy or a map of policy fields'],
+  ['a mistyped key deep inside a policy', policy('{ retention: { dais: 3 } }'), '4: plans.db.policy.retention.dais is not a known key, did you mean "days"?'],
+  ['words where a number belongs', policy('{ retention: { days: thirty } }'), '4: plans.db.policy.retention.days is "thirty", wanted a whole number from 1 to 100000'],
+  ['an unknown frequency', policy('{ frequency: sometimes }'), '4: plans.db.policy.frequency is "sometimes", wanted hourly, daily, weekly, monthly, or a map with "cron" and "time-zone"'],
+  ['a bad cron line in a bad zone', policy('{ frequency: { cron: at noon, time-zone: Mars } }'),
+    '4: plans.db.policy.frequency.cron is "at noon", wanted five cron fields: minute hour day month weekday',
+    '4: plans.db.policy.frequency.time-zone is "Mars", wanted an IANA time zone such as "Europe/Berlin"'],
+  ['the archive class', policy('{ class: archive }'), '4: plans.db.policy.class is "archive", wanted hot, warm or cold: archive is a destination of its own, not a class'],
+  ['lz4', policy('{ compression: { algorithm: lz4 } }'), '4: plans.db.policy.compression.algorithm is "lz4", wanted zstd, gzip or none: lz4 is not there yet'],
+  ['a level that gzip does not have', policy('{ compression: { algorithm: gzip, level: 19 } }'), '4: plans.db.policy.compression.level is 19, wanted a whole number from 1 to 9 (gzip)'],
+  ['a weak cipher', policy('{ encryption: des }'), '4: plans.db.policy.encryption is "des", wanted one of aes-256-gcm, chacha20-poly1305'],
+  ['a size in words', policy('{ minimum-size: ten }'), '4: plans.db.policy.minimum-size is "ten", wanted a number of bytes or a size such as "500 kB", "10 MiB", "2 GB"'],
+  ['a schedule that cannot meet its RPO (P5)', policy('{ based-on: database, service-level: high }'),
+    '4: plans.db.policy runs daily and can lose 1440 minutes, wanted at most 15 (RPO of its service level)'],
+  ['a service level without a schedule (P5)', policy('{ service-level: low }'),
+    '4: plans.db.policy has a service level and no frequency, wanted one that runs at least every 240 minutes'],
+  ['a policy that takes a ready-made name', `${VAULT}policies:\n  media: {}\n`, '4: policies.media is the name of a ready-made policy, wanted another name'],
+  ['a vault that is not there', plan('{ source: { type: sqlite, path: a.db }, vault: mian }'), '4: plans.db.vault is "mian", wanted one of main (did you mean "main"?)'],
+  ['a plan that leaves open which vault', 'vaults:\n  a: { directory: /a, key-file: /k }\n  b: { directory: /b, key-file: /k }\nplans:\n  db: { source: { type: sqlite, path: x } }\n',
+    '5: plans.db.vault is missing, wanted one of a, b'],
+  ['a home directory that nobody told', plan('{ source: { type: sqlite, path: ~/a.db } }'),
+    '4: plans.db.source.path is "~/a.db", wanted an absolute path: the home directory is not known here'],
+  ['a key written twice', `${VAULT}vaults: {}\n`, '3: not valid YAML: Map keys must be unique'],
+  ['a bracket left open', 'vaults: [', '1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+  ['an unknown tag', 'vaults: !secret x\n', '1: not valid YAML: Unresolved tag: !secret'],
+  ['two mistakes at once, in the order of the file', `${VAULT}plan:\n  a: 1\npolicies:\n  p: { class: tepid }\n`,
+    '3: plan is not a known key, did you mean "plans"?', '6: policies.p.class is "tepid", wanted one of hot, warm, cold'],
+];
+
+describe('holdfast.yaml (P1)', () => {
+  it.each(REFUSED)('refuses %s', (_, text, ...lines) => {
+    const error = refusal(text);
+    expect(isHoldfastError(error, 'config-invalid')).toBe(true);
+    expect((error as Error).message).toBe(lines.map((line) => `/etc/holdfast.yaml:${line}`).join('\n'));
+  });
+
+  it('hands programs the same problems as data', () => {
+    const error = refusal(`${VAULT}plan: 1\n`);
+    expect(error).toMatchObject({ data: { problems: [{ path: ['plan'], line: 3 }] }, nextStep: expect.stringContaining('/etc/holdfast.yaml') });
+  });
+
+  it.each([
+    ['in its place', 'vaults:\n  main:\n    directory: /v\n    passphrase: hunter2\n'],
+    ['under a mistyped key', 'vaults:\n  main:\n    directory: /v\n    pasphrase: hunter2\n'],
+    ['in a list', 'vaults:\n  main:\n    directory: /v\n    passphrase: [hunter2]\n'],
+    ['in a map', 'vaults:\n  main:\n    directory: /v\n    passphrase: { x: hunter2 }\n'],
+    ['in a file that is no YAML', 'vaults:\n  main:\n    passphrase: "hunter2" hunter2\n'],
+  ])('never repeats a secret that was written %s (S8)', (_, text) => {
+    const error = refusal(text);
+    expect(JSON.stringify([error, (error as Error).message])).not.toContain('hunter2');
+  });
+
+  it('is accepted as `holdfast init` writes it, also with paths that need quoting', () => {
+    expect(Object.keys(loadConfig(initialConfig(), '/etc/holdfast.yaml', { home: '/home/someone' }).fields.plans)).toEqual(['folder']);
+    const odd = initialConfig({ vaultDirectory: '/my: vault #1/"x"', key: { kind: 'passphrase-file', path: "/it's" } });
+    expect(loadConfig(odd, '/etc/holdfast.yaml').fields.vaults).toEqual({ main: { directory: '/my: vault #1/"x"', 'passphrase-file': "/it's" } });
+  });
+
+  it('is accepted with every commented part of the initial file switched on', () => {
+    const text = initialConfig().replace(/^( *)# ( *(?:[a-z-]+:.*|retention.*))$/gm, '$1$2').replace(/^ *passphrase:.*\n/m, '');
+    const { plans, policies } = loadConfig(text, '/etc/holdfast.yaml', { home: '/home/someone' }).fields;
+    expect([Object.keys(plans), Object.keys(policies)]).toEqual([['folder', 'database', 'dump'], ['careful']]);
+  });
+});
+
+function refusal(text: string): unknown {
+  try {
+    return loadConfig(text, '/etc/holdfast.yaml');
+  } catch (error) {
+    return error;
+  }
+}

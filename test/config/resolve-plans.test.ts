@@ -1,0 +1,99 @@
+import { jsonSchema } from '../../lib/config/json-schema.ts';
+import { loadConfig } from '../../lib/config/load-config.ts';
+import { resolvePlans, resolveVaults } from '../../lib/config/resolve-plans.ts';
+import { resolveSecret } from '../../lib/config/secret-reference.ts';
+
+const FILE = `
+vaults:
+  near: { directory: vault, key-file: ~/key }
+  far: { directory: /mnt/vault, passphrase: "\${file:pass.txt}" }
+policies:
+  own: { frequency: { cron: "0 2 * * *", time-zone: Europe/Berlin }, retention: { days: 3, count: 5 }, compression: { level: 9 }, class: warm, warnings-are-good: false }
+plans:
+  tree: { source: { type: files, paths: [., /srv, ~/], exclude: ["*.tmp"] }, vault: near }
+  app: { source: { type: sqlite, path: data/app.db }, vault: far, policy: database }
+  dump:
+    source: { type: command, command: [pg_dump, app], stdin-name: app.sql, end-marker: done, minimum-size: 1.5 KiB }
+    vault: near
+    policy: { based-on: own, retention: { count: 2 }, minimum-size: 10 kB, service-level: { rto-minutes: 60, rpo-minutes: 1500 } }
+`;
+const config = loadConfig(FILE, '/etc/holdfast/holdfast.yaml', { home: '/home/someone' });
+
+describe('resolved plans (P2, P3)', () => {
+  const [tree, app, dump] = resolvePlans(config);
+
+  it('fill in every default and make paths absolute: relative to the file, ~ to the home directory', () => {
+    expect(tree).toEqual({
+      name: 'tree',
+      vault: { name: 'near', directory: '/etc/holdfast/vault', key: { kind: 'key-file', path: '/home/someone/key' } },
+      source: { type: 'files', paths: ['/etc/holdfast', '/srv', '/home/someone'], include: [], exclude: ['*.tmp'], oneFileSystem: false, followSymlinks: false, changeDetection: 'auto', xattrs: true },
+      policy: { retention: {}, class: 'hot', encryption: 'aes-256-gcm', compression: { algorithm: 'zstd', level: 3 }, verification: 'none', warningsAreGood: true, minimumSizeBytes: 0, priority: 50 },
+    });
+  });
+
+  it('take a ready-made policy by its name', () => {
+    expect(app?.policy).toMatchObject({ frequency: 'daily', retention: { days: 30 }, class: 'hot', verification: 'full' });
+    expect(app?.source).toEqual({ type: 'sqlite', path: '/etc/holdfast/data/app.db' });
+  });
+
+  it('put the fields of a plan on top of the policy it is based on, each field as a whole', () => {
+    expect(dump?.policy).toMatchObject({
+      frequency: { cron: '0 2 * * *', timeZone: 'Europe/Berlin' }, retention: { count: 2 }, compression: { algorithm: 'zstd', level: 9 },
+      class: 'warm', warningsAreGood: false, minimumSizeBytes: 10_000, serviceLevel: { rtoMinutes: 60, rpoMinutes: 1500 },
+    });
+    expect(dump?.policy.retention).toEqual({ count: 2 });
+    expect(dump?.source).toEqual({ type: 'command', command: ['pg_dump', 'app'], stdinName: 'app.sql', endMarker: 'done', minimumSizeBytes: 1536 });
+  });
+
+  it.each([
+    ['database', { frequency: 'daily', retention: { days: 30 }, class: 'hot', verification: 'full' }],
+    ['media', { frequency: 'weekly', retention: { days: 90 }, class: 'warm', verification: 'none' }],
+    ['configs', { frequency: 'daily', retention: { days: 365 }, class: 'cold', verification: 'full' }],
+    ['logs', { frequency: 'daily', retention: { days: 7 }, class: 'hot', verification: 'none' }],
+  ])('know the ready-made policy %s (P3)', (name, wanted) => {
+    const [only] = resolvePlans(loadConfig(`vaults: { v: { directory: /v, key-file: /k } }\nplans: { p: { source: { type: sqlite, path: /x }, policy: ${name} } }`, '/h.yaml'));
+    expect(only?.policy).toMatchObject({ ...wanted, encryption: 'aes-256-gcm', compression: { algorithm: 'zstd' } });
+  });
+});
+
+describe('a secret in the configuration (S8)', () => {
+  const [, far] = resolveVaults(config);
+  const secret = far?.key.kind === 'passphrase' ? far.key.secret : undefined;
+
+  it('is only a reference until it is used, and then read from where the file says', () => {
+    expect(secret).toEqual({ kind: 'file', name: '/etc/holdfast/pass.txt' });
+    const places = { environment: { WORD: 'from env' }, readTextFile: (path: string) => `from ${path}\n` };
+    expect(resolveSecret(secret!, places)).toBe('from /etc/holdfast/pass.txt');
+    expect(resolveSecret({ kind: 'env', name: 'WORD' }, places)).toBe('from env');
+  });
+
+  it.each([
+    ['a variable that is not set', { kind: 'env', name: 'NONE' }, 'The secret ${env:NONE} is not there: environment variable NONE is not set, wanted a value.'],
+    ['an empty variable', { kind: 'env', name: 'EMPTY' }, 'The secret ${env:EMPTY} is not there: environment variable EMPTY is empty, wanted a value.'],
+    ['a file that cannot be read', { kind: 'file', name: '/none' }, 'The secret ${file:/none} cannot be read: ENOENT, wanted a readable file.'],
+  ] as const)('names %s and nothing else', (_, reference, message) => {
+    const places = {
+      environment: { EMPTY: '' },
+      readTextFile: (): string => {
+        throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+      },
+    };
+    expect(() => resolveSecret(reference, places)).toThrow(expect.objectContaining({ code: 'missing-key', message }));
+  });
+});
+
+describe('the JSON Schema for editors (P1)', () => {
+  it('is closed at every level that is not a map of names, and knows every key of the example', () => {
+    const schema = jsonSchema() as { properties: Record<string, unknown>; $schema: string };
+    expect(schema.$schema).toBe('https://json-schema.org/draft/2020-12/schema');
+    const text = JSON.stringify(schema);
+    for (const key of FILE.matchAll(/([a-z][a-z-]+):(?= )/g)) if (!['near', 'far', 'own', 'tree', 'app', 'dump'].includes(key[1]!)) expect(text).toContain(`"${key[1]}"`);
+    expect(objects(schema).filter((node) => 'properties' in node && node.additionalProperties !== false)).toEqual([]);
+  });
+});
+
+function objects(node: unknown): Record<string, unknown>[] {
+  if (typeof node !== 'object' || node === null) return [];
+  const here = Array.isArray(node) || (node as { type?: unknown }).type !== 'object' ? [] : [node as Record<string, unknown>];
+  return [...here, ...Object.values(node).flatMap(objects)];
+}
