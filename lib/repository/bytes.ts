@@ -63,6 +63,11 @@ export class ByteWriter {
     this.#length = 0;
   }
 
+  truncate(length: number): this {
+    this.#length = length;
+    return this;
+  }
+
   /** A copy: the writer may go on. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length) as Uint8Array<ArrayBuffer>;

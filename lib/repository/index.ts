@@ -21,3 +21,12 @@ export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, readManifest, r
 export type { PlacedChunk, SnapshotEntry, SnapshotFile } from './snapshot-reader.ts';
 export { TreeStreamWriter, mergeStreams, readTreeChunk } from './tree-stream.ts';
 export type { TreeChunk, TreeRecord } from './tree-stream.ts';
+export { Chunker } from './chunker.ts';
+export { FrameSealer, PackBuilder } from './pack-builder.ts';
+export type { Compression, FinishedPack, SealedFrame } from './pack-builder.ts';
+export { VERDICT_LEVELS, readVerdicts, standingVerdict, writeVerdict } from './verdicts.ts';
+export type { Verdict, VerdictLevel, Verdicts } from './verdicts.ts';
+export { BackupSession, PacksWithdrawn } from './backup-session.ts';
+export type { CommitResult, ManifestDraft, SessionOptions } from './backup-session.ts';
+export { readDamagedPacks, recordDamage } from './damage.ts';
+export { openIndex, sealIndex } from './pack-index.ts';

@@ -1,0 +1,135 @@
+/**
+ * The table of known chunks: open addressing in shared memory, read and written by all threads without a lock.
+ * A slot is 40 bytes: state, pack number, chunk id. With its load factor that is at most 64 bytes a chunk.
+ * A full table forgets nothing and takes nothing in: missing knowledge costs only space in the vault.
+ */
+const SLOT_WORDS = 10;
+const EMPTY = 0;
+const WRITING = 1;
+const READY = 2;
+const MAX_LOAD = 0.7;
+
+export class ChunkTable {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #mask: number;
+  /** Word 0 counts the chunks. */
+  static readonly #HEAD_WORDS = 2;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+    this.#mask = (this.#words.length - ChunkTable.#HEAD_WORDS) / SLOT_WORDS - 1;
+  }
+
+  /** `slots` is rounded up to a power of two. */
+  static create(slots: number): ChunkTable {
+    const count = 2 ** Math.ceil(Math.log2(Math.max(slots, 64)));
+    return new ChunkTable(new SharedArrayBuffer((count * SLOT_WORDS + ChunkTable.#HEAD_WORDS) * 4));
+  }
+
+  get size(): number {
+    return Atomics.load(this.#words, 0);
+  }
+
+  get isCrowded(): boolean {
+    return this.size > (this.#mask + 1) * 0.5;
+  }
+
+  /** The pack number that holds the chunk, or -1. */
+  find(id: Uint8Array): number {
+    return this.#probe(id, -1);
+  }
+
+  /** The pack number of a chunk that is known already, or -1 after noting that `pack` will hold it. */
+  claim(id: Uint8Array, pack: number): number {
+    return this.#probe(id, pack);
+  }
+
+  #probe(id: Uint8Array, pack: number): number {
+    const words = this.#words;
+    let slot = word(id, 0) & this.#mask;
+    for (let probes = 0; probes <= this.#mask; probes++, slot = (slot + 1) & this.#mask) {
+      const at = ChunkTable.#HEAD_WORDS + slot * SLOT_WORDS;
+      let state = Atomics.load(words, at);
+      if (state === EMPTY) {
+        if (pack < 0 || this.size > (this.#mask + 1) * MAX_LOAD) return -1;
+        state = Atomics.compareExchange(words, at, EMPTY, WRITING);
+        if (state === EMPTY) {
+          this.#write(at, id, pack);
+          return -1;
+        }
+      }
+      // Another thread is between claiming the slot and publishing it: a handful of instructions.
+      while (state === WRITING) state = Atomics.load(words, at);
+      if (this.#holds(at, id)) return words[at + 1] as number;
+    }
+    return -1;
+  }
+
+  #write(at: number, id: Uint8Array, pack: number): void {
+    this.#words[at + 1] = pack;
+    for (let index = 0; index < 8; index++) this.#words[at + 2 + index] = word(id, index * 4);
+    Atomics.store(this.#words, at, READY);
+    Atomics.add(this.#words, 0, 1);
+  }
+
+  #holds(at: number, id: Uint8Array): boolean {
+    for (let index = 0; index < 8; index++) if (this.#words[at + 2 + index] !== word(id, index * 4)) return false;
+    return true;
+  }
+}
+
+/** Several tables as one: when the newest is crowded a greater one is put before it, so that nothing is ever moved. */
+export class ChunkTables {
+  readonly #tables: ChunkTable[];
+
+  constructor(buffers: readonly SharedArrayBuffer[]) {
+    this.#tables = buffers.map((buffer) => new ChunkTable(buffer));
+  }
+
+  static create(slots = 1 << 17): ChunkTables {
+    return new ChunkTables([ChunkTable.create(slots).buffer]);
+  }
+
+  get buffers(): SharedArrayBuffer[] {
+    return this.#tables.map((table) => table.buffer);
+  }
+
+  get size(): number {
+    return this.#tables.reduce((sum, table) => sum + table.size, 0);
+  }
+
+  find(id: Uint8Array): number {
+    for (const table of this.#tables) {
+      const pack = table.find(id);
+      if (pack >= 0) return pack;
+    }
+    return -1;
+  }
+
+  claim(id: Uint8Array, pack: number): number {
+    const [newest, ...older] = this.#tables as [ChunkTable, ...ChunkTable[]];
+    for (const table of older) {
+      const known = table.find(id);
+      if (known >= 0) return known;
+    }
+    return newest.claim(id, pack);
+  }
+
+  /** Adds a table of twice the size when the newest is half full; true when it did, so that threads are told. */
+  growIfCrowded(): boolean {
+    const newest = this.#tables[0] as ChunkTable;
+    if (!newest.isCrowded) return false;
+    this.#tables.unshift(ChunkTable.create(newest.size * 4));
+    return true;
+  }
+
+  adopt(buffers: readonly SharedArrayBuffer[]): void {
+    this.#tables.splice(0, this.#tables.length, ...buffers.map((buffer) => new ChunkTable(buffer)));
+  }
+}
+
+function word(id: Uint8Array, at: number): number {
+  return ((id[at] as number) << 24) | ((id[at + 1] as number) << 16) | ((id[at + 2] as number) << 8) | (id[at + 3] as number);
+}

@@ -1,0 +1,182 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
+import type { ByteString } from '../model/byte-string.ts';
+import { fsPath } from '../model/byte-string.ts';
+import { ByteWriter, ENTRY, FLAG, encodeBody } from '../repository/index.ts';
+import type { FileBody, Xattr } from '../repository/index.ts';
+import { FILE_STATUS } from './crunch-settings.ts';
+import type { FileNote, FilesResult } from './crunch-settings.ts';
+import type { Cruncher } from './cruncher.ts';
+
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+/** A file written this shortly before it is read may change again within the same time stamp. */
+const RACY_MILLISECONDS = 2000;
+const SPARSE_MIN_BYTES = 65_536n;
+const XATTR_LIMIT_BYTES = 65_536;
+
+export interface CrunchFilesOptions {
+  readonly now: () => number;
+  /** Reads the extended attributes of an open file, or undefined when no native module is there. */
+  readonly readXattrs: ((fdPath: string) => Xattr[]) | undefined;
+}
+
+interface Reading {
+  readonly refs: ByteWriter;
+  count: number;
+  size: number;
+  changed: boolean;
+}
+
+/** Reads, chunks and encodes a batch of regular files, one after another, with synchronous calls (fastest in a thread). */
+export function crunchFiles(cruncher: Cruncher, paths: readonly ByteString[], options: CrunchFilesOptions): FilesResult {
+  const bodies = new ByteWriter(paths.length * 128);
+  const notes: FileNote[] = [];
+  const body = new ByteWriter(256);
+  for (const [index, path] of paths.entries()) {
+    body.reset();
+    const status = crunchFile(cruncher, path, index, body, notes, options);
+    bodies.u8(status).u32(body.length).bytes(body.view());
+  }
+  return { bodies: bodies.finish(), notes, ...cruncher.report() };
+}
+
+function crunchFile(cruncher: Cruncher, path: ByteString, index: number, body: ByteWriter, notes: FileNote[], options: CrunchFilesOptions): number {
+  let fd: number | undefined;
+  try {
+    fd = openSync(fsPath(path), OPEN_FLAGS);
+    const before = fstatSync(fd, { bigint: true });
+    if (!before.isFile()) return gone(index, notes, 'it is no longer a regular file');
+    const startedAt = options.now();
+    const reading = readContent(cruncher, fd, Number(before.size));
+    const after = fstatSync(fd, { bigint: true });
+    if (before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs) reading.changed = true;
+    if (reading.changed) notes.push({ index, code: 'changed-while-read', message: 'the file changed while it was read; what was read is kept, and it is read again next time' });
+    const xattrs = readXattrs(fd, index, notes, options);
+    encodeFile(body, after, reading, startedAt, xattrs);
+    return FILE_STATUS.stored;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (code === 'ENOENT' || code === 'ESTALE') return gone(index, notes, 'it vanished before it could be read');
+    if (code === 'ELOOP' || code === 'ENXIO') return gone(index, notes, 'it is no longer a regular file');
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'EBUSY' || code === 'ETXTBSY' || code === 'EINVAL') {
+      notes.push({ index, code: 'unreadable', message: (error as Error).message.split(',')[0] ?? code });
+      return FILE_STATUS.unreadable;
+    }
+    throw error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function gone(index: number, notes: FileNote[], message: string): number {
+  notes.push({ index, code: 'vanished', message });
+  return FILE_STATUS.gone;
+}
+
+function readContent(cruncher: Cruncher, fd: number, expected: number): Reading {
+  const reading: Reading = { refs: refsWriter, count: 0, size: 0, changed: false };
+  refsWriter.reset();
+  if (expected > cruncher.filesChunker.sizes.min) readLarge(cruncher, fd, reading);
+  else if (!readSmall(cruncher, fd, expected, reading)) readLarge(cruncher, fd, reading);
+  if (reading.size !== expected) reading.changed = true;
+  cruncher.countRead(reading.size);
+  return reading;
+}
+
+const refsWriter = new ByteWriter(4096);
+
+/** One chunk, read straight behind the open frame. False when the file is longer than it said. */
+function readSmall(cruncher: Cruncher, fd: number, expected: number, reading: Reading): boolean {
+  const { raw, rawLength } = cruncher;
+  // One byte more than expected: a shorter answer proves the end of the file in the same call.
+  let length = readSync(fd, raw, rawLength, expected + 1, 0);
+  while (length < expected) {
+    const more = readSync(fd, raw, rawLength + length, expected + 1 - length, length);
+    if (more === 0) break;
+    length += more;
+  }
+  if (length > expected) return false;
+  if (length > 0) {
+    cruncher.takeAppended(length, reading.refs);
+    reading.count++;
+  }
+  reading.size = length;
+  return true;
+}
+
+const READ_BYTES = 4 << 20;
+let readBuffer: Buffer | undefined;
+
+function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
+  const chunker = cruncher.filesChunker;
+  const buffer = (readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES + chunker.sizes.max));
+  let filled = 0;
+  let isEnd = false;
+  while (!isEnd || filled > 0) {
+    while (!isEnd && filled < buffer.length) {
+      const count = readSync(fd, buffer, filled, buffer.length - filled, reading.size + filled);
+      if (count === 0) isEnd = true;
+      filled += count;
+    }
+    let start = 0;
+    while (start < filled && (isEnd || filled - start >= chunker.sizes.max)) {
+      const length = chunker.cut(buffer, start, filled);
+      cruncher.take(buffer.subarray(start, start + length), reading.refs);
+      reading.count++;
+      start += length;
+    }
+    reading.size += start;
+    buffer.copyWithin(0, start, filled);
+    filled -= start;
+  }
+}
+
+function readXattrs(fd: number, index: number, notes: FileNote[], options: CrunchFilesOptions): Xattr[] {
+  const xattrs = options.readXattrs?.(`/proc/self/fd/${fd}`) ?? [];
+  const total = xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
+  if (total <= XATTR_LIMIT_BYTES) return xattrs;
+  notes.push({ index, code: 'xattrs-too-large', message: `its extended attributes take ${total} bytes, at most ${XATTR_LIMIT_BYTES} are kept; none were` });
+  return [];
+}
+
+function encodeFile(body: ByteWriter, stats: BigIntStats, reading: Reading, startedAt: number, xattrs: Xattr[]): void {
+  const isLinked = stats.nlink > 1n;
+  const isRacy = Number(stats.ctimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS || Number(stats.mtimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS;
+  const isSparse = stats.size > SPARSE_MIN_BYTES && stats.blocks * 512n < stats.size;
+  const flags = (isRacy ? FLAG.racy : 0) | (isSparse ? FLAG.sparse : 0) | (reading.changed ? FLAG.changed | FLAG.racy : 0) | (isLinked ? FLAG.linked : 0) | (xattrs.length > 0 ? FLAG.xattrs : 0);
+  const file: FileBody = {
+    type: ENTRY.file,
+    flags,
+    ...ownership(stats),
+    size: reading.size,
+    ctimeSeconds: Number(stats.ctimeNs / 1_000_000_000n),
+    ctimeNanoseconds: Number(stats.ctimeNs % 1_000_000_000n),
+    inode: BigInt.asUintN(64, stats.ino),
+    ...(isLinked && { linkGroup: linkGroup(stats) }),
+    ...(xattrs.length > 0 && { xattrs }),
+    refs: [],
+  };
+  encodeBody(file, body);
+  // The refs were encoded while reading; encodeBody wrote an empty list as one zero byte, replaced here.
+  body.truncate(body.length - 1).varint(reading.count).bytes(reading.refs.view());
+}
+
+export function ownership(stats: BigIntStats): { mode: number; uid: number; gid: number; mtimeSeconds: number; mtimeNanoseconds: number } {
+  const seconds = floorDivide(stats.mtimeNs);
+  return {
+    mode: Number(stats.mode & 0o7777n),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    mtimeSeconds: Number(seconds),
+    mtimeNanoseconds: Number(stats.mtimeNs - seconds * 1_000_000_000n),
+  };
+}
+
+/** Times before 1970 have a negative second and a non-negative nanosecond, as in struct timespec. */
+function floorDivide(nanoseconds: bigint): bigint {
+  return nanoseconds >= 0n ? nanoseconds / 1_000_000_000n : (nanoseconds - 999_999_999n) / 1_000_000_000n;
+}
+
+function linkGroup(stats: BigIntStats): Uint8Array {
+  return new ByteWriter(16).u32(Number((stats.dev >> 32n) & 0xffffffffn)).u32(Number(stats.dev & 0xffffffffn)).u32(Number((stats.ino >> 32n) & 0xffffffffn)).u32(Number(stats.ino & 0xffffffffn)).finish();
+}

@@ -1,0 +1,136 @@
+import type { Worker } from 'node:worker_threads';
+import type { ByteString } from '../model/byte-string.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { ChunkTables } from './chunk-table.ts';
+import type { BlockResult, CrunchSettings, CrunchedPack, CrunchedTail, FilesResult } from './crunch-settings.ts';
+import type { CutBlock } from './cutter.ts';
+import type { FromThread, ToThread } from './messages.ts';
+
+/** The slice of the engine that a backup uses; one implementation with threads, one inline (simulations, tiny runs). */
+export interface CrunchPool {
+  /** How many jobs may usefully be under way. */
+  readonly width: number;
+  files(paths: readonly ByteString[]): Promise<FilesResult>;
+  /** Cuts a descriptor's stream to its end and crunches it; results in order. Returns the bytes read. */
+  stream(fd: number, onBlock: (result: BlockResult) => void): Promise<number>;
+  /** Seals all open frames; what is left over in unfinished packs. */
+  flush(): Promise<CrunchedTail[]>;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions {
+  readonly threads: number;
+  readonly startThread: (settings: CrunchSettings) => Worker;
+  readonly settings: CrunchSettings;
+  readonly tables: ChunkTables;
+  readonly onPack: (pack: CrunchedPack) => void;
+}
+
+interface Pending {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onCut?: (block: CutBlock) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  jobs: number;
+}
+
+export class ThreadPool implements CrunchPool {
+  readonly #options: PoolOptions;
+  readonly #threads: Thread[] = [];
+  readonly #pending = new Map<number, Pending>();
+  #feeder: Thread | undefined;
+  #nextJob = 0;
+  #failure: unknown;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  get width(): number {
+    return this.#options.threads * 3;
+  }
+
+  files(paths: readonly ByteString[]): Promise<FilesResult> {
+    this.#growTables();
+    return this.#ask(this.#idlest(), (job) => ({ type: 'files', job, paths }));
+  }
+
+  async stream(fd: number, onBlock: (result: BlockResult) => void): Promise<number> {
+    this.#feeder ??= this.#start();
+    const results: Promise<void>[] = [];
+    let previous = Promise.resolve();
+    const onCut = ({ buffer, lengths }: CutBlock) => {
+      this.#growTables();
+      const result = this.#ask<BlockResult>(this.#idlest(), (job) => ({ type: 'block', job, buffer, lengths }));
+      previous = Promise.all([result, previous]).then(([block]) => onBlock(block));
+      previous.catch(() => undefined);
+      results.push(previous);
+    };
+    const bytes = await this.#ask<number>(this.#feeder, (job) => ({ type: 'cut', job, fd }), onCut);
+    await Promise.all(results);
+    return bytes;
+  }
+
+  async flush(): Promise<CrunchedTail[]> {
+    const tails = await Promise.all(this.#threads.map((thread) => this.#ask<CrunchedTail | undefined>(thread, (job) => ({ type: 'flush', job }))));
+    return tails.filter((tail) => tail !== undefined);
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#threads, ...(this.#feeder ? [this.#feeder] : [])];
+    await Promise.all(all.map((thread) => thread.worker.terminate()));
+  }
+
+  #idlest(): Thread {
+    if (this.#threads.length < this.#options.threads && this.#threads.every((thread) => thread.jobs > 0)) {
+      const thread = this.#start();
+      this.#threads.push(thread);
+      return thread;
+    }
+    return this.#threads.reduce((best, thread) => (thread.jobs < best.jobs ? thread : best));
+  }
+
+  #start(): Thread {
+    const worker = this.#options.startThread({ ...this.#options.settings, tables: this.#options.tables.buffers });
+    const thread: Thread = { worker, jobs: 0 };
+    worker.on('message', (message: FromThread) => this.#receive(thread, message));
+    worker.on('error', (error) => this.#fail(error));
+    return thread;
+  }
+
+  #ask<T>(thread: Thread, message: (job: number) => ToThread, onCut?: (block: CutBlock) => void): Promise<T> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const job = this.#nextJob++;
+    thread.jobs++;
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.set(job, { resolve: resolve as (result: never) => void, reject, ...(onCut && { onCut }) });
+      thread.worker.postMessage(message(job));
+    });
+  }
+
+  #receive(thread: Thread, message: FromThread): void {
+    if (message.type === 'pack') return this.#options.onPack(message.pack);
+    const pending = this.#pending.get(message.job);
+    if (message.type === 'cut-block') return pending?.onCut?.(message.block);
+    this.#pending.delete(message.job);
+    thread.jobs--;
+    if (message.type === 'done') pending?.resolve(message.result as never);
+    else pending?.reject(new HoldfastError(message.error.code, message.error.message));
+  }
+
+  /** A thread that died takes the run with it: nothing that it claimed may be relied on. */
+  #fail(error: unknown): void {
+    this.#failure = error;
+    for (const pending of this.#pending.values()) pending.reject(error);
+    this.#pending.clear();
+  }
+
+  #growTables(): void {
+    if (!this.#options.tables.growIfCrowded()) return;
+    const tables = this.#options.tables.buffers;
+    for (const thread of this.#threads) thread.worker.postMessage({ type: 'tables', tables } satisfies ToThread);
+  }
+}

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import type { RepositoryId } from '../model/ids.ts';
+import { ByteWriter, Chunker, FrameSealer, PackBuilder, Subkeys, gearTable, names, sha256 } from '../repository/index.ts';
+import type { PackedChunk } from '../repository/index.ts';
+import { ChunkTables } from './chunk-table.ts';
+import type { BlockResult, CrunchCounters, CrunchSettings, CrunchedPack, CrunchedTail } from './crunch-settings.ts';
+import { SharedBuffers } from './shared-buffers.ts';
+import type { BufferSupply } from './shared-buffers.ts';
+
+interface OpenPack {
+  readonly number: number;
+  readonly buffer: number;
+  readonly builder: PackBuilder;
+}
+
+/**
+ * What one thread does: hash chunks, ask the table, gather the unknown ones into frames, compress, seal, append to a
+ * pack of its own. Synchronous from end to end; closed packs leave through `onPack`.
+ */
+export class Cruncher {
+  readonly filesChunker: Chunker;
+  readonly tables: ChunkTables;
+  readonly #settings: CrunchSettings;
+  readonly #keys: Subkeys;
+  readonly #sealer: FrameSealer;
+  readonly #packs: BufferSupply;
+  readonly #packNumbers: Int32Array;
+  readonly #onPack: (pack: CrunchedPack) => void;
+  /** Unknown chunks of the open frame, one after another; new bytes are read straight behind them. */
+  readonly raw: Buffer;
+  rawLength = 0;
+  #chunks: PackedChunk[] = [];
+  #pack: OpenPack | undefined;
+  #counters: CrunchCounters = { readBytes: 0, newBytes: 0, newChunks: 0 };
+  #packsUsed = new Set<number>();
+
+  constructor(settings: CrunchSettings, onPack: (pack: CrunchedPack) => void, packs: BufferSupply = new SharedBuffers(settings.packs)) {
+    this.#settings = settings;
+    this.#onPack = onPack;
+    this.#keys = new Subkeys(settings.repository as RepositoryId, settings.keys);
+    this.#sealer = new FrameSealer(this.#keys, settings.cipher, 'frame', settings.compression);
+    this.filesChunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker.files);
+    this.tables = new ChunkTables(settings.tables);
+    this.#packs = packs;
+    this.#packNumbers = new Int32Array(settings.packNumbers);
+    const largestChunk = Math.max(settings.chunker.files.max, settings.chunker.streams.max);
+    this.raw = Buffer.allocUnsafeSlow(settings.packSizes.frameBytes + largestChunk + 1);
+  }
+
+  /** Takes a chunk that lies in `raw` right behind the open frame. Returns the number of the pack that holds it. */
+  takeAppended(length: number, writer: ByteWriter): void {
+    const id = sha256(this.raw.subarray(this.rawLength, this.rawLength + length));
+    const pack = this.#openPack().number;
+    const known = this.tables.claim(id, pack);
+    this.#note(id, known < 0 ? pack : known, length, writer);
+    if (known >= 0) return;
+    this.#keep(id, length);
+  }
+
+  /** Takes a chunk from elsewhere. */
+  take(chunk: Uint8Array, writer: ByteWriter): void {
+    const id = sha256(chunk);
+    const pack = this.#openPack().number;
+    const known = this.tables.claim(id, pack);
+    this.#note(id, known < 0 ? pack : known, chunk.length, writer);
+    if (known >= 0) return;
+    this.raw.set(chunk, this.rawLength);
+    this.#keep(id, chunk.length);
+  }
+
+  /** Chunks of a stream that were cut by the feeder: `lengths` one after another from the beginning of the block. */
+  crunchBlock(block: Uint8Array, lengths: readonly number[]): BlockResult {
+    const refs = new ByteWriter(lengths.length * 44);
+    let offset = 0;
+    for (const length of lengths) {
+      this.#counters.readBytes += length;
+      this.take(block.subarray(offset, offset + length), refs);
+      offset += length;
+    }
+    return { refs: refs.finish(), ...this.report() };
+  }
+
+  countRead(bytes: number): void {
+    this.#counters.readBytes += bytes;
+  }
+
+  /** Counters and pack numbers since the last report. */
+  report(): { counters: CrunchCounters; packs: number[] } {
+    const report = { counters: this.#counters, packs: [...this.#packsUsed] };
+    this.#counters = { readBytes: 0, newBytes: 0, newChunks: 0 };
+    this.#packsUsed.clear();
+    return report;
+  }
+
+  /** Seals what is open and hands the unfinished pack over. */
+  flush(): CrunchedTail | undefined {
+    this.#sealFrame();
+    const pack = this.#pack;
+    this.#pack = undefined;
+    if (!pack) return undefined;
+    return { number: pack.number, buffer: pack.buffer, length: pack.builder.length, frames: pack.builder.frames };
+  }
+
+  #note(id: Uint8Array, pack: number, length: number, writer: ByteWriter): void {
+    this.#packsUsed.add(pack);
+    writer.bytes(id).varint(pack).varint(length);
+  }
+
+  #keep(id: Uint8Array, length: number): void {
+    this.#chunks.push({ id, length });
+    this.rawLength += length;
+    this.#counters.newBytes += length;
+    this.#counters.newChunks++;
+    if (this.rawLength >= this.#settings.packSizes.frameBytes) this.#sealFrame();
+  }
+
+  #sealFrame(): void {
+    if (this.rawLength === 0 && this.#chunks.length === 0) return;
+    const pack = this.#openPack();
+    pack.builder.append(this.#sealer.seal(this.raw.subarray(0, this.rawLength), this.#chunks));
+    this.#chunks = [];
+    this.rawLength = 0;
+    if (pack.builder.length >= this.#settings.packSizes.targetBytes) this.#closePack(pack);
+  }
+
+  /** The pack of the open frame is chosen when its first chunk arrives, because refs name it from then on. */
+  #openPack(): OpenPack {
+    if (this.#pack) return this.#pack;
+    const buffer = this.#packs.take();
+    const number = Atomics.add(this.#packNumbers, 0, 1);
+    this.#pack = { number, buffer, builder: new PackBuilder(this.#keys, this.#settings.cipher, this.#packs.view(buffer)) };
+    return this.#pack;
+  }
+
+  #closePack(pack: OpenPack): void {
+    this.#pack = undefined;
+    const name = names.pack(this.#settings.packClass, this.#settings.writer, randomBytes(16).toString('hex'));
+    const finished = pack.builder.finish(name);
+    this.#onPack({ number: pack.number, name, buffer: pack.buffer, length: finished.bytes.length, sha256: finished.sha256, ids: idsOf(finished.frames) });
+  }
+}
+
+export function idsOf(frames: readonly { readonly chunks: readonly PackedChunk[] }[]): Uint8Array {
+  const count = frames.reduce((sum, frame) => sum + frame.chunks.length, 0);
+  const ids = new Uint8Array(count * 32);
+  let at = 0;
+  for (const frame of frames) {
+    for (const chunk of frame.chunks) {
+      ids.set(chunk.id, at);
+      at += 32;
+    }
+  }
+  return ids;
+}

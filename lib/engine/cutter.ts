@@ -1,0 +1,73 @@
+import { readSync } from 'node:fs';
+import type { Chunker } from '../repository/index.ts';
+import type { BufferSupply } from './shared-buffers.ts';
+
+/** A block of whole chunks of a stream, in a block buffer. */
+export interface CutBlock {
+  readonly buffer: number;
+  readonly lengths: readonly number[];
+  readonly bytes: number;
+}
+
+/**
+ * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
+ * in a thread of its own and blocks there while the producer or the crunching threads are slower.
+ * `emit` must see to it that the buffer is given back. Returns the bytes read.
+ */
+export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void): number {
+  const rest = new Uint8Array(chunker.sizes.max);
+  let restLength = 0;
+  let total = 0;
+  for (let isEnd = false; !isEnd; ) {
+    const buffer = blocks.take();
+    const view = blocks.view(buffer);
+    view.set(rest.subarray(0, restLength));
+    const filled = fill(fd, view, restLength);
+    total += filled - restLength;
+    isEnd = filled < view.length;
+    const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
+    restLength = filled - end;
+    rest.set(view.subarray(end, filled));
+    if (lengths.length > 0) emit({ buffer, lengths, bytes: end });
+    else blocks.give(buffer);
+  }
+  return total;
+}
+
+function fill(fd: number, view: Uint8Array, from: number): number {
+  let filled = from;
+  while (filled < view.length) {
+    const count = readRetrying(fd, view, filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return filled;
+}
+
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
+/** A descriptor may have been made non-blocking by whoever passed it on: then an empty pipe answers EAGAIN. */
+function readRetrying(fd: number, view: Uint8Array, filled: number): number {
+  for (;;) {
+    try {
+      return readSync(fd, view, filled, view.length - filled, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(nap, 0, 0, 1);
+    }
+  }
+}
+
+/** Whole chunks at the beginning of a block; the last one is held back while more bytes could still move its end. */
+export function cutBlock(chunker: Chunker, view: Uint8Array, filled: number, isEnd: boolean): { lengths: number[]; end: number } {
+  const lengths: number[] = [];
+  let end = 0;
+  while (end < filled && (isEnd || filled - end >= chunker.sizes.max)) {
+    const length = chunker.cut(view, end, filled);
+    lengths.push(length);
+    end += length;
+  }
+  return { lengths, end };
+}

@@ -1,0 +1,18 @@
+import type { ByteString } from '../model/byte-string.ts';
+import type { ErrorCode } from '../model/errors.ts';
+import type { BlockResult, CrunchedPack, CrunchedTail, FilesResult } from './crunch-settings.ts';
+import type { CutBlock } from './cutter.ts';
+
+/** Between the main thread and its crunching threads. */
+export type ToThread =
+  | { readonly type: 'files'; readonly job: number; readonly paths: readonly ByteString[] }
+  | { readonly type: 'block'; readonly job: number; readonly buffer: number; readonly lengths: readonly number[] }
+  | { readonly type: 'tables'; readonly tables: readonly SharedArrayBuffer[] }
+  | { readonly type: 'flush'; readonly job: number }
+  | { readonly type: 'cut'; readonly job: number; readonly fd: number };
+
+export type FromThread =
+  | { readonly type: 'pack'; readonly pack: CrunchedPack }
+  | { readonly type: 'cut-block'; readonly job: number; readonly block: CutBlock }
+  | { readonly type: 'done'; readonly job: number; readonly result: FilesResult | BlockResult | CrunchedTail | number | undefined }
+  | { readonly type: 'failed'; readonly job: number; readonly error: { readonly code: ErrorCode; readonly message: string } };

@@ -1,0 +1,234 @@
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import type { BackupId, PlanId, RunId } from '../model/ids.ts';
+import { readDamagedPacks } from './damage.ts';
+import { FORMAT_VERSION } from './format.ts';
+import type { Manifest } from './manifest.ts';
+import { sealManifest } from './manifest.ts';
+import { isRunTooOld, judgeMarks, readMarks } from './mark-rules.ts';
+import type { Marks } from './mark-rules.ts';
+import { names, packIdOf } from './names.ts';
+import { openIndex, sealIndex } from './pack-index.ts';
+import { readPackDirectory } from './pack-reader.ts';
+import type { PackRef, Refs } from './refs.ts';
+import { encodeRefs } from './refs.ts';
+import type { Repository, Writer } from './repository.ts';
+import { sha256 } from './seal.ts';
+
+/** What the session asks of time and chance; simulations pass their own. */
+export interface SessionOptions {
+  readonly plan: PlanId;
+  readonly run: RunId;
+  readonly writer: Writer;
+  /** Writers whose packs may be reused besides one's own (design, Trust). */
+  readonly trustedWriters?: readonly string[];
+  readonly random?: (size: number) => Uint8Array;
+}
+
+export interface StoredPack extends PackRef {
+  readonly ids: Uint8Array;
+}
+
+/** The manifest as the run knows it; the session adds what only the commit knows. */
+export type ManifestDraft = Omit<Manifest, 'format' | 'plan' | 'run' | 'writer' | 'host' | 'checkedAt' | 'refsSha256'>;
+
+export interface CommitResult {
+  readonly manifest: Manifest;
+  readonly manifestSha256: string;
+}
+
+/** The second look found packs that this run relied on and may not: their entries must be read again (format §12). */
+export class PacksWithdrawn extends HoldfastError {
+  readonly packs: ReadonlySet<string>;
+
+  constructor(packs: ReadonlySet<string>) {
+    super('stale', `${packs.size} packs that this run relied on are about to be deleted or are gone.`, {
+      nextStep: 'Run the backup again: what was stored is reused, and what those packs held is read from the source.',
+    });
+    this.packs = packs;
+  }
+}
+
+/**
+ * One run's writing into a repository, in the order that makes a crash harmless (format §10): packs, index, second
+ * look, refs, snapshot. Nothing here is ever overwritten or deleted.
+ */
+export class BackupSession {
+  readonly repository: Repository;
+  readonly options: SessionOptions;
+  readonly #startedAt: number;
+  /** Packs that may be relied on, as listed after the first look: id to name and size. */
+  readonly #usable: Map<string, { name: string; size: number }>;
+  readonly #stored: StoredPack[] = [];
+  #indexed = 0;
+  #indexNumber = 0;
+  readonly #indexNames: string[] = [];
+  #partials = 0;
+  /** Digests of reused packs, learnt from indexes and earlier refs. */
+  readonly #digests = new Map<string, string>();
+  storedBytes = 0;
+
+  private constructor(repository: Repository, options: SessionOptions, startedAt: number, usable: Map<string, { name: string; size: number }>) {
+    this.repository = repository;
+    this.options = options;
+    this.#startedAt = startedAt;
+    this.#usable = usable;
+  }
+
+  /** First look: `condemned/` before `packs/` (format §11). */
+  static async open(repository: Repository, options: SessionOptions): Promise<BackupSession> {
+    const marks = await readMarks(repository.store);
+    const absent = judgeMarks(marks, 'first');
+    const damagedPacks = await readDamagedPacks(repository.store);
+    const usable = new Map<string, { name: string; size: number }>();
+    for await (const { name, size } of repository.store.list('packs/')) {
+      const id = packIdOf(name);
+      if (!absent.has(id) && !damagedPacks.has(id)) usable.set(id, { name, size });
+    }
+    return new BackupSession(repository, options, marks.at, usable);
+  }
+
+  isUsable(packId: string): boolean {
+    return this.#usable.has(packId);
+  }
+
+  /** Packs of earlier refs: their digests need not be learnt again. */
+  noteRefs(refs: Refs): void {
+    for (const pack of refs.packs) this.#digests.set(packIdOf(pack.name), pack.sha256);
+  }
+
+  /**
+   * Every chunk that may be reused, from the indexes of this writer and those it trusts, and from the directories of
+   * packs that a killed run stored without an index. `visit` gets chunk ids, 32 bytes each, that lie in one pack.
+   */
+  async visitKnownChunks(visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
+    const indexed = new Set<string>();
+    const writers = [this.options.writer.id as string, ...(this.options.trustedWriters ?? [])];
+    for (const writer of writers) {
+      // An index is a cache of directories, and a pack that does not decode is not reused: neither stops a backup.
+      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit));
+      for (const [id, { name, size }] of this.#usable) {
+        if (indexed.has(id) || !name.includes(`/${writer}/`)) continue;
+        await unlessDamaged(() => this.#adoptPack(id, name, size, visit));
+      }
+    }
+  }
+
+  async #visitIndex(name: string, indexed: Set<string>, visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
+    const index = openIndex(this.repository.keys, name, await this.repository.store.get(name));
+    const byPack = index.packs.map((pack) => ({ id: packIdOf(pack.name), pack, ids: [] as Uint8Array[] }));
+    for (const [position, ordinal] of index.ordinals.entries()) byPack[ordinal]?.ids.push(index.ids.subarray(position * 32, position * 32 + 32));
+    for (const { id, pack, ids } of byPack) {
+      indexed.add(id);
+      // A pack of another size than its index says is not the pack that was written.
+      if (this.#usable.get(id)?.size !== pack.size) continue;
+      this.#digests.set(id, pack.sha256);
+      visit(id, Buffer.concat(ids));
+    }
+  }
+
+  /** A run was killed after this pack and before its index: its own directory says what it holds. */
+  async #adoptPack(id: string, name: string, size: number, visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
+    const directory = await readPackDirectory(this.repository.store, this.repository.keys, name, size);
+    const ids = Buffer.concat(directory.frames.flatMap((frame) => frame.chunks.map((chunk) => chunk.id)));
+    const digest = sha256(await this.repository.store.get(name)).toString('hex');
+    this.#digests.set(id, digest);
+    this.#stored.push({ name, size, sha256: digest, ids });
+    visit(id, ids);
+  }
+
+  /** Stores a finished pack; durable when it returns. `ids` are its chunk ids, 32 bytes each. */
+  async storePack(name: string, bytes: Uint8Array, digest: string, ids: Uint8Array): Promise<void> {
+    await this.repository.store.put(name, bytes);
+    this.#stored.push({ name, size: bytes.length, sha256: digest, ids });
+    this.#digests.set(packIdOf(name), digest);
+    this.#usable.set(packIdOf(name), { name, size: bytes.length });
+    this.storedBytes += bytes.length;
+  }
+
+  /** Names packs of this run that no index names yet. */
+  async #storeIndex(): Promise<void> {
+    const fresh = this.#stored.slice(this.#indexed);
+    if (fresh.length === 0) return;
+    const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
+    const keyNumber = this.repository.keys.current;
+    const object = sealIndex(this.repository.keys, name, { supersedes: [], packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
+    await this.repository.store.put(name, object);
+    this.#indexNames.push(name);
+    this.#indexed += fresh.length;
+    this.storedBytes += object.length;
+  }
+
+  /** Makes what is stored so far live for 7 days, for the next run to reuse (format §8, partial). */
+  async checkpoint(): Promise<void> {
+    if (this.#stored.length === 0) return;
+    await this.#storeIndex();
+    const name = names.partial(this.options.plan, this.options.run, this.#partials++);
+    const packs = this.#stored.map(({ name: pack, size, sha256: digest }) => ({ name: pack, size, sha256: digest }));
+    await this.repository.store.put(name, encodeRefs({ ...this.#refsHead('partial', ''), revision: 0, packs, index: [...this.#indexNames], replaced: [] }));
+  }
+
+  /**
+   * Index, second look, refs, snapshot. `used` are the ids of all packs that the backup needs, its tree's too.
+   * Throws `PacksWithdrawn` when the second look forbids some of them, `stale` when the run is too old.
+   */
+  async commit(draft: ManifestDraft, used: ReadonlySet<string>): Promise<CommitResult> {
+    await this.#storeIndex();
+    const { store, keys, cipher } = this.repository;
+    const look = await this.#secondLook(used);
+    const refsName = names.refs(this.options.plan, draft.backup, 0);
+    const refs = encodeRefs({ ...this.#refsHead('refs', draft.backup), revision: 0, packs: await this.#packRefs(used), replaced: [] });
+    await store.put(refsName, refs);
+    const manifest: Manifest = {
+      format: FORMAT_VERSION,
+      plan: this.options.plan,
+      run: this.options.run,
+      writer: this.options.writer.id,
+      host: this.options.writer.host,
+      ...draft,
+      checkedAt: look.at,
+      refsSha256: sha256(refs).toString('hex'),
+      statistics: { ...draft.statistics, storedBytes: this.storedBytes + refs.length },
+    };
+    const sealed = sealManifest(keys, manifest, cipher, this.options.random);
+    await store.put(names.snapshot(this.options.plan, draft.backup), sealed);
+    return { manifest, manifestSha256: sha256(sealed).toString('hex') };
+  }
+
+  /** Packs listed after `condemned/`, its own ones too: a run that outlives every margin may have lost even those. */
+  async #secondLook(used: ReadonlySet<string>): Promise<Marks> {
+    const { store } = this.repository;
+    const marks = await readMarks(store);
+    if (isRunTooOld(this.#startedAt, marks.at)) {
+      throw new HoldfastError('stale', `This run began ${Math.round((marks.at - this.#startedAt) / 86_400_000)} days ago by the store's clock; at most 30 are allowed.`, { nextStep: 'Start the backup again.' });
+    }
+    const judged = judgeMarks(marks, 'second');
+    const listed = new Set<string>();
+    for await (const { name } of store.list('packs/')) listed.add(packIdOf(name));
+    const withdrawn = new Set([...used].filter((pack) => judged.get(pack) === 'reread' || !listed.has(pack)));
+    if (withdrawn.size > 0) throw new PacksWithdrawn(withdrawn);
+    return marks;
+  }
+
+  async #packRefs(used: ReadonlySet<string>): Promise<PackRef[]> {
+    const packs: PackRef[] = [];
+    for (const id of [...used].sort()) {
+      const pack = this.#usable.get(id);
+      if (!pack) throw new HoldfastError('broken-invariant', `The backup needs the pack ${id}, which this session does not know. Nothing was committed.`);
+      const digest = this.#digests.get(id) ?? sha256(await this.repository.store.get(pack.name)).toString('hex');
+      packs.push({ name: pack.name, size: pack.size, sha256: digest });
+    }
+    return packs;
+  }
+
+  #refsHead(kind: Refs['kind'], backup: BackupId | string): Pick<Refs, 'format' | 'repository' | 'kind' | 'plan' | 'backup' | 'run'> {
+    return { format: FORMAT_VERSION, repository: this.repository.config.repository, kind, plan: this.options.plan, backup, run: this.options.run };
+  }
+}
+
+async function unlessDamaged(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'not-found')) throw error;
+  }
+}

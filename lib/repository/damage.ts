@@ -1,0 +1,18 @@
+import type { Store } from '../stores/store.ts';
+import { names, packIdOf } from './names.ts';
+
+/** Ids of packs that someone found damaged (format §9): writers treat them as absent. */
+export async function readDamagedPacks(store: Pick<Store, 'list'>): Promise<Set<string>> {
+  const packs = new Set<string>();
+  for await (const { name } of store.list('damaged/')) packs.add(packIdOf(name));
+  return packs;
+}
+
+/** Records once that a pack is not what was written; the next backup stores its chunks anew. */
+export async function recordDamage(store: Pick<Store, 'put'>, packName: string, seen: string): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify({ pack: packName, seen }) + '\n');
+  await store.put(names.damaged(packIdOf(packName)), bytes).catch((error: { code?: string }) => {
+    // Recorded before with other words: the fact stands already.
+    if (error.code !== 'already-exists') throw error;
+  });
+}

@@ -1,0 +1,133 @@
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
+import { CODECS, HEADER_BYTES, TAG_BYTES, damaged } from './format.ts';
+import type { CipherName } from './format.ts';
+import type { Subkeys } from './keys.ts';
+import { encodeDirectory, packHeader } from './pack.ts';
+import type { FrameInfo, PackedChunk } from './pack.ts';
+import { directoryOf } from './pack-reader.ts';
+import { associatedData, sealParts, sha256 } from './seal.ts';
+
+export interface Compression {
+  readonly algorithm: 'zstd' | 'gzip' | 'none';
+  readonly level: number;
+}
+
+export interface SealedFrame {
+  readonly parts: readonly Uint8Array[];
+  readonly info: Omit<FrameInfo, 'offset'>;
+}
+
+/** Compresses and seals gathered chunks as one frame (format §5). Synchronous: runs in worker threads. */
+export class FrameSealer {
+  readonly #keys: Subkeys;
+  readonly #cipher: CipherName;
+  readonly #kind: 'frame' | 'tree';
+  readonly #compression: Compression;
+  readonly #aad: Buffer;
+  readonly #random: ((size: number) => Uint8Array) | undefined;
+
+  constructor(keys: Subkeys, cipher: CipherName, kind: 'frame' | 'tree', compression: Compression, random?: (size: number) => Uint8Array) {
+    this.#keys = keys;
+    this.#cipher = cipher;
+    this.#kind = kind;
+    this.#compression = compression;
+    this.#random = random;
+    this.#aad = associatedData({ repository: keys.repository, cipher, keyNumber: keys.current, kind, name: '' });
+  }
+
+  seal(raw: Uint8Array, chunks: readonly PackedChunk[]): SealedFrame {
+    const { body, codec } = this.#compress(raw);
+    const digest = sha256(Buffer.concat([Buffer.from(`${codec} ${this.#compression.level} ${process.versions.zstd ?? ''} ${process.versions.zlib} `), ...chunks.map((chunk) => chunk.id)]));
+    const parts = sealParts(this.#keys.subkey(this.#kind), body, digest, this.#aad, this.#cipher, this.#random);
+    const sealedLength = parts[0].length + parts[1].length + TAG_BYTES;
+    return { parts, info: { sealedLength, rawLength: raw.length, codec, keyNumber: this.#keys.current, tag: parts[2], chunks } };
+  }
+
+  #compress(raw: Uint8Array): { body: Uint8Array; codec: number } {
+    const { algorithm, level } = this.#compression;
+    if (algorithm !== 'none' && !isIncompressible(raw)) {
+      const body = algorithm === 'gzip' ? gzipSync(raw, { level }) : zstd(raw, level);
+      if (body.length < raw.length) return { body, codec: CODECS[algorithm] };
+    }
+    return { body: raw, codec: CODECS.raw };
+  }
+}
+
+function zstd(raw: Uint8Array, level: number): Buffer {
+  return zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: level }, pledgedSrcSize: raw.length });
+}
+
+const SAMPLE_BYTES = 4096;
+const histogram = new Uint32Array(256);
+
+/** Media and archives: skip the compressor when samples from four places look like noise and one of them does not shrink. */
+function isIncompressible(raw: Uint8Array): boolean {
+  if (raw.length < SAMPLE_BYTES * 8) return false;
+  histogram.fill(0);
+  const stride = Math.floor((raw.length - SAMPLE_BYTES) / 3);
+  for (let place = 0; place < 4; place++) {
+    const from = place * stride;
+    for (let index = from; index < from + SAMPLE_BYTES; index++) histogram[raw[index] as number]! += 1;
+  }
+  if (entropyBits(SAMPLE_BYTES * 4) < 7.9) return false;
+  const sample = raw.subarray(stride, stride + SAMPLE_BYTES * 7);
+  return zstd(sample, 1).length > sample.length * 0.97;
+}
+
+function entropyBits(total: number): number {
+  let bits = 0;
+  for (const count of histogram) if (count > 0) bits -= (count / total) * Math.log2(count / total);
+  return bits;
+}
+
+export interface FinishedPack {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly frames: readonly FrameInfo[];
+}
+
+/** Gathers sealed frames in one buffer and closes it with a sealed directory. */
+export class PackBuilder {
+  readonly frames: FrameInfo[] = [];
+  readonly #keys: Subkeys;
+  readonly #cipher: CipherName;
+  readonly #buffer: Uint8Array;
+  #used = HEADER_BYTES;
+
+  /** `buffer` may lie in shared memory; a pack and its directory must fit. */
+  constructor(keys: Subkeys, cipher: CipherName, buffer: Uint8Array) {
+    this.#keys = keys;
+    this.#cipher = cipher;
+    this.#buffer = buffer;
+    buffer.set(packHeader(cipher, keys.current), 0);
+  }
+
+  get length(): number {
+    return this.#used;
+  }
+
+  append(frame: SealedFrame): void {
+    const offset = this.#used;
+    for (const part of frame.parts) {
+      this.#buffer.set(part, this.#used);
+      this.#used += part.length;
+    }
+    this.frames.push({ ...frame.info, offset });
+  }
+
+  /** Takes over sealed frames of another pack byte for byte (tails, repacking). */
+  absorb(frames: readonly FrameInfo[], source: Uint8Array): void {
+    for (const frame of frames) this.append({ parts: [source.subarray(frame.offset, frame.offset + frame.sealedLength)], info: frame });
+  }
+
+  /** Writes directory and footer, decodes them again before anyone may store the pack, and returns it. */
+  finish(name: string, random?: (size: number) => Uint8Array): FinishedPack {
+    const directory = encodeDirectory(this.#keys, name, this.frames, this.#cipher, random);
+    this.#buffer.set(directory, this.#used);
+    const bytes = this.#buffer.subarray(0, this.#used + directory.length);
+    const decoded = directoryOf(this.#keys, name, bytes);
+    if (decoded.frames.length !== this.frames.length) throw damaged(`The pack ${name} was built with ${this.frames.length} frames and decodes to ${decoded.frames.length}`);
+    return { name, bytes, sha256: sha256(bytes).toString('hex'), frames: this.frames };
+  }
+}
