@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../model/errors.ts';
 import { checkVersion, damaged } from './format.ts';
 import type { Subkeys } from './keys.ts';
