@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CipherName } from './format.ts';
 import { checkVersion, damaged } from './format.ts';
 import type { Subkeys } from './keys.ts';
