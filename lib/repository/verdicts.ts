@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
 import { damaged } from './format.ts';
