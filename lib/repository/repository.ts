@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId, RepositoryId, WriterId } from '../model/ids.ts';
 import { newHexId } from '../model/ids.ts';
