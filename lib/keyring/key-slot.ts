@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
