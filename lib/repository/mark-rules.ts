@@ -33,6 +33,8 @@ export interface Mark {
   readonly packId: string;
   readonly storedAt: number;
   readonly ruling: Ruling | 'undecided';
+  /** When the ruling was stored; undefined while undecided. */
+  readonly ruledAt: number | undefined;
 }
 
 /** One look at `condemned/`. */
@@ -53,17 +55,14 @@ export interface Marks {
 export async function readMarks(store: Pick<Store, 'list' | 'get' | 'now'>): Promise<Marks> {
   const at = await store.now();
   const marks: ObjectInfo[] = [];
-  const rulings = new Set<string>();
+  const rulings = new Map<string, ObjectInfo>();
   for await (const object of store.list('condemned/')) {
-    if (object.name.endsWith(RULING_SUFFIX)) rulings.add(object.name);
+    if (object.name.endsWith(RULING_SUFFIX)) rulings.set(object.name, object);
     else marks.push(object);
   }
-  const markNames = new Set(marks.map((mark) => mark.name));
-  return {
-    at,
-    marks: await Promise.all(marks.map(async ({ name, storedAt }) => ({ name, packId: packIdOfMark(name), storedAt, ruling: await rulingOf(store, name, rulings) }))),
-    orphanRulings: [...rulings].filter((name) => !markNames.has(markOfRuling(name))),
-  };
+  const names = new Set(marks.map((mark) => mark.name));
+  const orphanRulings = [...rulings.keys()].filter((name) => !names.has(markNameOf(name)));
+  return { at, marks: await Promise.all(marks.map((mark) => readMark(store, mark, rulings.get(rulingNameOf(mark.name))))), orphanRulings };
 }
 
 export type PackJudgement = 'absent' | 'usable' | 'reread';
@@ -104,7 +103,7 @@ export function rulingNameOf(markName: string): string {
   return markName + RULING_SUFFIX;
 }
 
-function markOfRuling(rulingName: string): string {
+export function markNameOf(rulingName: string): string {
   return rulingName.slice(0, -RULING_SUFFIX.length);
 }
 
@@ -115,9 +114,9 @@ function packIdOfMark(name: string): string {
   return end < 0 ? last : last.slice(0, end);
 }
 
-async function rulingOf(store: Pick<Store, 'get'>, markName: string, listed: ReadonlySet<string>): Promise<Mark['ruling']> {
-  if (!listed.has(rulingNameOf(markName))) return 'undecided';
-  return (await readRuling(store, markName)) ?? 'undecided';
+async function readMark(store: Pick<Store, 'get'>, { name, storedAt }: ObjectInfo, listedRuling: ObjectInfo | undefined): Promise<Mark> {
+  const ruling = listedRuling && (await readRuling(store, name));
+  return { name, packId: packIdOfMark(name), storedAt, ruling: ruling ?? 'undecided', ruledAt: ruling && listedRuling?.storedAt };
 }
 
 /** Undefined when there is none: also when it was cleared since it was listed, which counts as undecided and old. */
