@@ -1,0 +1,41 @@
+/**
+ * One entry for every version of the schema; `PRAGMA user_version` counts how many were applied. Entries never change
+ * once released: what comes later is appended.
+ *
+ * Runs and backups refer to their plan. Validations and restores are history: they may outlive the row of their backup
+ * and refer to it by id alone. Rarely asked details are JSON, so that a new figure needs no migration.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE plans (
+    plan_id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, source TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL REFERENCES plans, plan_name TEXT NOT NULL, type TEXT NOT NULL,
+    state TEXT NOT NULL, queued_at INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER, backup_id TEXT,
+    host TEXT NOT NULL, process_id INTEGER, error TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX runs_by_time ON runs (queued_at DESC, run_id DESC);
+
+  CREATE TABLE backups (
+    backup_id TEXT PRIMARY KEY, plan_id TEXT NOT NULL REFERENCES plans, plan_name TEXT NOT NULL, run_id TEXT NOT NULL,
+    type TEXT NOT NULL, state TEXT NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, entries INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    added_bytes INTEGER NOT NULL, warnings INTEGER NOT NULL, host TEXT NOT NULL, source TEXT NOT NULL, statistics TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX backups_by_time ON backups (finished_at DESC, backup_id DESC);
+
+  CREATE TABLE validations (
+    validation_id TEXT PRIMARY KEY, backup_id TEXT NOT NULL, level TEXT NOT NULL, result TEXT NOT NULL,
+    started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL, bytes_read INTEGER NOT NULL, problems TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX validations_by_backup ON validations (backup_id, finished_at DESC, validation_id DESC);
+
+  CREATE TABLE restores (
+    restore_id TEXT PRIMARY KEY, backup_id TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL,
+    started_at INTEGER NOT NULL, finished_at INTEGER, files INTEGER NOT NULL, bytes INTEGER NOT NULL, error TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX restores_by_time ON restores (started_at DESC, restore_id DESC);
+  `,
+];
