@@ -24,7 +24,7 @@ export class MemoryStore implements Store {
 
   /** `clock` is the store's own clock: it stamps `storedAt` and answers `now()`. */
   constructor(clock: Pick<Clock, 'now'>) {
-    this.#now = () => clock.now();
+    this.#now = () => Math.floor(clock.now());
   }
 
   async put(name: string, bytes: Uint8Array | readonly Uint8Array[], options: PutOptions = {}): Promise<PutResult> {

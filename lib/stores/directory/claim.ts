@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import { errnoOf } from './file-error.ts';
@@ -10,6 +10,8 @@ const LOOK_AGAIN_MS = 20;
 const GIVE_UP_MS = 30_000;
 /** What `rename()` of a folder says when one that is not empty is there (rename(2)); SMB says it of an empty one too. */
 const TAKEN = ['ENOTEMPTY', 'EEXIST'];
+
+const CLAIM = 'claim-';
 
 export interface ClaimPorts {
   readonly fileOps: FileOps;
@@ -29,7 +31,7 @@ export interface ClaimPorts {
  */
 export async function withClaim<T>(ports: ClaimPorts, folder: string, name: string, action: () => Promise<T>): Promise<T> {
   const owner = ports.newName();
-  const claim = join(folder, `claim-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`);
+  const claim = join(folder, `${CLAIM}${createHash('sha256').update(name).digest('hex').slice(0, 32)}`);
   const stage = join(folder, owner);
   await ports.fileOps.makeFolder(stage);
   await ports.fileOps.close(await ports.fileOps.create(join(stage, owner)));
@@ -44,6 +46,11 @@ export async function withClaim<T>(ports: ClaimPorts, folder: string, name: stri
   } finally {
     await removeClaim(ports.fileOps, claim, owner);
   }
+}
+
+/** Whether a folder is a claim in its place; an empty one is held by nobody, and removing it takes nothing from anybody. */
+export function isClaim(path: string): boolean {
+  return basename(path).startsWith(CLAIM);
 }
 
 async function takeClaim(ports: ClaimPorts, stage: string, claim: string, name: string): Promise<void> {

@@ -34,8 +34,9 @@ export function temporaryName(owner: Owner, random: Uint8Array): string {
 export function isOwnerDead(name: string, processes: ProcessTable): boolean {
   const owner = parseOwner(name);
   const { self } = processes;
-  if (owner === undefined || owner.machine !== self.machine || [owner.machine, owner.boot, self.boot].includes(UNKNOWN)) return false;
-  if (owner.boot !== self.boot) return true;
+  if (owner === undefined || owner.boot === UNKNOWN || self.boot === UNKNOWN) return false;
+  if (owner.boot !== self.boot) return owner.machine === self.machine && owner.machine !== UNKNOWN;
+  // The same boot is the same kernel, whatever the machine is called from inside a container.
   if (owner.namespace !== self.namespace || owner.namespace === UNKNOWN) return false;
   const started = processes.startOf(owner.pid);
   return started === undefined || (started !== owner.started && started !== UNKNOWN && owner.started !== UNKNOWN);

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { isClaim } from './claim.ts';
 import { errnoOf } from './file-error.ts';
 import type { FileOps } from './file-ops.ts';
 import { isOwnerDead, type ProcessTable } from './owner.ts';
@@ -31,18 +32,23 @@ export async function sweepFolder(fileOps: FileOps, processes: ProcessTable, fol
 async function isAbandoned(fileOps: FileOps, processes: ProcessTable, path: string, now: number): Promise<boolean> {
   const facts = await fileOps.lstat(path).catch(ifGone);
   if (facts === undefined || facts.nlink > 1) return false;
-  return isOwnerDead(path.slice(path.lastIndexOf('/') + 1), processes) || now - facts.ctimeMs > TEMPORARY_MAX_AGE_MS;
+  return isOld(processes, path, facts.ctimeMs, now);
 }
 
-async function sweepClaim(fileOps: FileOps, processes: ProcessTable, claim: string, now: number): Promise<number> {
-  const owners = (await fileOps.readFolder(claim).catch(ifGone)) ?? [];
+/** A folder is a claim or the stage of one; it is held as long as the file of its owner is in it. */
+async function sweepClaim(fileOps: FileOps, processes: ProcessTable, folder: string, now: number): Promise<number> {
+  const owners = (await fileOps.readFolder(folder).catch(ifGone)) ?? [];
   for (const { name } of owners) {
-    if (!(await isAbandoned(fileOps, processes, join(claim, name), now))) return 0;
-    await removedNow(fileOps.unlink(join(claim, name)));
+    if (!(await isAbandoned(fileOps, processes, join(folder, name), now))) return 0;
+    await removedNow(fileOps.unlink(join(folder, name)));
   }
-  const facts = await fileOps.lstat(claim).catch(ifGone);
-  const mayBeInUse = owners.length === 0 && facts !== undefined && now - facts.ctimeMs < TEMPORARY_MAX_AGE_MS;
-  return mayBeInUse ? 0 : removedNow(fileOps.removeFolder(claim));
+  const facts = await fileOps.lstat(folder).catch(ifGone);
+  const isNeeded = facts !== undefined && owners.length === 0 && !isClaim(folder) && !isOld(processes, folder, facts.ctimeMs, now);
+  return isNeeded ? 0 : removedNow(fileOps.removeFolder(folder));
+}
+
+function isOld(processes: ProcessTable, path: string, ctimeMs: number, now: number): boolean {
+  return isOwnerDead(basename(path), processes) || now - ctimeMs > TEMPORARY_MAX_AGE_MS;
 }
 
 async function removedNow(removal: Promise<void>): Promise<number> {
