@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ByteString } from '../model/byte-string.ts';
+import type { Clock } from '../model/clock.ts';
+import { HoldfastError } from '../model/errors.ts';
+import { attributesAt } from './attributes.ts';
+import { nudgeReaders } from './nudge.ts';
+import { OutputTail, withoutSecrets } from './output-tail.ts';
+import { makePipe } from './pipe.ts';
+import { ProcessGroup } from './process-group.ts';
+import type { ProcessEnd } from './process-group.ts';
+import type { OpenStream, SourceStream, StreamProof, StreamSeen, StreamSource } from './source.ts';
+
+export interface CommandOptions {
+  /** A line for `sh -c`, or a program with its arguments. Of a pipe of programs the shell reports only the last exit code. */
+  readonly command: string | readonly string[];
+  /** Name of the entry. */
+  readonly name: ByteString;
+  /** Bytes; less output fails the run. */
+  readonly minimumBytes: number;
+  /** Text that the last 4 KiB of the output must contain. */
+  readonly endMarker?: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly folder?: string;
+  /** Values that must not be seen in any message. */
+  readonly secrets?: readonly string[];
+  /** Where the pipe is made for a moment. */
+  readonly temporaryFolder: string;
+  readonly clock: Clock;
+}
+
+/** A command whose standard output is the backup (S12). */
+export class CommandSource implements StreamSource {
+  readonly shape = 'streams';
+  readonly type = 'command';
+  readonly description: string;
+  readonly #options: CommandOptions;
+
+  constructor(options: CommandOptions) {
+    this.#options = options;
+    const { command, secrets = [] } = options;
+    this.description = withoutSecrets(typeof command === 'string' ? command : command.join(' '), secrets);
+  }
+
+  async check(): Promise<void> {
+    const { command, environment } = this.#options;
+    if (typeof command === 'string') return checkSyntax(command, this.description);
+    await checkProgram(command[0] ?? '', environment['PATH'] ?? '');
+  }
+
+  async *streams(signal: AbortSignal): AsyncIterable<SourceStream> {
+    const { name, clock } = this.#options;
+    yield { name, attributes: attributesAt(clock.now()), open: () => this.#open(signal) };
+  }
+
+  async #open(signal: AbortSignal): Promise<OpenStream> {
+    signal.throwIfAborted();
+    const { command, environment, folder, temporaryFolder, secrets = [], clock } = this.#options;
+    const pipe = await makePipe(temporaryFolder);
+    const said = new OutputTail(secrets);
+    try {
+      const program = typeof command === 'string' ? ['sh', '-c', command] : command;
+      const group = new ProcessGroup(program, { stdout: pipe.writeEnd, environment, folder, onStderr: (bytes) => said.add(bytes) }, clock);
+      return new RunningCommand(this.description, this.#options, group, pipe.readEnd, said, signal);
+    } finally {
+      closeSync(pipe.writeEnd);
+    }
+  }
+}
+
+class RunningCommand implements OpenStream {
+  readonly fd: number;
+  readonly #what: string;
+  readonly #wanted: Pick<CommandOptions, 'minimumBytes' | 'endMarker'>;
+  readonly #group: ProcessGroup;
+  readonly #said: OutputTail;
+  readonly #signal: AbortSignal;
+  readonly #onAbort = () => void this.#endReader();
+  #isFinished = false;
+  #isClosed = false;
+
+  constructor(what: string, options: CommandOptions, group: ProcessGroup, fd: number, said: OutputTail, signal: AbortSignal) {
+    this.fd = fd;
+    this.#what = what;
+    this.#wanted = options;
+    this.#group = group;
+    this.#said = said;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+    // What a failed shell leaves running in the background would keep the pipe open and the reader waiting.
+    void group.ended.then((end) => (end.code === 0 ? undefined : group.kill()));
+  }
+
+  async finish({ bytes, tail }: StreamSeen): Promise<StreamProof> {
+    const end = await this.#group.ended;
+    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The command \`${this.#what}\` was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
+    const complaint = complaintAbout(end, bytes, tail, this.#wanted);
+    if (complaint !== undefined) throw await this.#failed(complaint, end);
+    this.#isFinished = true;
+    const marker = this.#wanted.endMarker === undefined ? [] : ['end marker seen'];
+    return { bytes, evidence: ['exit code 0', ...marker] };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    if (!this.#isFinished) await this.#endReader();
+    closeSync(this.fd);
+  }
+
+  /** The end of the group is the end of the pipe, unless one of it went into a group of its own. */
+  async #endReader(): Promise<void> {
+    await this.#group.kill();
+    nudgeReaders(this.fd);
+  }
+
+  async #failed(complaint: string, { startError }: ProcessEnd): Promise<HoldfastError> {
+    await this.#group.kill();
+    const said = this.#said.text();
+    const message = `The command \`${this.#what}\` ${complaint}.${said === '' ? '' : ` It said: ${said}`}`;
+    return new HoldfastError('source-failed', message, { nextStep: 'Nothing of this run is kept. Run the command by hand, mend what it says, and start the backup again.', cause: startError });
+  }
+}
+
+function complaintAbout(end: ProcessEnd, bytes: number, tail: Uint8Array, { minimumBytes, endMarker }: Pick<CommandOptions, 'minimumBytes' | 'endMarker'>): string | undefined {
+  if (end.startError) return `could not be started (${end.startError.code})`;
+  if (end.signal !== null) return `was killed by ${end.signal} after ${bytes} bytes, wanted exit code 0`;
+  if (end.code !== 0) return `ended with exit code ${end.code} after ${bytes} bytes, wanted 0`;
+  if (bytes < minimumBytes) return `wrote ${bytes} bytes, wanted at least ${minimumBytes}`;
+  if (endMarker !== undefined && !Buffer.from(tail).includes(endMarker)) return `wrote ${bytes} bytes without the end marker ${JSON.stringify(endMarker)} in the last ${tail.length}: the output was cut`;
+  return undefined;
+}
+
+async function checkSyntax(command: string, what: string): Promise<void> {
+  await promisify(execFile)('sh', ['-n', '-c', command]).catch((cause: { code?: unknown }) => {
+    throw new HoldfastError('source-failed', `The shell does not understand the command \`${what}\` (sh -n ended with ${String(cause.code)}).`, { nextStep: 'Try it with `sh -c`: it is not run by bash.' });
+  });
+}
+
+async function checkProgram(program: string, path: string): Promise<void> {
+  const places = program.includes('/') ? [program] : path.split(delimiter).map((folder) => join(folder, program));
+  for (const place of places) {
+    if (await access(place, constants.X_OK).then(() => true, () => false)) return;
+  }
+  throw new HoldfastError('source-failed', `The program ${program} is not there, or may not be run.`, { nextStep: 'Install it, or give its whole path.' });
+}
