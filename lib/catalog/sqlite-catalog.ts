@@ -4,7 +4,7 @@ import type { BackupFilter, BackupPage, Catalog, CatalogContents, CatalogStats, 
 import { decodeCursor, encodeCursor } from './page-cursor.ts';
 import type { BackupRecord, BackupState, PlanRecord, RestoreRecord, RunRecord, RunState, SourceSummary, ValidationRecord } from './records.ts';
 import { BACKUP_STATES, RUN_TRANSITIONS } from './records.ts';
-import type { Row, Values } from './sqlite-connection.ts';
+import type { Row, SqliteOptions, Values } from './sqlite-connection.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
 import { damagedCatalog } from './sqlite-errors.ts';
 import type { Table } from './sqlite-rows.ts';
@@ -24,10 +24,10 @@ export class SqliteCatalog implements Catalog {
   readonly #file: string;
   readonly #database: SqliteConnection;
 
-  constructor(file: string) {
+  constructor(file: string, options: SqliteOptions = {}) {
     this.description = `SQLite catalog ${file}`;
     this.#file = file;
-    this.#database = new SqliteConnection(file);
+    this.#database = new SqliteConnection(file, options);
   }
 
   async recordPlan(plan: PlanRecord): Promise<void> {

@@ -9,8 +9,13 @@ import { MIGRATIONS } from './sqlite-schema.ts';
 export type Row = Readonly<Record<string, unknown>>;
 export type Values = readonly SQLInputValue[];
 
-/** How long a statement waits for another process, in milliseconds; transactions here take a few. */
+/** How long a statement waits for another process; transactions here take a few milliseconds. */
 const BUSY_TIMEOUT_MILLISECONDS = 5_000;
+
+export interface SqliteOptions {
+  /** 5,000 when absent. */
+  readonly busyTimeoutMilliseconds?: number;
+}
 
 /**
  * One database file, opened at the first statement and not before: most commands never need it. Every failure comes
@@ -18,11 +23,13 @@ const BUSY_TIMEOUT_MILLISECONDS = 5_000;
  */
 export class SqliteConnection {
   readonly #file: string;
+  readonly #timeout: number;
   readonly #statements = new Map<string, StatementSync>();
   #database: DatabaseSync | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, options: SqliteOptions = {}) {
     this.#file = file;
+    this.#timeout = options.busyTimeoutMilliseconds ?? BUSY_TIMEOUT_MILLISECONDS;
   }
 
   /** Number of rows changed. */
@@ -61,7 +68,7 @@ export class SqliteConnection {
   #open(): DatabaseSync {
     if (this.#database !== undefined) return this.#database;
     createPrivately(this.#file);
-    const database = new DatabaseSync(this.#file, { timeout: BUSY_TIMEOUT_MILLISECONDS, enableForeignKeyConstraints: true });
+    const database = new DatabaseSync(this.#file, { timeout: this.#timeout, enableForeignKeyConstraints: true });
     try {
       // NORMAL: a power cut may lose the last transactions, never the file; the vault has everything that matters.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');

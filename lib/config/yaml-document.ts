@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, Node, Pair } from 'yaml';
 import type { ConfigPath } from './problems.ts';
 
@@ -14,20 +14,39 @@ export interface YamlDocument {
 
 export function parseYaml(text: string): YamlDocument {
   const lines = new LineCounter();
-  // Pretty errors would quote the source line, and that line may hold a secret.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  // Pretty errors and warnings on the console would quote the source, and that may hold a secret.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', uniqueKeys: true });
   const line = (offset: number): number => Math.max(1, lines.linePos(offset).line);
-  const faults = [...document.errors, ...document.warnings].map((fault) => ({ line: line(fault.pos[0]), text: faultText(fault.message) }));
-  return {
-    value: faults.length > 0 ? undefined : (document.toJS() ?? {}),
-    faults,
-    lineOf: (path) => line(offsetOf(document, path)),
-  };
+  const faults = [
+    ...[...document.errors, ...document.warnings].map((fault) => ({ line: line(fault.pos[0]), text: faultText(fault.message) })),
+    ...danglingAliases(document).map((offset) => ({ line: line(offset), text: 'a value that begins with * refers to an anchor (&) above it, and there is none; quote it if it is text' })),
+  ];
+  return { ...plainValue(document, faults), lineOf: (path) => line(offsetOf(document, path)) };
 }
 
-/** The parser's own words up to the piece of source that it quotes. */
+function plainValue(document: Document, faults: YamlDocument['faults']): Pick<YamlDocument, 'value' | 'faults'> {
+  if (faults.length > 0) return { value: undefined, faults };
+  try {
+    return { value: document.toJS() ?? {}, faults };
+  } catch {
+    // The one thing that still fails here is the parser's limit on aliases of aliases, which grow without bound.
+    return { value: undefined, faults: [{ line: 1, text: 'aliases (*) repeat each other too often' }] };
+  }
+}
+
+/** The parser's own words up to the piece of source that it quotes behind a colon. */
 function faultText(message: string): string {
-  return message.split(/: ["'`]|\n/, 1)[0] ?? message;
+  return message.split(':', 1)[0] ?? message;
+}
+
+function danglingAliases(document: Document): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) offsets.push(alias.range?.[0] ?? 0);
+    },
+  });
+  return offsets;
 }
 
 function offsetOf(document: Document, path: ConfigPath): number {

@@ -23,7 +23,8 @@ describe('the SQLite catalog', () => {
     const catalog = new SqliteCatalog(file);
     expect(existsSync(join(folder, 'deep'))).toBe(false);
     await catalog.recordBackup(backup(1));
-    expect(readdirSync(join(folder, 'deep', 'state')).map((name) => statSync(join(folder, 'deep', 'state', name)).mode & 0o077)).toEqual([0, 0, 0]);
+    const made = readdirSync(join(folder, 'deep'), { recursive: true, encoding: 'utf8' }).map((name) => [name, statSync(join(folder, 'deep', name)).mode & 0o077]);
+    expect(Object.fromEntries(made)).toEqual({ state: 0, 'state/catalog.db': 0, 'state/catalog.db-shm': 0, 'state/catalog.db-wal': 0 });
     await catalog.close();
   });
 
@@ -99,6 +100,26 @@ describe('the SQLite catalog', () => {
     writeFileSync(join(folder, 'file'), '');
     chmodSync(join(folder, 'file'), 0o600);
     await expect(new SqliteCatalog(join(folder, 'file', 'catalog.db')).listBackups()).rejects.toMatchObject({ code: 'permission' });
+  });
+
+  it('waits for a writer in another process, and says that it is busy when that takes too long', async () => {
+    const file = join(folder, 'catalog.db');
+    await fill(file);
+    const script = `
+      const { DatabaseSync } = await import('node:sqlite');
+      const database = new DatabaseSync(process.argv[1]);
+      database.exec('BEGIN IMMEDIATE');
+      process.stdout.write('locked');
+      setTimeout(() => database.exec('COMMIT'), 400);`;
+    const holder = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    const hasty = new SqliteCatalog(file, { busyTimeoutMilliseconds: 1 });
+    await expect(hasty.recordBackup(backup(99))).rejects.toMatchObject({ code: 'busy', retryable: true });
+    expect((await hasty.listBackups()).backups).toHaveLength(50);
+    const patient = new SqliteCatalog(file);
+    await patient.recordBackup(backup(99));
+    expect((await hasty.listBackups()).backups).toHaveLength(51);
+    await Promise.all([hasty.close(), patient.close()]);
   });
 
   it('is made once when two processes open it at the same time, and both of them write', async () => {

@@ -58,7 +58,9 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
     '4: plans.db.source.path is "~/a.db", wanted an absolute path: the home directory is not known here'],
   ['a key written twice', `${VAULT}vaults: {}\n`, '3: not valid YAML: Map keys must be unique'],
   ['a bracket left open', 'vaults: [', '1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
-  ['an unknown tag', 'vaults: !secret x\n', '1: not valid YAML: Unresolved tag: !secret'],
+  ['an unknown tag', 'vaults: !secret x\n', '1: not valid YAML: Unresolved tag'],
+  ['an alias of nothing', 'vaults:\n  main: *nothing\n', '2: not valid YAML: a value that begins with * refers to an anchor (&) above it, and there is none; quote it if it is text'],
+  ['aliases that explode', `a: &a [${'x,'.repeat(9)}x]\nb: &b [${'*a,'.repeat(9)}*a]\nc: &c [${'*b,'.repeat(9)}*b]\nd: [*c, *c]\n`, '1: not valid YAML: aliases (*) repeat each other too often'],
   ['two mistakes at once, in the order of the file', `${VAULT}plan:\n  a: 1\npolicies:\n  p: { class: tepid }\n`,
     '3: plan is not a known key, did you mean "plans"?', '6: policies.p.class is "tepid", wanted one of hot, warm, cold'],
 ];
@@ -81,6 +83,9 @@ describe('holdfast.yaml (P1)', () => {
     ['in a list', 'vaults:\n  main:\n    directory: /v\n    passphrase: [hunter2]\n'],
     ['in a map', 'vaults:\n  main:\n    directory: /v\n    passphrase: { x: hunter2 }\n'],
     ['in a file that is no YAML', 'vaults:\n  main:\n    passphrase: "hunter2" hunter2\n'],
+    ['with a character that means a tag', 'vaults:\n  main:\n    passphrase: !hunter2\n'],
+    ['with a character that means an alias', 'vaults:\n  main:\n    passphrase: *hunter2\n'],
+    ['with a character that means a block', 'vaults:\n  main:\n    passphrase: |hunter2\n      x\n'],
   ])('never repeats a secret that was written %s (S8)', (_, text) => {
     const error = refusal(text);
     expect(JSON.stringify([error, (error as Error).message])).not.toContain('hunter2');
