@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { fsPath } from '../model/byte-string.ts';
-import { ByteWriter, ENTRY, FLAG, encodeBody } from '../repository/index.ts';
+import { ByteWriter, ENTRY, FLAG, encodeFileWithRefs } from '../repository/index.ts';
 import type { FileBody, Xattr } from '../repository/index.ts';
 import { FILE_STATUS } from './crunch-settings.ts';
 import type { FileNote, FilesResult } from './crunch-settings.ts';
@@ -140,25 +140,27 @@ function readXattrs(fd: number, index: number, notes: FileNote[], options: Crunc
 }
 
 function encodeFile(body: ByteWriter, stats: BigIntStats, reading: Reading, startedAt: number, xattrs: Xattr[]): void {
+  const file = describeFile(stats, reading.size, startedAt, xattrs, reading.changed);
+  encodeFileWithRefs(file, reading.count, reading.refs.view(), body);
+}
+
+/** Everything about a regular file but its chunks, from an fstat after reading that began at `startedAt`. */
+export function describeFile(stats: BigIntStats, size: number, startedAt: number, xattrs: readonly Xattr[], hasChanged: boolean): Omit<FileBody, 'refs'> {
   const isLinked = stats.nlink > 1n;
   const isRacy = Number(stats.ctimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS || Number(stats.mtimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS;
   const isSparse = stats.size > SPARSE_MIN_BYTES && stats.blocks * 512n < stats.size;
-  const flags = (isRacy ? FLAG.racy : 0) | (isSparse ? FLAG.sparse : 0) | (reading.changed ? FLAG.changed | FLAG.racy : 0) | (isLinked ? FLAG.linked : 0) | (xattrs.length > 0 ? FLAG.xattrs : 0);
-  const file: FileBody = {
+  const flags = (isRacy ? FLAG.racy : 0) | (isSparse ? FLAG.sparse : 0) | (hasChanged ? FLAG.changed | FLAG.racy : 0) | (isLinked ? FLAG.linked : 0) | (xattrs.length > 0 ? FLAG.xattrs : 0);
+  return {
     type: ENTRY.file,
     flags,
     ...ownership(stats),
-    size: reading.size,
+    size,
     ctimeSeconds: Number(stats.ctimeNs / 1_000_000_000n),
     ctimeNanoseconds: Number(stats.ctimeNs % 1_000_000_000n),
     inode: BigInt.asUintN(64, stats.ino),
     ...(isLinked && { linkGroup: linkGroup(stats) }),
     ...(xattrs.length > 0 && { xattrs }),
-    refs: [],
   };
-  encodeBody(file, body);
-  // The refs were encoded while reading; encodeBody wrote an empty list as one zero byte, replaced here.
-  body.truncate(body.length - 1).varint(reading.count).bytes(reading.refs.view());
 }
 
 export function ownership(stats: BigIntStats): { mode: number; uid: number; gid: number; mtimeSeconds: number; mtimeNanoseconds: number } {

@@ -2,8 +2,8 @@ import type { Worker } from 'node:worker_threads';
 import type { ByteString } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ChunkTables } from './chunk-table.ts';
-import type { BlockResult, CrunchSettings, CrunchedPack, CrunchedTail, FilesResult } from './crunch-settings.ts';
-import type { CutBlock } from './cutter.ts';
+import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
+import type { CutBlock, StreamEnd } from './cutter.ts';
 import type { FromThread, ToThread } from './messages.ts';
 
 /** The slice of the engine that a backup uses; one implementation with threads, one inline (simulations, tiny runs). */
@@ -11,10 +11,10 @@ export interface CrunchPool {
   /** How many jobs may usefully be under way. */
   readonly width: number;
   files(paths: readonly ByteString[]): Promise<FilesResult>;
-  /** Cuts a descriptor's stream to its end and crunches it; results in order. Returns the bytes read. */
-  stream(fd: number, onBlock: (result: BlockResult) => void): Promise<number>;
-  /** Seals all open frames; what is left over in unfinished packs. */
-  flush(): Promise<CrunchedTail[]>;
+  /** Cuts a descriptor's stream to its end and crunches it; results in order. */
+  stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd>;
+  /** Seals all open frames and closes all open packs; those arrive at `onPack` before this is over. */
+  flush(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export class ThreadPool implements CrunchPool {
     return this.#ask(this.#idlest(), (job) => ({ type: 'files', job, paths }));
   }
 
-  async stream(fd: number, onBlock: (result: BlockResult) => void): Promise<number> {
+  async stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
     this.#feeder ??= this.#start();
     const results: Promise<void>[] = [];
     let previous = Promise.resolve();
@@ -69,14 +69,13 @@ export class ThreadPool implements CrunchPool {
       previous.catch(() => undefined);
       results.push(previous);
     };
-    const bytes = await this.#ask<number>(this.#feeder, (job) => ({ type: 'cut', job, fd }), onCut);
+    const end = await this.#ask<StreamEnd>(this.#feeder, (job) => ({ type: 'cut', job, fd, sizes }), onCut);
     await Promise.all(results);
-    return bytes;
+    return end;
   }
 
-  async flush(): Promise<CrunchedTail[]> {
-    const tails = await Promise.all(this.#threads.map((thread) => this.#ask<CrunchedTail | undefined>(thread, (job) => ({ type: 'flush', job }))));
-    return tails.filter((tail) => tail !== undefined);
+  async flush(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => this.#ask<undefined>(thread, (job) => ({ type: 'flush', job }))));
   }
 
   async close(): Promise<void> {
@@ -85,7 +84,8 @@ export class ThreadPool implements CrunchPool {
   }
 
   #idlest(): Thread {
-    if (this.#threads.length < this.#options.threads && this.#threads.every((thread) => thread.jobs > 0)) {
+    // Another thread means another small pack at the end: small runs stay with one.
+    if (this.#threads.length === 0 || (this.#threads.length < this.#options.threads && this.#threads.every((thread) => thread.jobs > 2))) {
       const thread = this.#start();
       this.#threads.push(thread);
       return thread;
@@ -97,7 +97,7 @@ export class ThreadPool implements CrunchPool {
     const worker = this.#options.startThread({ ...this.#options.settings, tables: this.#options.tables.buffers });
     const thread: Thread = { worker, jobs: 0 };
     worker.on('message', (message: FromThread) => this.#receive(thread, message));
-    worker.on('error', (error) => this.#fail(error));
+    worker.on('error', (error) => this.fail(error));
     return thread;
   }
 
@@ -121,9 +121,9 @@ export class ThreadPool implements CrunchPool {
     else pending?.reject(new HoldfastError(message.error.code, message.error.message));
   }
 
-  /** A thread that died takes the run with it: nothing that it claimed may be relied on. */
-  #fail(error: unknown): void {
-    this.#failure = error;
+  /** A thread that died or a pack that could not be stored ends the run: nothing that was claimed may be relied on. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
   }

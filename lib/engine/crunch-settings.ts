@@ -1,4 +1,4 @@
-import type { ChunkerSizes, CipherName, Compression, DataClass, FrameInfo, PackSizes, VaultKeys } from '../repository/index.ts';
+import type { ChunkerSizes, CipherName, Compression, DataClass, PackSizes, VaultKeys } from '../repository/index.ts';
 import type { SharedBuffersShape } from './shared-buffers.ts';
 
 /** Everything a crunching thread needs; plain data, posted once when the thread starts. */
@@ -13,8 +13,8 @@ export interface CrunchSettings {
   readonly packSizes: PackSizes;
   /** Chunk tables, newest first. */
   readonly tables: readonly SharedArrayBuffer[];
-  /** Word 0: the next free pack number. */
-  readonly packNumbers: SharedArrayBuffer;
+  /** Which pack id each number in the chunk tables stands for. */
+  readonly packIds: SharedArrayBuffer;
   readonly packs: SharedBuffersShape;
   readonly blocks: SharedBuffersShape;
   readonly keepXattrs: boolean;
@@ -22,21 +22,12 @@ export interface CrunchSettings {
 
 /** A pack that a thread has closed; its bytes lie in the pack buffer until the main thread gives that back. */
 export interface CrunchedPack {
-  readonly number: number;
   readonly name: string;
   readonly buffer: number;
   readonly length: number;
   readonly sha256: string;
   /** Chunk ids, 32 bytes each, for the index. */
   readonly ids: Uint8Array;
-}
-
-/** An unfinished pack at the end of a run: sealed frames without a directory. */
-export interface CrunchedTail {
-  readonly number: number;
-  readonly buffer: number;
-  readonly length: number;
-  readonly frames: readonly FrameInfo[];
 }
 
 export interface CrunchCounters {
@@ -55,15 +46,12 @@ export interface FilesResult {
   /** One after another: status (1: 0 stored, 1 gone, 2 unreadable), u32 body length, body (format §7). */
   readonly bodies: Uint8Array;
   readonly notes: readonly FileNote[];
-  /** Pack numbers that the bodies name. */
-  readonly packs: readonly number[];
   readonly counters: CrunchCounters;
 }
 
 export interface BlockResult {
-  /** Refs one after another as in a file's body: id, varint pack number, varint length. */
+  /** Refs one after another as in a file's body (format §7). */
   readonly refs: Uint8Array;
-  readonly packs: readonly number[];
   readonly counters: CrunchCounters;
 }
 

@@ -1,14 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import type { RepositoryId } from '../model/ids.ts';
+import { newHexId } from '../model/ids.ts';
+import type { PackId, RepositoryId } from '../model/ids.ts';
 import { ByteWriter, Chunker, FrameSealer, PackBuilder, Subkeys, gearTable, names, sha256 } from '../repository/index.ts';
 import type { PackedChunk } from '../repository/index.ts';
 import { ChunkTables } from './chunk-table.ts';
-import type { BlockResult, CrunchCounters, CrunchSettings, CrunchedPack, CrunchedTail } from './crunch-settings.ts';
+import type { BlockResult, CrunchCounters, CrunchSettings, CrunchedPack } from './crunch-settings.ts';
+import { PackIds } from './pack-ids.ts';
 import { SharedBuffers } from './shared-buffers.ts';
 import type { BufferSupply } from './shared-buffers.ts';
 
 interface OpenPack {
   readonly number: number;
+  readonly id: string;
   readonly buffer: number;
   readonly builder: PackBuilder;
 }
@@ -24,7 +26,7 @@ export class Cruncher {
   readonly #keys: Subkeys;
   readonly #sealer: FrameSealer;
   readonly #packs: BufferSupply;
-  readonly #packNumbers: Int32Array;
+  readonly #packIds: PackIds;
   readonly #onPack: (pack: CrunchedPack) => void;
   /** Unknown chunks of the open frame, one after another; new bytes are read straight behind them. */
   readonly raw: Buffer;
@@ -32,7 +34,6 @@ export class Cruncher {
   #chunks: PackedChunk[] = [];
   #pack: OpenPack | undefined;
   #counters: CrunchCounters = { readBytes: 0, newBytes: 0, newChunks: 0 };
-  #packsUsed = new Set<number>();
 
   constructor(settings: CrunchSettings, onPack: (pack: CrunchedPack) => void, packs: BufferSupply = new SharedBuffers(settings.packs)) {
     this.#settings = settings;
@@ -42,12 +43,12 @@ export class Cruncher {
     this.filesChunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker.files);
     this.tables = new ChunkTables(settings.tables);
     this.#packs = packs;
-    this.#packNumbers = new Int32Array(settings.packNumbers);
+    this.#packIds = new PackIds(settings.packIds);
     const largestChunk = Math.max(settings.chunker.files.max, settings.chunker.streams.max);
     this.raw = Buffer.allocUnsafeSlow(settings.packSizes.frameBytes + largestChunk + 1);
   }
 
-  /** Takes a chunk that lies in `raw` right behind the open frame. Returns the number of the pack that holds it. */
+  /** Takes a chunk that lies in `raw` right behind the open frame, and writes its ref. */
   takeAppended(length: number, writer: ByteWriter): void {
     const id = sha256(this.raw.subarray(this.rawLength, this.rawLength + length));
     const pack = this.#openPack().number;
@@ -84,26 +85,25 @@ export class Cruncher {
     this.#counters.readBytes += bytes;
   }
 
-  /** Counters and pack numbers since the last report. */
-  report(): { counters: CrunchCounters; packs: number[] } {
-    const report = { counters: this.#counters, packs: [...this.#packsUsed] };
+  /** Counters since the last report. */
+  report(): { counters: CrunchCounters } {
+    const report = { counters: this.#counters };
     this.#counters = { readBytes: 0, newBytes: 0, newChunks: 0 };
-    this.#packsUsed.clear();
     return report;
   }
 
-  /** Seals what is open and hands the unfinished pack over. */
-  flush(): CrunchedTail | undefined {
+  /** Seals what is open and closes the pack, however small. */
+  flush(): void {
     this.#sealFrame();
     const pack = this.#pack;
+    if (!pack) return;
+    if (pack.builder.frames.length > 0) return this.#closePack(pack);
     this.#pack = undefined;
-    if (!pack) return undefined;
-    return { number: pack.number, buffer: pack.buffer, length: pack.builder.length, frames: pack.builder.frames };
+    this.#packs.give(pack.buffer);
   }
 
   #note(id: Uint8Array, pack: number, length: number, writer: ByteWriter): void {
-    this.#packsUsed.add(pack);
-    writer.bytes(id).varint(pack).varint(length);
+    writer.bytes(id).bytes(this.#packIds.bytes(pack)).varint(length);
   }
 
   #keep(id: Uint8Array, length: number): void {
@@ -127,16 +127,16 @@ export class Cruncher {
   #openPack(): OpenPack {
     if (this.#pack) return this.#pack;
     const buffer = this.#packs.take();
-    const number = Atomics.add(this.#packNumbers, 0, 1);
-    this.#pack = { number, buffer, builder: new PackBuilder(this.#keys, this.#settings.cipher, this.#packs.view(buffer)) };
+    const id = newHexId<PackId>();
+    this.#pack = { number: this.#packIds.add(id), id, buffer, builder: new PackBuilder(this.#keys, this.#settings.cipher, this.#packs.view(buffer)) };
     return this.#pack;
   }
 
   #closePack(pack: OpenPack): void {
     this.#pack = undefined;
-    const name = names.pack(this.#settings.packClass, this.#settings.writer, randomBytes(16).toString('hex'));
+    const name = names.pack(this.#settings.packClass, this.#settings.writer, pack.id);
     const finished = pack.builder.finish(name);
-    this.#onPack({ number: pack.number, name, buffer: pack.buffer, length: finished.bytes.length, sha256: finished.sha256, ids: idsOf(finished.frames) });
+    this.#onPack({ name, buffer: pack.buffer, length: finished.bytes.length, sha256: finished.sha256, ids: idsOf(finished.frames) });
   }
 }
 

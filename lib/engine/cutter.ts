@@ -2,6 +2,15 @@ import { readSync } from 'node:fs';
 import type { Chunker } from '../repository/index.ts';
 import type { BufferSupply } from './shared-buffers.ts';
 
+const TAIL_BYTES = 4096;
+
+/** What a stream looked like at its end: for the source to judge whether it is whole. */
+export interface StreamEnd {
+  readonly bytes: number;
+  /** The last 4096 bytes, or all. */
+  readonly tail: Uint8Array;
+}
+
 /** A block of whole chunks of a stream, in a block buffer. */
 export interface CutBlock {
   readonly buffer: number;
@@ -12,9 +21,10 @@ export interface CutBlock {
 /**
  * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
  * in a thread of its own and blocks there while the producer or the crunching threads are slower.
- * `emit` must see to it that the buffer is given back. Returns the bytes read.
+ * `emit` must see to it that the buffer is given back.
  */
-export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void): number {
+export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void): StreamEnd {
+  let tail: Uint8Array = new Uint8Array(0);
   const rest = new Uint8Array(chunker.sizes.max);
   let restLength = 0;
   let total = 0;
@@ -24,6 +34,7 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     view.set(rest.subarray(0, restLength));
     const filled = fill(fd, view, restLength);
     total += filled - restLength;
+    tail = lastBytes(tail, view.subarray(restLength, filled));
     isEnd = filled < view.length;
     const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
     restLength = filled - end;
@@ -31,7 +42,12 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     if (lengths.length > 0) emit({ buffer, lengths, bytes: end });
     else blocks.give(buffer);
   }
-  return total;
+  return { bytes: total, tail };
+}
+
+function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
+  if (bytes.length >= TAIL_BYTES) return bytes.slice(bytes.length - TAIL_BYTES);
+  return Buffer.concat([before, bytes]).subarray(-TAIL_BYTES);
 }
 
 function fill(fd: number, view: Uint8Array, from: number): number {

@@ -3,9 +3,10 @@ import { Chunker, gearTable } from '../repository/index.ts';
 import { crunchFiles } from './crunch-files.ts';
 import type { CrunchFilesOptions } from './crunch-files.ts';
 import type { CrunchPool } from './crunch-pool.ts';
-import type { BlockResult, CrunchSettings, CrunchedPack, CrunchedTail, FilesResult } from './crunch-settings.ts';
+import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
 import { Cruncher } from './cruncher.ts';
 import { cutStream } from './cutter.ts';
+import type { StreamEnd } from './cutter.ts';
 import { GrowingBuffers } from './shared-buffers.ts';
 
 /** The same work in the calling thread: for simulations, and for runs so small that starting threads would cost more. */
@@ -25,10 +26,10 @@ export class InlinePool implements CrunchPool {
     return crunchFiles(this.#cruncher, paths, this.#files);
   }
 
-  async stream(fd: number, onBlock: (result: BlockResult) => void): Promise<number> {
-    const { chunker } = this.#settings;
-    const blocks = new GrowingBuffers(chunker.streams.max * 2);
-    return cutStream(fd, new Chunker(gearTable(this.#settings.keys.chunker), chunker.streams), blocks, (block) => {
+  async stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
+    const chunker = this.#settings.chunker[sizes];
+    const blocks = new GrowingBuffers(chunker.max * 2);
+    return cutStream(fd, new Chunker(gearTable(this.#settings.keys.chunker), chunker), blocks, (block) => {
       onBlock(this.#cruncher.crunchBlock(blocks.view(block.buffer), block.lengths));
       blocks.give(block.buffer);
     });
@@ -46,9 +47,8 @@ export class InlinePool implements CrunchPool {
     return this.#cruncher.crunchBlock(content, lengths);
   }
 
-  async flush(): Promise<CrunchedTail[]> {
-    const tail = this.#cruncher.flush();
-    return tail ? [tail] : [];
+  async flush(): Promise<void> {
+    this.#cruncher.flush();
   }
 
   async close(): Promise<void> {

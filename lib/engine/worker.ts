@@ -18,9 +18,9 @@ const readXattrs = settings.keepXattrs ? loadXattrReader() : undefined;
 
 function perform(message: Exclude<ToThread, { type: 'tables' }>): void {
   if (message.type === 'cut') {
-    const chunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker.streams);
-    const bytes = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }));
-    return say({ type: 'done', job: message.job, result: bytes });
+    const chunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker[message.sizes]);
+    const end = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }));
+    return say({ type: 'done', job: message.job, result: end });
   }
   cruncher ??= new Cruncher(settings, (pack) => say({ type: 'pack', pack }));
   if (message.type === 'files') {
@@ -32,7 +32,8 @@ function perform(message: Exclude<ToThread, { type: 'tables' }>): void {
     blocks.give(message.buffer);
     return say({ type: 'done', job: message.job, result });
   }
-  say({ type: 'done', job: message.job, result: cruncher.flush() });
+  cruncher.flush();
+  say({ type: 'done', job: message.job, result: undefined });
 }
 
 parentPort?.on('message', (message: ToThread) => {

@@ -97,7 +97,7 @@ export class BackupSession {
   }
 
   /**
-   * Every chunk that may be reused, from the indexes of this writer and those it trusts, and from the directories of
+   * Every data chunk that may be reused, from the indexes of this writer and those it trusts, and from the directories of
    * packs that a killed run stored without an index. `visit` gets chunk ids, 32 bytes each, that lie in one pack.
    */
   async visitKnownChunks(visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
@@ -107,7 +107,7 @@ export class BackupSession {
       // An index is a cache of directories, and a pack that does not decode is not reused: neither stops a backup.
       for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit));
       for (const [id, { name, size }] of this.#usable) {
-        if (indexed.has(id) || !name.includes(`/${writer}/`)) continue;
+        if (indexed.has(id) || isMeta(name) || !name.includes(`/${writer}/`)) continue;
         await unlessDamaged(() => this.#adoptPack(id, name, size, visit));
       }
     }
@@ -120,7 +120,7 @@ export class BackupSession {
     for (const { id, pack, ids } of byPack) {
       indexed.add(id);
       // A pack of another size than its index says is not the pack that was written.
-      if (this.#usable.get(id)?.size !== pack.size) continue;
+      if (isMeta(pack.name) || this.#usable.get(id)?.size !== pack.size) continue;
       this.#digests.set(id, pack.sha256);
       visit(id, Buffer.concat(ids));
     }
@@ -223,6 +223,11 @@ export class BackupSession {
   #refsHead(kind: Refs['kind'], backup: BackupId | string): Pick<Refs, 'format' | 'repository' | 'kind' | 'plan' | 'backup' | 'run'> {
     return { format: FORMAT_VERSION, repository: this.repository.config.repository, kind, plan: this.options.plan, backup, run: this.options.run };
   }
+}
+
+/** Chunks of trees are sealed with another key: data must never be found there. */
+function isMeta(packName: string): boolean {
+  return packName.startsWith('packs/meta/');
 }
 
 async function unlessDamaged(work: () => Promise<void>): Promise<void> {

@@ -8,10 +8,10 @@ export type EntryType = (typeof ENTRY)[keyof typeof ENTRY];
 
 export const FLAG = { racy: 1, sparse: 2, changed: 4, linked: 8, xattrs: 16, listed: 32, unreadable: 64 } as const;
 
-/** One chunk of an entry: which bytes, in which pack (a number of the root's table), how many. */
+/** One chunk of an entry: which bytes, in which pack (16 bytes of its id), how many. */
 export interface ChunkRef {
   readonly id: Uint8Array;
-  readonly pack: number;
+  readonly pack: Uint8Array;
   readonly length: number;
 }
 
@@ -85,6 +85,13 @@ export function encodeBody(body: EntryBody, writer: ByteWriter): void {
   }
 }
 
+/** For writers that have the refs encoded already: `refs` holds `count` of them. */
+export function encodeFileWithRefs(body: Omit<FileBody, 'refs'>, count: number, refs: Uint8Array, writer: ByteWriter): void {
+  encodeBody({ ...body, refs: [] }, writer);
+  // An empty list was written as one zero byte.
+  writer.truncate(writer.length - 1).varint(count).bytes(refs);
+}
+
 function encodeFile(body: FileBody, writer: ByteWriter): void {
   writer.varint(body.size).zigzag(body.ctimeSeconds).varint(body.ctimeNanoseconds);
   writer.u32(Number((body.inode >> 32n) & 0xffffffffn)).u32(Number(body.inode & 0xffffffffn));
@@ -95,7 +102,7 @@ function encodeFile(body: FileBody, writer: ByteWriter): void {
 }
 
 export function encodeRef(ref: ChunkRef, writer: ByteWriter): void {
-  writer.bytes(ref.id).varint(ref.pack).varint(ref.length);
+  writer.bytes(ref.id).bytes(ref.pack).varint(ref.length);
 }
 
 function encodeXattrs(body: { flags: number; xattrs?: readonly Xattr[] }, writer: ByteWriter): void {
@@ -152,14 +159,14 @@ function decodeFile(type: FileBody['type'], common: EntryCommon, reader: ByteRea
   const inode = (BigInt(reader.u32()) << 32n) | BigInt(reader.u32());
   const link = common.flags & FLAG.linked ? { linkGroup: reader.bytes(16) } : {};
   const xattrs = decodeXattrs(common.flags, reader);
-  const count = reader.count(34);
+  const count = reader.count(49);
   const refs: ChunkRef[] = [];
   for (let index = 0; index < count; index++) refs.push(decodeRef(reader));
   return { ...common, type, size, ctimeSeconds, ctimeNanoseconds, inode, ...link, ...xattrs, refs };
 }
 
 export function decodeRef(reader: ByteReader): ChunkRef {
-  return { id: reader.bytes(32), pack: reader.varint(), length: reader.varint() };
+  return { id: reader.bytes(32), pack: reader.bytes(16), length: reader.varint() };
 }
 
 function decodeXattrs(flags: number, reader: ByteReader): { xattrs?: readonly Xattr[] } {

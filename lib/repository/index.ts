@@ -18,7 +18,7 @@ export type { BackupRef, Repository, RepositoryConfig, Writer } from './reposito
 export { associatedData, sealParts, sha256 } from './seal.ts';
 export { openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
 export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, readManifest, readRefs } from './snapshot-reader.ts';
-export type { PlacedChunk, SnapshotEntry, SnapshotFile } from './snapshot-reader.ts';
+export type { PlacedChunk, SnapshotEntry, SnapshotFile, TreeDamage } from './snapshot-reader.ts';
 export { TreeStreamWriter, mergeStreams, readTreeChunk } from './tree-stream.ts';
 export type { TreeChunk, TreeRecord } from './tree-stream.ts';
 export { Chunker } from './chunker.ts';

@@ -6,12 +6,12 @@ import { names } from './names.ts';
 import { openJson, sealJson } from './sealed-object.ts';
 
 /** One tree chunk in a root's sparse index; `first` is a byte string in base64, `id` hexadecimal. */
-const treeChunkRef = z.object({ first: z.string(), id: z.string(), pack: z.number().int().nonnegative(), length: z.number().int().positive() });
+const treeChunkRef = z.object({ first: z.string(), id: z.string(), pack: z.string(), length: z.number().int().positive() });
 
-/** A stream of the entry tree (format §7). `packs` resolves pack numbers to pack ids. */
+/** A stream of the entry tree (format §7). `packs`: ids of all packs that its chunks and entries need, perhaps more. */
 const treeRoot = z.object({
   chunks: z.array(treeChunkRef),
-  packs: z.array(z.tuple([z.number().int().nonnegative(), z.string()])),
+  packs: z.array(z.string()),
   records: z.number().int().nonnegative(),
   bytes: z.number().int().nonnegative(),
 });

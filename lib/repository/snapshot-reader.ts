@@ -1,5 +1,7 @@
 import type { ByteString } from '../model/byte-string.ts';
+import { byteString } from '../model/byte-string.ts';
 import { isHoldfastError } from '../model/errors.ts';
+import type { HoldfastError } from '../model/errors.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
 import { ByteReader } from './bytes.ts';
 import { FLAG, comparePaths, decodeBody, decodeRef, isFile } from './entry.ts';
@@ -83,71 +85,88 @@ export class SnapshotReader {
 
   /**
    * Entries in order, decoded. `below` keeps those at or below that path and reads only the tree chunks that can hold
-   * them. Pack numbers in refs are resolved by `packOf` of the entry.
+   * them.
    */
   async *entries(below = '' as ByteString): AsyncGenerator<SnapshotEntry> {
     for await (const records of this.recordBatches(below)) {
       for (const record of records) {
         if (!isBelow(record.path, below)) continue;
         const body = decodeBody(record.body, `entry ${record.path}`);
-        yield { ...body, path: record.path, root: record.inDelta ? 'delta' : 'base' } as SnapshotEntry;
+        yield { ...body, path: record.path };
       }
     }
   }
 
-  /** Records of base and delta merged, in batches of one base tree chunk each (fast path for writers). */
-  async *recordBatches(below = '' as ByteString): AsyncGenerator<Iterable<TreeRecord & { readonly inDelta: boolean }>> {
+  /**
+   * Records of base and delta merged, in batches of one base tree chunk each (fast path for writers). With `onDamage`
+   * a tree chunk that cannot be read is told and passed over; where the delta cannot be read, no base record is given
+   * either, because it may have been replaced. Without it damage is thrown.
+   */
+  async *recordBatches(below = '' as ByteString, onDamage?: (damage: TreeDamage) => void): AsyncGenerator<Iterable<TreeRecord & { readonly inDelta: boolean }>> {
     const { base, delta } = this.manifest.tree;
-    const puts = delta ? await this.#records(delta, below) : [];
+    const lost: TreeDamage[] = [];
+    const tellLost = onDamage && ((damage: TreeDamage) => void (lost.push(damage), onDamage(damage)));
+    const puts: TreeRecord[] = [];
+    if (delta) for await (const { records } of this.#chunkRecords(delta, below, tellLost)) puts.push(...records);
     let position = 0;
-    const chunks = selectChunks(base, below);
-    for (const [index, chunk] of chunks.entries()) {
-      const records = [...readTreeChunk(await this.#treeChunk(base, chunk), `tree of ${this.manifest.backup}`)];
-      const next = chunks[index + 1];
+    let isEmpty = true;
+    for await (const { records, end: limit } of this.#chunkRecords(base, below, onDamage)) {
+      isEmpty = false;
       let end = puts.length;
-      if (next) {
-        const limit = Buffer.from(next.first, 'base64').latin1Slice();
+      if (limit !== undefined) {
         end = position;
         while (end < puts.length && comparePaths((puts[end] as TreeRecord).path, limit) < 0) end++;
       }
-      yield mergeStreams(records, puts.slice(position, end));
+      yield mergeStreams(lost.length === 0 ? records : records.filter((record) => !lost.some((damage) => isWithin(record.path, damage))), puts.slice(position, end));
       position = end;
     }
-    if (chunks.length === 0) yield mergeStreams([], puts);
+    if (isEmpty) yield mergeStreams([], puts);
   }
 
-  /** The chunks of a file, list chunks followed; with pack ids in place of numbers. */
+  /** Records of the delta alone, tombstones too. */
+  async *deltaRecords(): AsyncGenerator<TreeRecord[]> {
+    if (this.manifest.tree.delta) for await (const { records } of this.#chunkRecords(this.manifest.tree.delta, '' as ByteString)) yield records;
+  }
+
+  async *#chunkRecords(root: TreeRoot, below: ByteString, onDamage?: (damage: TreeDamage) => void): AsyncGenerator<{ records: TreeRecord[]; end: ByteString | undefined }> {
+    const chunks = selectChunks(root, below);
+    for (const [index, chunk] of chunks.entries()) {
+      const next = chunks[index + 1];
+      const end = next && byteString(Buffer.from(next.first, 'base64'));
+      let records: TreeRecord[] = [];
+      try {
+        records = [...readTreeChunk(await this.#treeChunk(chunk), `tree of ${this.manifest.backup}`)];
+      } catch (error) {
+        if (!onDamage || !(isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found'))) throw error;
+        onDamage({ from: byteString(Buffer.from(chunk.first, 'base64')), to: end, error });
+      }
+      yield { records, end };
+    }
+  }
+
+  /** The chunks of a file, list chunks followed. */
   async chunksOf(entry: SnapshotEntry & FileBody): Promise<PlacedChunk[]> {
-    const table = this.#table(entry.root);
-    if (!(entry.flags & FLAG.listed)) return entry.refs.map((ref) => place(ref, table));
+    if (!(entry.flags & FLAG.listed)) return entry.refs.map(place);
     const chunks: PlacedChunk[] = [];
     for (const ref of entry.refs) {
-      const list = await this.#metaChunk(place(ref, table));
+      const list = await this.#metaChunk(place(ref));
       const reader = new ByteReader(list, `chunk list of ${entry.path}`);
-      while (reader.remaining > 0) chunks.push(place(decodeRef(reader), table));
+      while (reader.remaining > 0) chunks.push(place(decodeRef(reader)));
     }
     return chunks;
   }
 
-  #tables = new Map<string, ReadonlyMap<number, string>>();
-  #table(root: 'base' | 'delta'): ReadonlyMap<number, string> {
-    let table = this.#tables.get(root);
-    if (!table) {
-      table = new Map((root === 'base' ? this.manifest.tree.base : this.manifest.tree.delta)?.packs ?? []);
-      this.#tables.set(root, table);
+  /** Records of the base alone, chunk by chunk, up to and including `last`. */
+  async *baseRecordsUpTo(last: ByteString): AsyncGenerator<TreeRecord[]> {
+    for (const chunk of this.manifest.tree.base.chunks) {
+      if (comparePaths(Buffer.from(chunk.first, 'base64').latin1Slice(), last) > 0) return;
+      const records = [...readTreeChunk(await this.#treeChunk(chunk), `tree of ${this.manifest.backup}`)];
+      yield records.filter((record) => comparePaths(record.path, last) <= 0);
     }
-    return table;
   }
 
-  async #records(root: TreeRoot, below: ByteString): Promise<TreeRecord[]> {
-    const records: TreeRecord[] = [];
-    for (const chunk of selectChunks(root, below)) records.push(...readTreeChunk(await this.#treeChunk(root, chunk), `tree of ${this.manifest.backup}`));
-    return records;
-  }
-
-  #treeChunk(root: TreeRoot, chunk: TreeRoot['chunks'][number]): Promise<Uint8Array> {
-    const table = this.#table(root === this.manifest.tree.base ? 'base' : 'delta');
-    return this.#metaChunk(place({ id: Buffer.from(chunk.id, 'hex'), pack: chunk.pack, length: chunk.length }, table));
+  #treeChunk(chunk: TreeRoot['chunks'][number]): Promise<Uint8Array> {
+    return this.#metaChunk({ id: Buffer.from(chunk.id, 'hex'), packId: chunk.pack, length: chunk.length });
   }
 
   async #metaChunk(chunk: PlacedChunk): Promise<Uint8Array> {
@@ -162,7 +181,14 @@ export class SnapshotReader {
   }
 }
 
-export type SnapshotEntry = Entry & { readonly root: 'base' | 'delta' };
+export type SnapshotEntry = Entry;
+
+/** A part of the tree that cannot be read: every path from `from` up to (not with) `to` may be missing. */
+export interface TreeDamage {
+  readonly from: ByteString;
+  readonly to: ByteString | undefined;
+  readonly error: HoldfastError;
+}
 export type SnapshotFile = SnapshotEntry & FileBody;
 
 export interface PlacedChunk {
@@ -175,10 +201,12 @@ export function isSnapshotFile(entry: SnapshotEntry): entry is SnapshotFile {
   return isFile(entry);
 }
 
-function place(ref: ChunkRef, table: ReadonlyMap<number, string>): PlacedChunk {
-  const packId = table.get(ref.pack);
-  if (packId === undefined) throw damaged(`A chunk names pack number ${ref.pack}, which the tree's table does not hold`);
-  return { id: ref.id, packId, length: ref.length };
+function place(ref: ChunkRef): PlacedChunk {
+  return { id: ref.id, packId: Buffer.from(ref.pack.buffer, ref.pack.byteOffset, 16).toString('hex'), length: ref.length };
+}
+
+function isWithin(path: string, { from, to }: TreeDamage): boolean {
+  return comparePaths(path, from) >= 0 && (to === undefined || comparePaths(path, to) < 0);
 }
 
 export function isBelow(path: string, below: string): boolean {

@@ -1,0 +1,67 @@
+import { isHoldfastError } from '../model/errors.ts';
+import { SnapshotReader, isVoid, listSnapshots, readManifest, readRefs, readVerdicts, standingVerdict } from '../repository/index.ts';
+import type { BackupSession, Manifest, ManifestWarning, Repository } from '../repository/index.ts';
+
+/** How many of the newest snapshots are looked at for heads: forks are rare and short. */
+const LOOK_BACK = 4;
+
+export interface Predecessor {
+  /** The backup whose tree this run continues; undefined for a first run. */
+  readonly reader: SnapshotReader | undefined;
+  readonly sequence: number;
+  readonly predecessors: Manifest['predecessors'];
+  readonly warnings: readonly ManifestWarning[];
+}
+
+interface Candidate {
+  readonly manifest: Manifest;
+  readonly sha256: string;
+  readonly storedAt: number;
+}
+
+/**
+ * Finds the heads of a plan's chain and the newest backup that this run may build on: not void, not found corrupted,
+ * by a writer that is trusted, its tree's packs all there. A damaged one is passed over with a warning.
+ */
+export async function findPredecessor(repository: Repository, session: BackupSession): Promise<Predecessor> {
+  const warnings: ManifestWarning[] = [];
+  const newest = (await listSnapshots(repository.store, session.options.plan)).sort((a, b) => b.storedAt - a.storedAt || (a.name < b.name ? 1 : -1)).slice(0, LOOK_BACK);
+  const candidates: Candidate[] = [];
+  for (const { name, storedAt } of newest) {
+    const read = await passOver(name, warnings, () => readManifest(repository, name));
+    if (read) candidates.push({ ...read, storedAt });
+  }
+  candidates.sort((a, b) => b.manifest.sequence - a.manifest.sequence);
+  const followed = new Set(candidates.flatMap(({ manifest }) => manifest.predecessors.map(({ backup }) => backup)));
+  const predecessors = candidates.filter(({ manifest }) => !followed.has(manifest.backup)).map(({ manifest, sha256 }) => ({ backup: manifest.backup, sha256 }));
+  const sequence = Math.max(0, ...candidates.map(({ manifest }) => manifest.sequence)) + 1;
+  for (const candidate of candidates) {
+    const reader = await passOver(candidate.manifest.backup, warnings, () => openIfUsable(repository, session, candidate));
+    if (reader) return { reader, sequence, predecessors, warnings };
+  }
+  return { reader: undefined, sequence, predecessors, warnings };
+}
+
+async function openIfUsable(repository: Repository, session: BackupSession, { manifest, storedAt }: Candidate): Promise<SnapshotReader | undefined> {
+  const trusted = [session.options.writer.id as string, ...(session.options.trustedWriters ?? [])];
+  if (!trusted.includes(manifest.writer) || isVoid(manifest.checkedAt, storedAt)) return undefined;
+  const verdict = standingVerdict(await readVerdicts(repository, manifest.backup));
+  if (verdict?.result === 'void') return undefined;
+  const refs = await readRefs(repository, manifest);
+  const reader = new SnapshotReader(repository, manifest, refs);
+  const { base, delta } = manifest.tree;
+  const treePacks = [...base.chunks, ...(delta?.chunks ?? [])].map(({ pack }) => pack);
+  if (!treePacks.every((pack) => session.isUsable(pack))) return undefined;
+  session.noteRefs(refs);
+  return reader;
+}
+
+async function passOver<T>(what: string, warnings: ManifestWarning[], read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'not-found')) throw error;
+    warnings.push({ code: 'predecessor-damaged', message: `The earlier backup ${what} could not be built on: ${error.message} Its content is read again.` });
+    return undefined;
+  }
+}

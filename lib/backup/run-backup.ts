@@ -1,0 +1,238 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { fsPath } from '../model/byte-string.ts';
+import type { ByteString } from '../model/byte-string.ts';
+import type { Clock } from '../model/clock.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import { newUlid } from '../model/ids.ts';
+import type { BackupId, PlanId, RunId } from '../model/ids.ts';
+import { ChunkTables } from '../engine/chunk-table.ts';
+import { ThreadPool } from '../engine/crunch-pool.ts';
+import type { CrunchPool } from '../engine/crunch-pool.ts';
+import type { CrunchSettings, CrunchedPack } from '../engine/crunch-settings.ts';
+import { PackIds } from '../engine/pack-ids.ts';
+import { SharedBuffers } from '../engine/shared-buffers.ts';
+import { loadXattrReader } from '../engine/xattrs.ts';
+import { BackupSession, PACK_SIZES, PacksWithdrawn, sha256 } from '../repository/index.ts';
+import type { BackupStatistics, Compression, DataClass, Manifest, PackSizes, Repository, Writer } from '../repository/index.ts';
+import type { Source } from '../sources/source.ts';
+import { BackupRun } from './backup-run.ts';
+import { exclusionOf } from './exclusion.ts';
+import { MetaPacks } from './meta-packs.ts';
+import { findPredecessor } from './predecessor.ts';
+import type { Predecessor } from './predecessor.ts';
+import type { BackupProgress } from './run-progress.ts';
+import { performStreamPass } from './stream-pass.ts';
+import { TreePass } from './tree-pass.ts';
+import type { BuiltTree } from './tree-builder.ts';
+import type { WalkRoot } from './walk.ts';
+
+/** What a run needs from the process that composes it. */
+export interface BackupPorts {
+  readonly clock: Clock;
+  readonly startThread: (settings: CrunchSettings) => Worker;
+  readonly onProgress?: (progress: BackupProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface BackupRequest {
+  readonly repository: Repository;
+  readonly writer: Writer;
+  readonly plan: { readonly id: PlanId; readonly name: string };
+  readonly run?: RunId;
+  readonly source: Source;
+  /** `full` reads everything again; chunks that are known are still not stored twice. */
+  readonly type: 'full' | 'incremental';
+  readonly packClass: DataClass;
+  readonly compression: Compression;
+  readonly threads: number;
+  readonly policy?: Manifest['policy'];
+  readonly packSizes?: PackSizes;
+}
+
+export interface BackupOutcome {
+  readonly manifest: Manifest;
+  readonly statistics: BackupStatistics;
+  readonly evidence: readonly string[];
+}
+
+/** A tree is read again when prune withdrew packs meanwhile; more often than this means that something else is wrong. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * One run of a plan: reads the source, stores what the vault does not have, commits a backup. Fails without a trace in
+ * the list of backups: `source-failed` when a producer did not end well, `interrupted` after a signal (what was stored
+ * is kept for the next run), `stale`, and whatever the store says.
+ */
+export async function runBackup(request: BackupRequest, ports: BackupPorts): Promise<BackupOutcome> {
+  await request.source.check();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptBackup(request, ports);
+    } catch (error) {
+      const isRepeatable = error instanceof PacksWithdrawn && request.source.shape === 'tree' && attempt < MAX_ATTEMPTS;
+      if (!isRepeatable) throw error;
+    }
+  }
+}
+
+async function attemptBackup(request: BackupRequest, ports: BackupPorts): Promise<BackupOutcome> {
+  const startedAt = ports.clock.now();
+  const runId = request.run ?? newUlid<RunId>(startedAt);
+  const session = await BackupSession.open(request.repository, { plan: request.plan.id, run: runId, writer: request.writer });
+  const predecessor = await findPredecessor(request.repository, session);
+  const engine = startEngine(request, session, ports);
+  const run = new BackupRun({ ...engine, session, previous: predecessor.reader, meta: new MetaPacks(session), signal: ports.signal, clock: ports.clock, onProgress: ports.onProgress ?? (() => undefined) });
+  run.warnings.push(...predecessor.warnings);
+  try {
+    const evidence = await performPass(run, request);
+    ports.signal.throwIfAborted();
+    run.report('committing');
+    await engine.pool.flush();
+    const tree = await run.builder.finish();
+    await run.meta.finish();
+    await engine.stored();
+    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, clock: ports.clock });
+  } catch (error) {
+    throw await leaveReusable(error, run, engine, ports.signal);
+  } finally {
+    await engine.pool.close();
+  }
+}
+
+async function performPass(run: BackupRun, request: BackupRequest): Promise<string[]> {
+  const { source } = request;
+  if (source.shape === 'streams') return performStreamPass(run, source);
+  const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
+  const isExcluded = exclusionOf(source.options.include, source.options.exclude);
+  await new TreePass(run, { roots: rootsOf(source.paths), options: source.options, isExcluded, readXattrs, isFull: request.type === 'full' }).perform();
+  return [];
+}
+
+/** A run that a signal ended leaves what it stored to the next one (format §8, partial). */
+async function leaveReusable(error: unknown, run: BackupRun, engine: Engine, signal: AbortSignal): Promise<unknown> {
+  if (!signal.aborted) return error;
+  await engine.pool.flush().catch(() => undefined);
+  await engine.stored().catch(() => undefined);
+  await run.session.checkpoint();
+  return new HoldfastError('interrupted', 'The backup was interrupted before it was complete; no backup was made.', {
+    nextStep: 'Run it again: what was stored so far is reused.',
+    cause: isHoldfastError(error) ? error : undefined,
+  });
+}
+
+interface Engine {
+  readonly pool: CrunchPool;
+  readonly tables: ChunkTables;
+  readonly packIds: PackIds;
+  /** All packs handed over so far are durable. */
+  stored(): Promise<void>;
+}
+
+function startEngine(request: BackupRequest, session: BackupSession, ports: BackupPorts): Engine {
+  const { repository, threads } = request;
+  const packSizes = request.packSizes ?? PACK_SIZES;
+  const tables = ChunkTables.create();
+  const packIds = PackIds.create();
+  // One pack is open in each thread, and one or two are being stored.
+  const packs = SharedBuffers.create(threads + Math.min(threads, 2), packSizes.limitBytes + (1 << 20));
+  const blocks = SharedBuffers.create(threads + 2, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
+  const settings: CrunchSettings = {
+    repository: repository.config.repository,
+    keys: repository.keys.keys,
+    cipher: repository.cipher,
+    compression: request.compression,
+    packClass: request.packClass,
+    writer: request.writer.id,
+    chunker: repository.config.chunker,
+    packSizes,
+    tables: tables.buffers,
+    packIds: packIds.buffer,
+    packs: packs.shape,
+    blocks: blocks.shape,
+    keepXattrs: request.source.shape === 'tree' && request.source.options.isKeepingXattrs,
+  };
+  const stores: Promise<void>[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  const onPack = (pack: CrunchedPack) => {
+    const bytes = packs.view(pack.buffer).subarray(0, pack.length);
+    const stored = session.storePack(pack.name, bytes, pack.sha256, pack.ids).then(
+      () => packs.give(pack.buffer),
+      (error: unknown) => {
+        failure ??= { error };
+        pool.fail(error);
+      },
+    );
+    stores.push(stored);
+  };
+  const pool = new ThreadPool({ threads, startThread: ports.startThread, settings, tables, onPack });
+  return {
+    pool,
+    tables,
+    packIds,
+    stored: async () => {
+      await Promise.all(stores);
+      if (failure) throw failure.error;
+    },
+  };
+}
+
+interface CommitParts {
+  readonly request: BackupRequest;
+  readonly session: BackupSession;
+  readonly run: BackupRun;
+  readonly predecessor: Predecessor;
+  readonly tree: BuiltTree;
+  readonly startedAt: number;
+  readonly evidence: readonly string[];
+  readonly clock: Clock;
+}
+
+async function commit(parts: CommitParts): Promise<BackupOutcome> {
+  const { request, session, run, predecessor, tree, startedAt, clock } = parts;
+  const finishedAt = clock.now();
+  const statistics: BackupStatistics = { ...run.counters, storedBytes: session.storedBytes, durationMilliseconds: finishedAt - startedAt };
+  const { manifest } = await session.commit(
+    {
+      backup: newUlid<BackupId>(finishedAt),
+      planName: request.plan.name,
+      type: request.type,
+      source: { type: request.source.type, description: request.source.description, paths: request.source.shape === 'tree' ? request.source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')) : [] },
+      startedAt: new Date(startedAt).toISOString(),
+      finishedAt: new Date(finishedAt).toISOString(),
+      sequence: predecessor.sequence,
+      predecessors: predecessor.predecessors,
+      tree,
+      contentSha256: contentDigest(tree),
+      statistics,
+      warnings: run.warnings,
+      ...(request.policy && { policy: request.policy }),
+    },
+    usedPacks(tree, session),
+  );
+  return { manifest, statistics: manifest.statistics, evidence: parts.evidence };
+}
+
+/** A root may list packs that only replaced entries needed: those that are gone are not needed by what is kept. */
+function usedPacks(tree: BuiltTree, session: BackupSession): Set<string> {
+  return new Set([...tree.base.packs, ...(tree.delta?.packs ?? [])].filter((pack) => session.isUsable(pack)));
+}
+
+function contentDigest(tree: BuiltTree): string {
+  return sha256(Buffer.from([...tree.base.chunks, ...(tree.delta?.chunks ?? [])].map(({ id }) => id).join('\n'))).toString('hex');
+}
+
+/** One path lies at the root of the backup, several below their base names, in the order of the tree. */
+function rootsOf(paths: readonly ByteString[]): WalkRoot[] {
+  const [only] = paths;
+  if (paths.length === 1 && only !== undefined && statSync(fsPath(only)).isDirectory()) return [{ path: '' as ByteString, location: only }];
+  const roots = paths.map((location) => ({ path: (basename(location) || 'root') as ByteString, location }));
+  const taken = new Set<string>();
+  for (const { path, location } of roots) {
+    if (taken.has(path)) throw new HoldfastError('usage', `Two paths end in the name ${path}: ${location} is the second.`, { nextStep: 'Back them up by two plans, or name a directory above both.' });
+    taken.add(path);
+  }
+  return roots.sort((left, right) => (left.path < right.path ? -1 : 1));
+}
+

@@ -1,0 +1,151 @@
+import type { ByteString } from '../model/byte-string.ts';
+import { ENTRY, FLAG, TreeStreamWriter, comparePaths, decodeBody, isFile, mergeStreams } from '../repository/index.ts';
+import type { SnapshotReader, TreeChunk, TreeRecord, TreeRoot } from '../repository/index.ts';
+import type { MetaPacks } from './meta-packs.ts';
+
+const TOMBSTONE = Uint8Array.of(ENTRY.tombstone);
+/** A delta above this share of its base becomes a new base (format §7). */
+const MAX_DELTA_SHARE = 0.1;
+const SMALL_BASE_RECORDS = 100;
+
+export interface BuiltTree {
+  readonly base: TreeRoot;
+  readonly delta: TreeRoot | null;
+}
+
+export type MergedRecord = TreeRecord & { readonly inDelta: boolean };
+
+/**
+ * Writes the entry tree of a run: as a delta against the predecessor's base while that stays small, else as a new base.
+ * Records arrive in order: `keep` for those that the predecessor holds as they are, `put` for new or changed ones,
+ * `remove` for those that are gone.
+ */
+export class TreeBuilder {
+  readonly #previous: SnapshotReader | undefined;
+  readonly #meta: MetaPacks;
+  readonly #limit: number;
+  /** Undefined while a whole base is written. */
+  #delta: TreeRecord[] | undefined;
+  #base: RootWriter | undefined;
+  #isChanged = false;
+  readonly #listedPacks = new Set<string>();
+
+  constructor(previous: SnapshotReader | undefined, meta: MetaPacks) {
+    this.#previous = previous;
+    this.#meta = meta;
+    this.#limit = Math.max((previous?.manifest.tree.base.records ?? 0) * MAX_DELTA_SHARE, SMALL_BASE_RECORDS);
+    if (previous) this.#delta = [];
+    else this.#base = new RootWriter(meta, undefined);
+  }
+
+  /** Answers with a promise only in the rare case that work has to be waited for. */
+  keep(record: MergedRecord): Promise<void> | undefined {
+    if (this.#delta) return record.inDelta ? this.#addToDelta(record.path, record.body) : undefined;
+    this.#base?.add(record.path, record.body);
+    return undefined;
+  }
+
+  /** `packs`: ids that only the entry's list chunks name. */
+  put(path: ByteString, body: Uint8Array, packs: readonly string[] = []): Promise<void> | undefined {
+    this.#isChanged = true;
+    for (const pack of packs) this.#listedPacks.add(pack);
+    if (this.#delta) return this.#addToDelta(path, body);
+    this.#base?.add(path, body);
+    return undefined;
+  }
+
+  /** A tombstone also for records that stand in the delta: the base may hold an older one. */
+  remove(record: MergedRecord): Promise<void> | undefined {
+    this.#isChanged = true;
+    return this.#delta ? this.#addToDelta(record.path, TOMBSTONE) : undefined;
+  }
+
+  async finish(): Promise<BuiltTree> {
+    if (!this.#delta) return { base: (this.#base as RootWriter).finish(this.#listedPacks), delta: null };
+    const { tree } = (this.#previous as SnapshotReader).manifest;
+    // Nothing changed writes no tree bytes. Tombstones of the old delta are not seen by the merge, so it is kept as it is.
+    if (!this.#isChanged) return tree;
+    const tombstones = await this.#oldTombstones();
+    const writer = new RootWriter(this.#meta, tree.delta?.packs);
+    for (const { path, body } of mergeSorted(this.#delta, tombstones)) writer.add(path, body);
+    return { base: tree.base, delta: writer.finish(this.#listedPacks) };
+  }
+
+  async #oldTombstones(): Promise<TreeRecord[]> {
+    const tombstones: TreeRecord[] = [];
+    for await (const records of (this.#previous as SnapshotReader).deltaRecords()) tombstones.push(...records.filter(({ body }) => body[0] === ENTRY.tombstone));
+    return tombstones;
+  }
+
+  #addToDelta(path: ByteString, body: Uint8Array): Promise<void> | undefined {
+    const delta = this.#delta as TreeRecord[];
+    // Copied: bodies are views into larger buffers that would otherwise be kept alive.
+    delta.push({ path, body: body.slice() });
+    return delta.length > this.#limit ? this.#becomeBase(path) : undefined;
+  }
+
+  /** Too much changed: replays the base with the delta so far, up to and including `path`, into a new base. */
+  async #becomeBase(path: ByteString): Promise<void> {
+    const previous = this.#previous as SnapshotReader;
+    const delta = mergeSorted(this.#delta as TreeRecord[], (await this.#oldTombstones()).filter((record) => comparePaths(record.path, path) <= 0));
+    this.#delta = undefined;
+    this.#base = new RootWriter(this.#meta, [...previous.manifest.tree.base.packs, ...(previous.manifest.tree.delta?.packs ?? [])]);
+    let position = 0;
+    for await (const records of previous.baseRecordsUpTo(path)) {
+      const last = records.at(-1)?.path ?? path;
+      let end = position;
+      while (end < delta.length && comparePaths((delta[end] as TreeRecord).path, last) <= 0) end++;
+      for (const record of mergeStreams(records, delta.slice(position, end))) this.#base.add(record.path, record.body);
+      position = end;
+    }
+    for (const record of mergeStreams([], delta.slice(position))) this.#base.add(record.path, record.body);
+  }
+}
+
+/** `puts` win over `tombstones` of the same path. */
+function mergeSorted(puts: readonly TreeRecord[], tombstones: readonly TreeRecord[]): TreeRecord[] {
+  if (tombstones.length === 0) return [...puts];
+  const known = new Set(puts.map((record) => record.path));
+  return [...puts, ...tombstones.filter((record) => !known.has(record.path))].sort((left, right) => comparePaths(left.path, right.path));
+}
+
+/** One stream being written: records to tree chunks to meta packs, and which packs it needs. */
+class RootWriter {
+  readonly #stream: TreeStreamWriter;
+  readonly #chunks: TreeRoot['chunks'] = [];
+  readonly #packs = new Set<string>();
+  readonly #inherited: readonly string[] | undefined;
+
+  /** `inherited`: packs of the roots that kept records come from; the contents of their list chunks are not read again. */
+  constructor(meta: MetaPacks, inherited: readonly string[] | undefined) {
+    this.#inherited = inherited;
+    this.#stream = new TreeStreamWriter((chunk: TreeChunk) => {
+      const { id, packId } = meta.add(chunk.bytes);
+      this.#packs.add(packId);
+      this.#chunks.push({ first: Buffer.from(chunk.first, 'latin1').toString('base64'), id: Buffer.from(id).toString('hex'), pack: packId, length: chunk.bytes.length });
+    });
+  }
+
+  add(path: ByteString, body: Uint8Array): void {
+    this.#collect(body);
+    this.#stream.add(path, body);
+  }
+
+  finish(listedPacks: Iterable<string>): TreeRoot {
+    this.#stream.finish();
+    this.#addPacks(listedPacks);
+    return { chunks: this.#chunks, packs: [...this.#packs].sort(), records: this.#stream.records, bytes: this.#stream.bytes };
+  }
+
+  #addPacks(packs: Iterable<string>): void {
+    for (const pack of packs) this.#packs.add(pack);
+  }
+
+  #collect(bytes: Uint8Array): void {
+    if (bytes[0] !== ENTRY.file && bytes[0] !== ENTRY.stream) return;
+    const body = decodeBody(bytes, 'entry');
+    if (!isFile(body)) return;
+    for (const ref of body.refs) this.#packs.add(Buffer.from(ref.pack).toString('hex'));
+    if (body.flags & FLAG.listed) this.#addPacks(this.#inherited ?? []);
+  }
+}
