@@ -26,23 +26,23 @@ export async function findUnfinishedRemovals(store: Pick<Repository['store'], 'l
  * that nothing names any more are left to prune. Repeatable after a kill anywhere. Fails as `refused` or `not-found`,
  * before anything is done, when the plan holds refusals.
  */
-export async function executeRemove(plan: RemovePlan, repository: Repository, cause: RemovalCause): Promise<void> {
+export async function executeRemove(plan: RemovePlan, repository: Repository, cause: RemovalCause, random?: (size: number) => Uint8Array): Promise<void> {
   const [refusal] = plan.refusals;
   if (refusal) throw new HoldfastError(refusal.code, refusal.reason, { nextStep: refusal.nextStep, data: { refusals: plan.refusals } });
-  for (const removal of plan.removals) await removeOne(repository, removal, cause);
+  for (const removal of plan.removals) await removeOne(repository, removal, cause, random);
 }
 
-async function removeOne(repository: Repository, { plan, backup, reason }: PlannedRemoval, cause: RemovalCause): Promise<void> {
+async function removeOne(repository: Repository, { plan, backup, reason }: PlannedRemoval, cause: RemovalCause, random?: (size: number) => Uint8Array): Promise<void> {
   const { store } = repository;
-  await recordRemoval(repository, names.removed(plan, backup), { ...cause, reason });
+  await recordRemoval(repository, names.removed(plan, backup), { ...cause, reason }, random);
   await store.remove(names.snapshot(plan, backup));
   for await (const { name } of store.list(`refs/${plan}/`)) if (keyOf(name) === `${plan}/${backup}`) await store.remove(name);
 }
 
-async function recordRemoval(repository: Repository, name: string, cause: RemovalCause & { readonly reason: string }): Promise<void> {
+async function recordRemoval(repository: Repository, name: string, cause: RemovalCause & { readonly reason: string }, random?: (size: number) => Uint8Array): Promise<void> {
   const fact = { format: 1, at: await repository.store.now(), ...cause };
   try {
-    await repository.store.put(name, sealJson(repository.keys, 'verdict', name, fact, repository.cipher));
+    await repository.store.put(name, sealJson(repository.keys, 'verdict', name, fact, repository.cipher, random));
   } catch (error) {
     // The first removal's words stand; this one only finishes its work.
     if (!isHoldfastError(error, 'already-exists')) throw error;

@@ -15,22 +15,21 @@ export interface Standing {
  * was stored in time, no verdict stands against it, and every pack of its newest refs is listed with its size.
  * `packSizes`: what a listing of `packs/` shows, by name. Records the judgement of a snapshot that nobody had judged.
  */
-export async function standingOf(repository: Repository, snapshot: ObjectInfo, packSizes: ReadonlyMap<string, number>): Promise<Standing> {
+export async function standingOf(repository: Repository, snapshot: ObjectInfo, packSizes: ReadonlyMap<string, number>, random?: (size: number) => Uint8Array): Promise<Standing> {
   try {
     const { manifest } = await readManifest(repository, snapshot.name);
-    return { ...(await judge(repository, snapshot, manifest, packSizes)), manifest };
+    return { ...(await judge(repository, snapshot, manifest, packSizes, random)), manifest };
   } catch (error) {
     if (!(error instanceof HoldfastError) || !isHoldfastError(error, 'damaged')) throw error;
     return { standing: 'unreadable', reason: error.message };
   }
 }
 
-async function judge(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, packSizes: ReadonlyMap<string, number>): Promise<Standing> {
-  const verdicts = await readVerdicts(repository, manifest.backup);
-  if ((await judgeCommit(repository, snapshot, manifest, verdicts)) === 'void') {
+async function judge(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, packSizes: ReadonlyMap<string, number>, random?: (size: number) => Uint8Array): Promise<Standing> {
+  if ((await judgeCommit(repository, snapshot, manifest, random)) === 'void') {
     return { standing: 'void', reason: 'it was stored more than an hour after its writer had looked at what prune condemned' };
   }
-  const verdict = standingVerdict(verdicts);
+  const verdict = standingVerdict(await readVerdicts(repository, manifest.backup));
   if (verdict?.result === 'corrupted') return { standing: 'corrupted', reason: `verify --level ${verdict.level} found ${verdict.damaged.length} damaged objects` };
   const refs = await readRefs(repository, manifest);
   const missing = refs.packs.find((pack) => packSizes.get(pack.name) !== pack.size);

@@ -10,12 +10,12 @@ export type CommitStanding = 'in-time' | 'void';
  * Judged once, by whoever reads it first, and recorded under `verdicts/`: later readers follow the record, so that a copy
  * of the vault, whose objects carry other times, is not judged by them. A store that refuses writing leaves no record.
  */
-export async function judgeCommit(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, known?: Verdicts): Promise<CommitStanding> {
-  const verdicts = known ?? (await readVerdicts(repository, manifest.backup));
+export async function judgeCommit(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, random?: (size: number) => Uint8Array): Promise<CommitStanding> {
+  const verdicts = await readVerdicts(repository, manifest.backup);
   const recorded = recordedCommit(verdicts);
   if (recorded) return recorded;
   const standing = isVoid(manifest.checkedAt, snapshot.storedAt) ? 'void' : 'in-time';
-  await record(repository, manifest.backup, snapshot.name, standing);
+  await record(repository, manifest.backup, snapshot.name, standing, random);
   return standing;
 }
 
@@ -25,11 +25,11 @@ export function recordedCommit({ verdicts }: Verdicts): CommitStanding | undefin
   return verdicts.some((verdict) => verdict.level === 'commit') ? 'in-time' : undefined;
 }
 
-async function record(repository: Repository, backup: string, name: string, standing: CommitStanding): Promise<void> {
+async function record(repository: Repository, backup: string, name: string, standing: CommitStanding, random?: (size: number) => Uint8Array): Promise<void> {
   const problem = 'stored more than an hour after its writer had looked at what prune condemned';
   const found = standing === 'void' ? { result: 'void' as const, damaged: [{ name, problem }] } : { result: 'good' as const, damaged: [] };
   try {
-    await writeVerdict(repository, { backup, level: 'commit', ...found });
+    await writeVerdict(repository, { backup, level: 'commit', ...found }, random);
   } catch (error) {
     // Whoever may only read still gets the answer; the next one who may write records it.
     if (!isHoldfastError(error, 'read-only') && !isHoldfastError(error, 'permission')) throw error;

@@ -1,0 +1,217 @@
+import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
+import type { WriterId } from '../../lib/model/ids.ts';
+import type { Repository } from '../../lib/repository/index.ts';
+import { listSnapshots, openRepository } from '../../lib/repository/index.ts';
+import { planPrune } from '../../lib/retention/prune-plan.ts';
+import type { PruneState } from '../../lib/retention/prune-state.ts';
+import { keyOf, readPruneState } from '../../lib/retention/prune-state.ts';
+import { executePrune } from '../../lib/retention/prune.ts';
+import { planRemove } from '../../lib/retention/remove-plan.ts';
+import { executeRemove, findUnfinishedRemovals } from '../../lib/retention/remove.ts';
+import { standingOf } from '../../lib/retention/standing.ts';
+import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import type { Store } from '../../lib/stores/store.ts';
+import { BackupRun, PLANS } from './backup-run.ts';
+import { Choices, SeededRandom } from './choices.ts';
+import { Oracle } from './oracle.ts';
+import { Actor, Scheduler } from './scheduler.ts';
+import { SteppedStore } from './stepped-store.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const BIRTH = 1_700_000_000_000;
+const MAX_STEPS = 1500;
+
+/** What a planted bug changes; the story as it is uses none of it. */
+export interface Meddling {
+  /** What the writer, or the pruner, holds in place of the store. One per run. */
+  readonly writerStore?: (store: Store) => Store;
+  readonly prunerStore?: (store: Store) => Store;
+  readonly pruneState?: (state: PruneState) => PruneState;
+}
+
+export interface Outcome {
+  readonly failure: string | undefined;
+  readonly choices: readonly number[];
+  readonly trace: readonly string[];
+  readonly steps: number;
+  /** What happened, so that a test can see that the stories are about something. */
+  readonly counts: Counts;
+}
+
+interface Counts {
+  backups: number;
+  stale: number;
+  voids: number;
+  prunes: number;
+  deletedPacks: number;
+  spared: number;
+  removals: number;
+}
+
+const ID = '0123456789abcdef0123456789abcdef';
+const BASE = openRepository(new MemoryStore({ now: () => BIRTH }), { format: 1, repository: ID, chunker: {} } as unknown as Repository['config'], {
+  pairs: [{ number: 1, meta: new Uint8Array(32).fill(1), data: new Uint8Array(32).fill(2) }],
+  chunker: new Uint8Array(32).fill(3),
+});
+const WRITERS = ['1'.repeat(32), '2'.repeat(32)] as unknown as readonly [WriterId, WriterId];
+
+/** One vault, three writers, two pruners, someone who removes backups, someone who reads; weeks of its life. */
+export class Story {
+  readonly #choices: Choices;
+  readonly #random: SeededRandom;
+  readonly #scheduler: Scheduler;
+  readonly #vault: MemoryStore;
+  readonly #oracle = new Oracle();
+  readonly #meddling: Meddling;
+  #isSettled = false;
+  readonly #counts: Counts = { backups: 0, stale: 0, voids: 0, prunes: 0, deletedPacks: 0, spared: 0, removals: 0 };
+
+  constructor(seed: number, meddling: Meddling = {}, replay?: readonly number[], isKeepingTrace = false) {
+    this.#choices = new Choices(seed, replay);
+    this.#random = new SeededRandom(seed + 0.5);
+    this.#scheduler = new Scheduler(this.#choices, BIRTH, isKeepingTrace);
+    this.#vault = new MemoryStore({ now: () => this.#scheduler.now });
+    this.#meddling = meddling;
+  }
+
+  async tell(): Promise<Outcome> {
+    const [planA, planB] = PLANS;
+    this.#add('writer 1', 4, (actor) => this.#backup(actor, planA, 0, []));
+    this.#add('writer 2', 3, (actor) => this.#backup(actor, planA, 0, []));
+    this.#add('writer 3', 3, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
+    this.#add('pruner 1', 6, (actor) => this.#prune(actor, true));
+    this.#add('pruner 2', 6, (actor) => this.#prune(actor, false));
+    this.#add('remover', 4, (actor) => this.#remove(actor));
+    this.#add('reader', 3, (actor) => this.#read(actor));
+    await this.#scheduler.run(MAX_STEPS, () => this.#oracle.failure !== undefined);
+    if (this.#oracle.failure === undefined) await this.#settle();
+    this.#counts.voids = [...this.#oracle.snapshots.values()].filter((snapshot) => snapshot.isVoid).length;
+    return { failure: this.#oracle.failure, choices: this.#choices.taken, trace: this.#scheduler.trace, steps: this.#scheduler.steps, counts: this.#counts };
+  }
+
+  #add(name: string, rounds: number, round: (actor: Actor) => Promise<void>): void {
+    let left = rounds;
+    const program = async (actor: Actor) => {
+      while (left > 0) {
+        await this.#scheduler.sleep(actor, this.#choices.from([HOUR, 5 * HOUR, 13 * HOUR, 25 * HOUR, 50 * HOUR, 4 * DAY]));
+        left--;
+        await this.#guard(name, () => round(actor));
+      }
+    };
+    this.#scheduler.start(new Actor(name, program));
+  }
+
+  async #guard(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#oracle.fail(`${name} met ${error instanceof HoldfastError ? `${error.code}: ` : ''}${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
+
+  #store(actor: Actor): Store {
+    return new SteppedStore(this.#vault, { scheduler: this.#scheduler, choices: this.#choices, oracle: this.#oracle }, actor);
+  }
+
+  async #backup(actor: Actor, plan: (typeof PLANS)[number], writer: 0 | 1, trustedWriters: readonly string[]): Promise<void> {
+    const { writerStore = (store: Store) => store } = this.#meddling;
+    const repository = { ...BASE, store: writerStore(this.#store(actor)) };
+    const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents: this.#contents(), clientNow: this.#clientNow(), isStream: this.#choices.rarely(5) };
+    try {
+      const backup = await BackupRun.execute(repository, settings, { choices: this.#choices, oracle: this.#oracle, random: this.#random.bytes });
+      this.#counts.backups++;
+      this.#scheduler.note(actor, `committed ${backup}`);
+    } catch (error) {
+      // A run that slept too long fails: what it relied on was withdrawn, or deleted while it slept.
+      if (!isHoldfastError(error, 'stale') && !isHoldfastError(error, 'not-found')) throw error;
+      this.#counts.stale++;
+      this.#scheduler.note(actor, `gives up: ${error.message}`);
+    }
+  }
+
+  /** Three of six contents: what vanishes comes back later, so that old packs are wanted again. */
+  #contents(): string[] {
+    const offset = this.#choices.pick(4);
+    return ['one', 'two', 'three', 'four', 'five', 'six'].slice(offset, offset + 3);
+  }
+
+  /** Up to two days beside the store's clock. */
+  #clientNow(): number {
+    return this.#scheduler.now + (this.#choices.pick(97) - 48) * HOUR;
+  }
+
+  async #prune(actor: Actor, hasKey: boolean): Promise<void> {
+    const { prunerStore = (store: Store) => store, pruneState = (state: PruneState) => state } = this.#meddling;
+    const store = prunerStore(this.#store(actor));
+    const state = pruneState(await readPruneState(store, hasKey ? { ...BASE, store } : undefined));
+    const plan = planPrune(state);
+    if (plan.blockers.length > 0) {
+      // Without a key a void snapshot whose refs expired cannot be told from a damaged backup.
+      if (hasKey || !this.#oracle.hasVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
+      return;
+    }
+    const result = await executePrune(plan, store, { clock: { now: () => this.#clientNow() }, random: this.#random.bytes, concurrency: 2, ...(this.#choices.rarely(4) && { maxDurationMs: 20 * HOUR }) });
+    this.#counts.prunes++;
+    this.#counts.deletedPacks += result.deletedPacks;
+    this.#counts.spared += result.spared;
+  }
+
+  async #remove(actor: Actor): Promise<void> {
+    const repository = { ...BASE, store: this.#store(actor) };
+    const unfinished = await findUnfinishedRemovals(repository.store);
+    const snapshots = await listSnapshots(repository.store);
+    const candidates = snapshots.map(({ name, storedAt }) => ({ plan: name.split('/')[1] as string, planName: 'simulated', backup: name.split('/')[2] as string, storedAt, standing: 'good' as const }));
+    const ids = [...candidates.map((candidate) => candidate.backup), ...unfinished.map((removal) => removal.backup)];
+    if (ids.length === 0) return;
+    const id = this.#choices.from(ids);
+    await executeRemove(planRemove({ ids: [id], force: true }, candidates, unfinished), repository, { who: 'the story', why: 'to see what happens' }, this.#random.bytes);
+    this.#counts.removals++;
+  }
+
+  async #read(actor: Actor): Promise<void> {
+    const repository = { ...BASE, store: this.#store(actor) };
+    const snapshots = await listSnapshots(repository.store);
+    const sizes = new Map<string, number>();
+    for await (const { name, size } of repository.store.list('packs/')) sizes.set(name, size);
+    for (const snapshot of snapshots) await this.#judge(repository, snapshot, sizes);
+  }
+
+  async #judge(repository: Repository, snapshot: { name: string; size: number; storedAt: number }, sizes: ReadonlyMap<string, number>): Promise<void> {
+    const id = keyOf(snapshot.name).slice(33);
+    try {
+      const { standing, reason } = await standingOf(repository, snapshot, sizes, this.#random.bytes);
+      const truth = this.#oracle.snapshots.get(id);
+      if (!truth) return;
+      if (truth.isVoid && standing === 'good') this.#oracle.fail(`the void backup ${id} is called good`);
+      if (!truth.isVoid && standing !== 'good') this.#oracle.fail(`the valid backup ${id} is called ${standing}: ${reason}`);
+    } catch (error) {
+      if (!isHoldfastError(error, 'not-found')) throw error;
+    }
+  }
+
+  /** Whatever was killed, left or half done: the next runs work, everything valid reads as good, and garbage goes. */
+  async #settle(): Promise<void> {
+    this.#scheduler.endAll();
+    this.#choices.isCalm = true;
+    const program = (actor: Actor) => this.#guard('afterwards', () => this.#afterwards(actor));
+    this.#scheduler.start(new Actor('afterwards', program));
+    await this.#scheduler.run(Infinity, () => this.#oracle.failure !== undefined);
+    if (!this.#isSettled) this.#oracle.fail('the runs afterwards did not come to an end');
+    const garbage = await this.#oracle.findGarbage(this.#vault);
+    if (garbage.length > 0) this.#oracle.fail(`after all prunes these packs stay, which nothing needs: ${garbage.join(', ')}`);
+  }
+
+  async #afterwards(actor: Actor): Promise<void> {
+    const { backups, stale } = this.#counts;
+    await this.#backup(actor, PLANS[0], 0, []);
+    await this.#backup(actor, PLANS[1], 1, [WRITERS[0]]);
+    if (this.#counts.backups !== backups + 2) this.#oracle.fail(`a run afterwards failed (${this.#counts.stale - stale} gave up)`);
+    for (const days of [8, 2, 1]) {
+      await this.#scheduler.sleep(actor, days * DAY);
+      await this.#prune(actor, true);
+    }
+    await this.#read(actor);
+    this.#isSettled = true;
+  }
+}
