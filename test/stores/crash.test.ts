@@ -29,7 +29,8 @@ const together =
   (change: Change): Story =>
   async (disk, journal) => {
     const store = openCrashStore(disk, first, change);
-    const puts = ['p/1', 'p/2', 'p/3', 'q/4', 'p/5'].map((name) => journal.put(store, name, text(`the bytes of ${name}`)));
+    // Of different lengths, so that they are published at different times, some while the folder is being flushed.
+    const puts = ['p/1', 'p/2', 'p/3', 'q/4', 'p/5'].map((name, index) => journal.put(store, name, text(`${name} `.repeat(4 ** index))));
     const failed = (await Promise.allSettled(puts)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };

@@ -99,6 +99,7 @@ export class CrashDisk {
       await this.#step();
       const folder = this.#find(path, 'folder');
       const covered = new Set(folder.changes);
+      await this.#otherWork();
       await this.#step();
       folder.flushedEntries = applied(folder.flushedEntries, [...covered]);
       folder.changes = folder.changes.filter((change) => !covered.has(change));
@@ -169,6 +170,11 @@ export class CrashDisk {
     await Promise.resolve();
     this.steps += 1;
     if (!this.hasPower) throw new PowerLost(`the power went at step ${this.#cutAt}`);
+  }
+
+  /** A flush takes long: other operations begin after it and end before it. */
+  async #otherWork(): Promise<void> {
+    for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
   }
 
   #time(): number {
