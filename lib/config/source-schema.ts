@@ -23,7 +23,7 @@ const command = strictMap({
   command: z.union([text(COMMAND_WANTED), z.array(text('a word of the command'), { error: COMMAND_WANTED }).min(1, { error: COMMAND_WANTED })], { error: COMMAND_WANTED }),
   'stdin-name': text('a file name').refine((name) => !/[/\0]/.test(name) && name !== '.' && name !== '..', { error: 'a file name without "/"' })
     .meta({ description: 'The name under which the standard output is kept.' }),
-  'end-marker': text('the text that a whole output ends with').optional().meta({ description: 'Output that does not end with it is cut, and fails the run.' }),
+  'end-marker': text('a text that stands at the end of a whole output').optional().meta({ description: 'Text that the last 4 KiB of the output must contain; without it the output counts as cut and the run fails.' }),
   'minimum-size': byteSize.default(1).meta({ description: 'Less output than this fails the run.' }),
 }, 'a command source');
 
