@@ -79,7 +79,7 @@ describe('the directory store when the power goes at any operation (P4, K8)', ()
   it('keeps what a second process was promised, wherever the first one was killed', async () => {
     for (const change of [asItIs, withoutLinks]) {
       for (let killedAt = 0; killedAt < 40; killedAt += 1) {
-        const { violations } = await crashEverywhere(killedThenPutAgain(change, killedAt), { afterwards: worksAgain, first: killedAt % 7, every: 7 });
+        const { violations } = await crashEverywhere(killedThenPutAgain(change, killedAt), { afterwards: worksAgain, first: killedAt % 13, every: 13 });
         expect(violations).toEqual([]);
       }
     }
@@ -110,7 +110,7 @@ describe('the crash double finds planted bugs', () => {
   it('a second process trusts that the killed one flushed its folders', async () => {
     const found: string[] = [];
     for (let killedAt = 0; killedAt < 40; killedAt += 1) {
-      found.push(...(await crashEverywhere(killedThenPutAgain(ownFolderFlushOnly, killedAt), { every: 7 })).violations);
+      found.push(...(await crashEverywhere(killedThenPutAgain(ownFolderFlushOnly, killedAt), { first: killedAt % 13, every: 13 })).violations);
     }
     expect(found.filter((violation) => violation.includes('lost'))).not.toEqual([]);
   });

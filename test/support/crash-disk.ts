@@ -174,7 +174,7 @@ export class CrashDisk {
 
   /** A flush takes long: other operations begin after it and end before it. */
   async #otherWork(): Promise<void> {
-    for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
+    for (let turn = 0; turn < 12; turn += 1) await Promise.resolve();
   }
 
   #time(): number {
