@@ -53,8 +53,8 @@ interface Listed {
  * Reads a vault for prune. No key is needed; with `repository` (meta key) manifests are opened too: then a void snapshot
  * does not stop prune, and damaged lists of packs are told from lost packs.
  *
- * The order is the proof's: time, marks, snapshots, refs (a writer stores refs before its snapshot), partials, removals
- * (recorded before snapshot and refs go), packs (stored before anything names them).
+ * The order is the proof's: time, marks, snapshots, refs (a writer stores refs before its snapshot), partials, packs
+ * (stored before anything names them), removals (recorded before snapshot, refs and packs go).
  */
 export async function readPruneState(store: ReadingStore, repository?: Repository): Promise<PruneState> {
   const marks = await readMarks(store);
@@ -64,8 +64,9 @@ export async function readPruneState(store: ReadingStore, repository?: Repositor
   for (const object of listed) snapshots.push(await stateOf(object, manifests.get(keyOf(object.name)), repository));
   const refs = await readAllRefs(store, manifests, repository);
   const partials = await readPartials(store);
+  const packs = await Array.fromAsync(store.list('packs/'));
   const removed = new Set((await Array.fromAsync(store.list('removed/'))).map((object) => keyOf(object.name)));
-  return { now: marks.at, marks, snapshots, refs, partials, removed, packs: await Array.fromAsync(store.list('packs/')) };
+  return { now: marks.at, marks, snapshots, refs, partials, removed, packs };
 }
 
 /** `refs/<plan>/<backup>.3` → `<plan>/<backup>` */
