@@ -1,0 +1,80 @@
+import { mkdirSync } from 'node:fs';
+import type { Clock } from '../model/clock.ts';
+import { frameOpener } from '../repository/index.ts';
+import type { SnapshotReader } from '../repository/index.ts';
+import { flushFileSystem } from './flush.ts';
+import { WINDOW_LIMITS } from './piece-window.ts';
+import type { WindowLimits } from './piece-window.ts';
+import type { RestorePlan } from './restore-plan.ts';
+import { ReportBuilder } from './restore-report.ts';
+import type { RestoreReport } from './restore-report.ts';
+import { RestoreRun } from './restore-run.ts';
+import { TargetFolders } from './target-folders.ts';
+import { deleteExtras } from './delete-extras.ts';
+import { inlinePool, threadPool } from './write-pool.ts';
+import { loadXattrWriter } from './xattrs.ts';
+import type { XattrWriter } from './xattrs.ts';
+
+export { planRestore, plannedEntries } from './restore-plan.ts';
+export type { ActionTotals, RestorePlan, RestoreRequest } from './restore-plan.ts';
+export { OVERWRITE_POLICIES } from './decision.ts';
+export type { OverwritePolicy, PlannedEntry, RestoreAction } from './decision.ts';
+export { outcomeOf } from './restore-report.ts';
+export type { RefusedEntry, RestoreReport } from './restore-report.ts';
+
+export interface RestoreProgress {
+  readonly files: number;
+  readonly totalFiles: number;
+  readonly bytes: number;
+  readonly totalBytes: number;
+  /** Undefined in the first second. */
+  readonly etaSeconds: number | undefined;
+}
+
+export interface ExecuteOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** `lib/recovery/worker.ts` or its bundle; without it everything runs on this thread. */
+  readonly workerUrl?: URL | string | undefined;
+  /** 2 when not given. Small restores use none. */
+  readonly threads?: number;
+  /** Set owner and group as in the backup; by default when root restores. */
+  readonly restoreOwner?: boolean;
+  /** `end` (default): one flush of the whole file system before success; `file`: each file and directory by itself; `none`. */
+  readonly fsync?: 'end' | 'file' | 'none';
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: RestoreProgress) => void;
+  readonly limits?: WindowLimits;
+  /** The optional native module by default. */
+  readonly setXattrs?: XattrWriter | undefined;
+}
+
+/** Below this, starting threads takes longer than the work. */
+const INLINE_BYTES = 16 << 20;
+const INLINE_FILES = 500;
+
+/**
+ * Does what the plan says, once, and nothing else: what appeared in the target since the plan was made stays and is
+ * reported. Damage in the vault refuses the entries it touches and nothing else. Throws `interrupted`, `no-space`,
+ * `permission` (the target as a whole), `unavailable`, `unsupported`; what was restored before stays, whole.
+ */
+export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, options: ExecuteOptions): Promise<RestoreReport> {
+  const startedAt = options.clock.now();
+  const report = new ReportBuilder();
+  mkdirSync(plan.target, { recursive: true });
+  const folders = new TargetFolders(plan.target);
+  const opener = frameOpener(reader.repository.keys, 'frame');
+  const { create, overwrite } = plan.totals;
+  const isSmall = create.bytes + overwrite.bytes < INLINE_BYTES && create.files + overwrite.files < INLINE_FILES;
+  const pool = options.workerUrl === undefined || isSmall || options.threads === 0 ? inlinePool(opener) : threadPool(options.workerUrl, options.threads ?? 2, opener);
+  try {
+    const run = new RestoreRun({ reader, plan, folders, pool, report, limits: WINDOW_LIMITS, setXattrs: loadXattrWriter(), ...options });
+    await run.perform();
+    if (report.treeDamage.length === 0) deleteExtras(plan, folders, report);
+    if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd);
+  } finally {
+    await pool.close();
+    folders.closeAll();
+  }
+  const { restored, skipped, refused, treeDamage, deleted, warnings } = report;
+  return { backup: plan.backup, target: plan.target, restored, skipped, refused, treeDamage, deleted, warnings, durationMilliseconds: options.clock.now() - startedAt };
+}

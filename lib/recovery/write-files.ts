@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fchmodSync, fchownSync, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import type { ByteString } from '../model/byte-string.ts';
+import { isHoldfastError } from '../model/errors.ts';
+import { openFrame } from '../repository/index.ts';
+import type { FrameOpener } from '../repository/index.ts';
+import { errnoOf, errnoWords } from './errno.ts';
+import { entryPath } from './target-folders.ts';
+import { fsTime } from './times.ts';
+import { WRITE } from './write-job.ts';
+import type { FrameOrder, WriteFailure, WriteJob, WriteOrder, WriteResult } from './write-job.ts';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const NOTHING = new Uint8Array(0);
+/** Holes are made of whole blocks of this size. */
+const BLOCK_BYTES = 4096;
+
+/** Opens the frames of one job, proves every chunk, and writes. Synchronous: runs in threads, or inline. */
+export function runWriteJob(job: WriteJob, opener: FrameOpener): WriteResult {
+  const failures: WriteFailure[] = [];
+  const outcome = { ownerDenied: 0 };
+  let number = 0;
+  for (const order of job.frames) {
+    const raw = openOrder(job, order, opener);
+    for (const write of order.writes) {
+      if (raw instanceof Uint8Array) attempt(() => perform(write, raw.subarray(write.rawOffset, write.rawOffset + write.length), outcome), number, failures);
+      else failures.push({ write: number, ...raw });
+      number++;
+    }
+  }
+  return { failures, ownerDenied: outcome.ownerDenied };
+}
+
+function openOrder(job: WriteJob, { frame }: FrameOrder, opener: FrameOpener): Uint8Array | { code: string; message: string } {
+  if (!frame) return NOTHING;
+  const at = frame.offset - job.offset;
+  try {
+    return openFrame(opener, job.cipher, frame, job.bytes.subarray(at, at + frame.sealedLength), job.pack);
+  } catch (error) {
+    if (isHoldfastError(error)) return { code: error.code, message: error.message };
+    // A compressor's complaint about bytes whose seal is whole: they were sealed that way.
+    return { code: 'damaged', message: `The frame at byte ${frame.offset} of ${job.pack} does not decode: ${(error as Error).message}` };
+  }
+}
+
+function attempt(write: () => void, number: number, failures: WriteFailure[]): void {
+  try {
+    write();
+  } catch (error) {
+    const errno = errnoOf(error);
+    failures.push({ write: number, code: errno ?? 'failed', message: errnoWords(errno, error) });
+  }
+}
+
+function perform(write: WriteOrder, bytes: Uint8Array, outcome: { ownerDenied: number }): void {
+  if (write.fd >= 0) return writeAt(write.fd, bytes, write.fileOffset, (write.flags & WRITE.sparse) !== 0);
+  const isReplacing = (write.flags & WRITE.replace) !== 0;
+  const name = isReplacing ? temporaryName() : write.name;
+  const path = entryPath(write.folderFd, name);
+  const fd = openNew(path);
+  try {
+    if (bytes.length > 0) writeAt(fd, bytes, 0, false);
+    if (!setMetadata(fd, write)) outcome.ownerDenied++;
+    if (write.flags & WRITE.flush) fsyncSync(fd);
+    if (isReplacing) renameSync(path, entryPath(write.folderFd, write.name));
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Nobody else may read it before its owner and mode are set; an existing file or link of that name is never opened. */
+export function openNew(path: string | Buffer): number {
+  return openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+}
+
+/** Beside what will be replaced, so that the rename stays within one directory. */
+export function temporaryName(): ByteString {
+  return `.holdfast-${randomBytes(12).toString('hex')}` as ByteString;
+}
+
+/**
+ * Owner, then mode (a change of owner clears setuid), then times. Returns false when the owner could not be set: then
+ * setuid and setgid are left out, because they would lend the rights of whoever restores.
+ */
+export function setMetadata(fd: number, { uid, gid, mode, mtime }: Pick<WriteOrder, 'uid' | 'gid' | 'mode' | 'mtime'>): boolean {
+  const isOwned = uid < 0 || tryOwner(fd, uid, gid);
+  fchmodSync(fd, isOwned ? mode : mode & 0o1777);
+  const time = fsTime(mtime);
+  futimesSync(fd, time, time);
+  return isOwned;
+}
+
+function tryOwner(fd: number, uid: number, gid: number): boolean {
+  try {
+    fchownSync(fd, uid, gid);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EPERM' || errnoOf(error) === 'EINVAL') return false;
+    throw error;
+  }
+}
+
+function writeAt(fd: number, bytes: Uint8Array, offset: number, isSparse: boolean): void {
+  if (!isSparse) return writeAll(fd, bytes, offset);
+  for (let start = 0; start < bytes.length; ) {
+    // Blocks are those of the file, so that neighbouring pieces meet at block borders.
+    const end = blockEnd(bytes, start, offset);
+    if (!isZero(bytes, start, end)) {
+      let stop = end;
+      for (let next = blockEnd(bytes, stop, offset); stop < bytes.length && !isZero(bytes, stop, next); next = blockEnd(bytes, stop, offset)) stop = next;
+      writeAll(fd, bytes.subarray(start, stop), offset + start);
+      start = stop;
+    } else start = end;
+  }
+}
+
+function blockEnd(bytes: Uint8Array, start: number, offset: number): number {
+  return Math.min(bytes.length, start + BLOCK_BYTES - ((offset + start) % BLOCK_BYTES));
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) if (bytes[index] !== 0) return false;
+  return true;
+}
+
+function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+}
