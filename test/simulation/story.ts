@@ -22,7 +22,8 @@ const DAY = 24 * HOUR;
 const BIRTH = 1_700_000_000_000;
 const MAX_STEPS = 1500;
 /** Multiples of one another, so that actors often wake at the same time and get into each other's way. */
-const SLEEPS = [12 * HOUR, 24 * HOUR, 12 * HOUR, 36 * HOUR];
+const FIRST_SLEEPS = [12 * HOUR, 12 * HOUR, 12 * HOUR, 24 * HOUR];
+const SLEEPS = [12 * HOUR, 24 * HOUR, 24 * HOUR, 48 * HOUR];
 
 /** What a planted bug changes; the story as it is uses none of it. */
 export interface Meddling {
@@ -83,13 +84,13 @@ export class Story {
   async tell(): Promise<Outcome> {
     const [planA, planB] = PLANS;
     await this.#prehistory();
-    this.#add('writer 1', 3, (actor) => this.#backup(actor, planA, 0, []));
+    this.#add('writer 1', 2, (actor) => this.#backup(actor, planA, 0, []));
     this.#add('writer 2', 2, (actor) => this.#backup(actor, planA, 0, []));
-    this.#add('writer 3', 2, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
+    this.#add('writer 3', 1, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
     this.#add('pruner 1', 4, (actor) => this.#prune(actor, this.#choices.rarely(2)));
     this.#add('pruner 2', 4, (actor) => this.#prune(actor, false));
-    this.#add('remover', 3, (actor) => this.#remove(actor));
-    this.#add('reader', 2, (actor) => this.#read(actor));
+    this.#add('remover', 2, (actor) => this.#remove(actor));
+    this.#add('reader', 1, (actor) => this.#read(actor));
     await this.#scheduler.run(MAX_STEPS, () => this.#oracle.failure !== undefined);
     if (this.#oracle.failure === undefined) await this.#settle();
     this.#counts.voids = [...this.#oracle.snapshots.values()].filter((snapshot) => snapshot.isVoid).length;
@@ -115,7 +116,7 @@ export class Story {
     let left = rounds;
     const program = async (actor: Actor) => {
       while (left > 0) {
-        await this.#scheduler.sleep(actor, this.#choices.from(SLEEPS));
+        await this.#scheduler.sleep(actor, this.#choices.from(left === rounds ? FIRST_SLEEPS : SLEEPS));
         left--;
         await this.#guard(name, () => round(actor));
       }
