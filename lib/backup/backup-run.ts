@@ -65,16 +65,19 @@ export class BackupRun {
   }
 
   /** Reads an open file or stream through the stream lane; its chunk list when everything is crunched. */
-  async readStream(fd: number, sizes: 'files' | 'streams'): Promise<{ bytes: number; tail: Uint8Array; list: ReturnType<ChunkList['finish']> }> {
+  async readStream(fd: number, sizes: 'files' | 'streams'): Promise<{ bytes: number; tail: Uint8Array; list: ReturnType<ChunkList['finish']>; packs: string[] }> {
     await this.loadKnownChunks();
     const list = new ChunkList();
-    const end = await this.pool.stream(fd, sizes, ({ refs, counters }) => {
+    const named = new Set<string>();
+    const end = await this.pool.stream(fd, sizes, ({ refs, counters, packs }) => {
       list.add(refs);
+      for (const pack of packs) named.add(pack);
       this.count(counters);
       this.counters.bytes += counters.readBytes;
       this.report('storing');
     });
-    return { ...end, list: list.finish(this.meta) };
+    const finished = list.finish(this.meta);
+    return { ...end, list: finished, packs: [...named, ...finished.packs] };
   }
 
   report(phase: BackupProgress['phase']): void {

@@ -15,7 +15,7 @@ export class ChunkList {
     this.#bytes += refs.length;
   }
 
-  /** What a file's body holds: the refs themselves, or refs of list chunks and the packs that only those name. */
+  /** What a file's body holds: the refs themselves, or refs of list chunks; `packs` hold those list chunks. */
   finish(meta: MetaPacks): { readonly count: number; readonly refs: Uint8Array; readonly isListed: boolean; readonly packs: string[] } {
     const all = Buffer.concat(this.#parts, this.#bytes);
     const packs = new Set<string>();
@@ -23,7 +23,7 @@ export class ChunkList {
     const reader = new ByteReader(all, 'refs of a stream');
     let count = 0;
     while (reader.remaining > 0) {
-      packs.add(Buffer.from(decodeRef(reader).pack).toString('hex'));
+      decodeRef(reader);
       if (++count % REFS_PER_LIST === 0) cuts.push(reader.position);
     }
     if (count <= INLINE_REFS) return { count, refs: all, isListed: false, packs: [] };
@@ -33,6 +33,7 @@ export class ChunkList {
       const list = all.subarray(from, cuts[index + 1] ?? all.length);
       if (list.length === 0) continue;
       const { id, packId } = meta.add(list);
+      packs.add(packId);
       encodeRef({ id, pack: Buffer.from(packId, 'hex'), length: list.length }, writer);
       lists++;
     }

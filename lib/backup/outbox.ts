@@ -7,7 +7,7 @@ export interface OutItem {
   readonly previous: MergedRecord | undefined;
   state: 'waiting' | 'put' | 'keep' | 'gone';
   body?: Uint8Array;
-  /** Packs that only list chunks name. */
+  /** Ids of packs that the body needs, perhaps with a few that only its neighbours need. */
   packs?: readonly string[];
 }
 

@@ -135,8 +135,8 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   const packSizes = request.packSizes ?? PACK_SIZES;
   const tables = ChunkTables.create();
   const packIds = PackIds.create();
-  // One pack is open in each thread, and one or two are being stored.
-  const packs = SharedBuffers.create(threads + Math.min(threads, 2), packSizes.limitBytes + (1 << 20));
+  // One pack is open in each thread, and one is being stored.
+  const packs = SharedBuffers.create(threads + 1, packSizes.limitBytes + (1 << 20));
   const blocks = SharedBuffers.create(threads + 2, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
   const settings: CrunchSettings = {
     repository: repository.config.repository,

@@ -28,7 +28,9 @@ export class TreeBuilder {
   #delta: TreeRecord[] | undefined;
   #base: RootWriter | undefined;
   #isChanged = false;
-  readonly #listedPacks = new Set<string>();
+  readonly #newPacks = new Set<string>();
+  /** Entries of one batch share one list. */
+  #lastPacks: readonly string[] = [];
 
   constructor(previous: SnapshotReader | undefined, meta: MetaPacks) {
     this.#previous = previous;
@@ -41,14 +43,17 @@ export class TreeBuilder {
   /** Answers with a promise only in the rare case that work has to be waited for. */
   keep(record: MergedRecord): Promise<void> | undefined {
     if (this.#delta) return record.inDelta ? this.#addToDelta(record.path, record.body) : undefined;
-    this.#base?.add(record.path, record.body);
+    this.#base?.addKept(record.path, record.body);
     return undefined;
   }
 
-  /** `packs`: ids that only the entry's list chunks name. */
+  /** `packs`: ids of all packs that the body needs, list chunks and what those name included. */
   put(path: ByteString, body: Uint8Array, packs: readonly string[] = []): Promise<void> | undefined {
     this.#isChanged = true;
-    for (const pack of packs) this.#listedPacks.add(pack);
+    if (packs !== this.#lastPacks) {
+      for (const pack of packs) this.#newPacks.add(pack);
+      this.#lastPacks = packs;
+    }
     if (this.#delta) return this.#addToDelta(path, body);
     this.#base?.add(path, body);
     return undefined;
@@ -61,14 +66,14 @@ export class TreeBuilder {
   }
 
   async finish(): Promise<BuiltTree> {
-    if (!this.#delta) return { base: (this.#base as RootWriter).finish(this.#listedPacks), delta: null };
+    if (!this.#delta) return { base: (this.#base as RootWriter).finish(this.#newPacks), delta: null };
     const { tree } = (this.#previous as SnapshotReader).manifest;
     // Nothing changed writes no tree bytes. Tombstones of the old delta are not seen by the merge, so it is kept as it is.
     if (!this.#isChanged) return tree;
     const tombstones = await this.#oldTombstones();
     const writer = new RootWriter(this.#meta, tree.delta?.packs);
-    for (const { path, body } of mergeSorted(this.#delta, tombstones)) writer.add(path, body);
-    return { base: tree.base, delta: writer.finish(this.#listedPacks) };
+    for (const { path, body } of mergeSorted(this.#delta, tombstones)) writer.addKept(path, body);
+    return { base: tree.base, delta: writer.finish(this.#newPacks) };
   }
 
   async #oldTombstones(): Promise<TreeRecord[]> {
@@ -95,10 +100,10 @@ export class TreeBuilder {
       const last = records.at(-1)?.path ?? path;
       let end = position;
       while (end < delta.length && comparePaths((delta[end] as TreeRecord).path, last) <= 0) end++;
-      for (const record of mergeStreams(records, delta.slice(position, end))) this.#base.add(record.path, record.body);
+      for (const record of mergeStreams(records, delta.slice(position, end))) this.#base.addKept(record.path, record.body);
       position = end;
     }
-    for (const record of mergeStreams([], delta.slice(position))) this.#base.add(record.path, record.body);
+    for (const record of mergeStreams([], delta.slice(position))) this.#base.addKept(record.path, record.body);
   }
 }
 
@@ -126,14 +131,20 @@ class RootWriter {
     });
   }
 
+  /** A record whose packs the caller tells to `finish`. */
   add(path: ByteString, body: Uint8Array): void {
+    this.#stream.add(path, body);
+  }
+
+  /** A record of an earlier backup: its packs are looked up in it, so that packs nobody needs any more can die. */
+  addKept(path: ByteString, body: Uint8Array): void {
     this.#collect(body);
     this.#stream.add(path, body);
   }
 
-  finish(listedPacks: Iterable<string>): TreeRoot {
+  finish(newPacks: Iterable<string>): TreeRoot {
     this.#stream.finish();
-    this.#addPacks(listedPacks);
+    this.#addPacks(newPacks);
     return { chunks: this.#chunks, packs: [...this.#packs].sort(), records: this.#stream.records, bytes: this.#stream.bytes };
   }
 

@@ -148,6 +148,7 @@ export class TreePass {
       const status = reader.u8();
       const body = reader.bytes(reader.u32());
       this.#settle(item, walked, status, body);
+      item.packs = result.packs;
     }
     for (const { index, code, message } of result.notes) this.#warn(batch[index]?.item.path ?? ('' as ByteString), code, message);
     this.#run.count(result.counters);
@@ -178,14 +179,14 @@ export class TreePass {
       fd = openSync(fsPath(walked.access), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const before = fstatSync(fd, { bigint: true });
       const startedAt = this.#run.now();
-      const { bytes, list } = await this.#run.readStream(fd, 'files');
+      const { bytes, list, packs } = await this.#run.readStream(fd, 'files');
       const after = fstatSync(fd, { bigint: true });
       const hasChanged = before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs || BigInt(bytes) !== after.size;
       if (hasChanged) this.#warn(item.path, 'changed-while-read', 'the file changed while it was read; what was read is kept, and it is read again next time');
       const described = describeFile(after, bytes, startedAt, this.#options.readXattrs?.(`/proc/self/fd/${fd}`) ?? [], hasChanged);
       const writer = new ByteWriter(list.refs.length + 256);
       encodeFileWithRefs({ ...described, flags: described.flags | (list.isListed ? FLAG.listed : 0) }, list.count, list.refs, writer);
-      item.packs = list.packs;
+      item.packs = packs;
       this.#settle(item, walked, FILE_STATUS.stored, writer.finish());
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;

@@ -7,25 +7,28 @@ const SLOT_WORDS = 10;
 const EMPTY = 0;
 const WRITING = 1;
 const READY = 2;
-const MAX_LOAD = 0.7;
+const MAX_LOAD = 0.9;
+const CROWDED_LOAD = 0.8;
 
 export class ChunkTable {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
-  readonly #mask: number;
+  readonly #slots: number;
   /** Word 0 counts the chunks. */
   static readonly #HEAD_WORDS = 2;
 
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
-    this.#mask = (this.#words.length - ChunkTable.#HEAD_WORDS) / SLOT_WORDS - 1;
+    this.#slots = (this.#words.length - ChunkTable.#HEAD_WORDS) / SLOT_WORDS;
   }
 
-  /** `slots` is rounded up to a power of two. */
   static create(slots: number): ChunkTable {
-    const count = 2 ** Math.ceil(Math.log2(Math.max(slots, 64)));
-    return new ChunkTable(new SharedArrayBuffer((count * SLOT_WORDS + ChunkTable.#HEAD_WORDS) * 4));
+    return new ChunkTable(new SharedArrayBuffer((Math.max(slots, 64) * SLOT_WORDS + ChunkTable.#HEAD_WORDS) * 4));
+  }
+
+  get slots(): number {
+    return this.#slots;
   }
 
   get size(): number {
@@ -33,7 +36,7 @@ export class ChunkTable {
   }
 
   get isCrowded(): boolean {
-    return this.size > (this.#mask + 1) * 0.5;
+    return this.size > this.#slots * CROWDED_LOAD;
   }
 
   /** The pack number that holds the chunk, or -1. */
@@ -48,12 +51,12 @@ export class ChunkTable {
 
   #probe(id: Uint8Array, pack: number): number {
     const words = this.#words;
-    let slot = word(id, 0) & this.#mask;
-    for (let probes = 0; probes <= this.#mask; probes++, slot = (slot + 1) & this.#mask) {
+    let slot = Math.floor(((word(id, 0) >>> 0) / 2 ** 32) * this.#slots);
+    for (let probes = 0; probes < this.#slots; probes++, slot = slot + 1 === this.#slots ? 0 : slot + 1) {
       const at = ChunkTable.#HEAD_WORDS + slot * SLOT_WORDS;
       let state = Atomics.load(words, at);
       if (state === EMPTY) {
-        if (pack < 0 || this.size > (this.#mask + 1) * MAX_LOAD) return -1;
+        if (pack < 0 || this.size > this.#slots * MAX_LOAD) return -1;
         state = Atomics.compareExchange(words, at, EMPTY, WRITING);
         if (state === EMPTY) {
           this.#write(at, id, pack);
@@ -88,7 +91,7 @@ export class ChunkTables {
     this.#tables = buffers.map((buffer) => new ChunkTable(buffer));
   }
 
-  static create(slots = 1 << 17): ChunkTables {
+  static create(slots = 1 << 15): ChunkTables {
     return new ChunkTables([ChunkTable.create(slots).buffer]);
   }
 
@@ -117,12 +120,17 @@ export class ChunkTables {
     return newest.claim(id, pack);
   }
 
-  /** Adds a table of twice the size when the newest is half full; true when it did, so that threads are told. */
+  /** Adds a table half as large as all so far when the newest is crowded; true when it did, so that threads are told. */
   growIfCrowded(): boolean {
     const newest = this.#tables[0] as ChunkTable;
     if (!newest.isCrowded) return false;
-    this.#tables.unshift(ChunkTable.create(newest.size * 4));
+    this.#tables.unshift(ChunkTable.create(Math.ceil(this.#tables.reduce((sum, table) => sum + table.slots, 0) / 2)));
     return true;
+  }
+
+  /** Makes room at once for that many chunks that are about to be claimed. */
+  reserve(chunks: number): void {
+    this.#tables.unshift(ChunkTable.create(Math.ceil(chunks / (CROWDED_LOAD - 0.1))));
   }
 
   adopt(buffers: readonly SharedArrayBuffer[]): void {

@@ -104,7 +104,7 @@ function readSmall(cruncher: Cruncher, fd: number, expected: number, reading: Re
   return true;
 }
 
-const READ_BYTES = 4 << 20;
+const READ_BYTES = 1 << 20;
 let readBuffer: Buffer | undefined;
 
 function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {

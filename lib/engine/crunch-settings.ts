@@ -46,12 +46,15 @@ export interface FilesResult {
   /** One after another: status (1: 0 stored, 1 gone, 2 unreadable), u32 body length, body (format §7). */
   readonly bodies: Uint8Array;
   readonly notes: readonly FileNote[];
+  /** Ids of the packs that the bodies name. */
+  readonly packs: readonly string[];
   readonly counters: CrunchCounters;
 }
 
 export interface BlockResult {
   /** Refs one after another as in a file's body (format §7). */
   readonly refs: Uint8Array;
+  readonly packs: readonly string[];
   readonly counters: CrunchCounters;
 }
 

@@ -1,12 +1,15 @@
+import { hash } from 'node:crypto';
 import { newHexId } from '../model/ids.ts';
 import type { PackId, RepositoryId } from '../model/ids.ts';
-import { ByteWriter, Chunker, FrameSealer, PackBuilder, Subkeys, gearTable, names, sha256 } from '../repository/index.ts';
+import { ByteWriter, Chunker, FrameSealer, PackBuilder, Subkeys, gearTable, names } from '../repository/index.ts';
 import type { PackedChunk } from '../repository/index.ts';
 import { ChunkTables } from './chunk-table.ts';
 import type { BlockResult, CrunchCounters, CrunchSettings, CrunchedPack } from './crunch-settings.ts';
 import { PackIds } from './pack-ids.ts';
 import { SharedBuffers } from './shared-buffers.ts';
 import type { BufferSupply } from './shared-buffers.ts';
+
+const ID_SLAB_BYTES = 64 << 10;
 
 interface OpenPack {
   readonly number: number;
@@ -32,7 +35,10 @@ export class Cruncher {
   readonly raw: Buffer;
   rawLength = 0;
   #chunks: PackedChunk[] = [];
+  #ids = Buffer.alloc(ID_SLAB_BYTES);
+  #idsUsed = 0;
   #pack: OpenPack | undefined;
+  readonly #packsNamed = new Set<number>();
   #counters: CrunchCounters = { readBytes: 0, newBytes: 0, newChunks: 0 };
 
   constructor(settings: CrunchSettings, onPack: (pack: CrunchedPack) => void, packs: BufferSupply = new SharedBuffers(settings.packs)) {
@@ -50,7 +56,7 @@ export class Cruncher {
 
   /** Takes a chunk that lies in `raw` right behind the open frame, and writes its ref. */
   takeAppended(length: number, writer: ByteWriter): void {
-    const id = sha256(this.raw.subarray(this.rawLength, this.rawLength + length));
+    const id = this.#digest(this.raw.subarray(this.rawLength, this.rawLength + length));
     const pack = this.#openPack().number;
     const known = this.tables.claim(id, pack);
     this.#note(id, known < 0 ? pack : known, length, writer);
@@ -60,7 +66,7 @@ export class Cruncher {
 
   /** Takes a chunk from elsewhere. */
   take(chunk: Uint8Array, writer: ByteWriter): void {
-    const id = sha256(chunk);
+    const id = this.#digest(chunk);
     const pack = this.#openPack().number;
     const known = this.tables.claim(id, pack);
     this.#note(id, known < 0 ? pack : known, chunk.length, writer);
@@ -85,9 +91,11 @@ export class Cruncher {
     this.#counters.readBytes += bytes;
   }
 
-  /** Counters since the last report. */
-  report(): { counters: CrunchCounters } {
-    const report = { counters: this.#counters };
+  /** Counters and the packs that refs named since the last report. */
+  report(): { counters: CrunchCounters; packs: string[] } {
+    const packs = [...this.#packsNamed].map((number) => Buffer.from(this.#packIds.bytes(number)).toString('hex'));
+    const report = { counters: this.#counters, packs };
+    this.#packsNamed.clear();
     this.#counters = { readBytes: 0, newBytes: 0, newChunks: 0 };
     return report;
   }
@@ -102,12 +110,27 @@ export class Cruncher {
     this.#packs.give(pack.buffer);
   }
 
+  /**
+   * The chunk's id in a slab that is shared by many: one small allocation for each digest, living as long as its pack,
+   * would keep the allocator from ever giving memory back. A slot is taken only by `#keep`.
+   */
+  #digest(chunk: Uint8Array): Uint8Array {
+    if (this.#idsUsed + 32 > this.#ids.length) {
+      this.#ids = Buffer.alloc(ID_SLAB_BYTES);
+      this.#idsUsed = 0;
+    }
+    this.#ids.latin1Write(hash('sha256', chunk, 'binary'), this.#idsUsed, 32);
+    return this.#ids.subarray(this.#idsUsed, this.#idsUsed + 32);
+  }
+
   #note(id: Uint8Array, pack: number, length: number, writer: ByteWriter): void {
+    this.#packsNamed.add(pack);
     writer.bytes(id).bytes(this.#packIds.bytes(pack)).varint(length);
   }
 
   #keep(id: Uint8Array, length: number): void {
     this.#chunks.push({ id, length });
+    this.#idsUsed += 32;
     this.rawLength += length;
     this.#counters.newBytes += length;
     this.#counters.newChunks++;
@@ -117,7 +140,7 @@ export class Cruncher {
   #sealFrame(): void {
     if (this.rawLength === 0 && this.#chunks.length === 0) return;
     const pack = this.#openPack();
-    pack.builder.append(this.#sealer.seal(this.raw.subarray(0, this.rawLength), this.#chunks));
+    pack.builder.consume(this.#sealer.seal(this.raw.subarray(0, this.rawLength), this.#chunks));
     this.#chunks = [];
     this.rawLength = 0;
     if (pack.builder.length >= this.#settings.packSizes.targetBytes) this.#closePack(pack);

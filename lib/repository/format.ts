@@ -39,7 +39,7 @@ export interface ChunkerSizes {
 
 /** Decision 0002: measured on the data sets of `bench/`. */
 export const CHUNKER_SIZES = {
-  files: { min: 256 << 10, avg: 1 << 20, max: 4 << 20 },
+  files: { min: 512 << 10, avg: 1 << 20, max: 2 << 20 },
   streams: { min: 64 << 10, avg: 256 << 10, max: 1 << 20 },
 } as const satisfies Record<string, ChunkerSizes>;
 

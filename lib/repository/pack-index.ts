@@ -20,14 +20,14 @@ export interface DecodedIndex {
 }
 
 export function sealIndex(keys: Subkeys, name: string, part: IndexPart, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
-  const claims = sortClaims(part);
-  const writer = new ByteWriter(claims.length * 34 + 4096).varint(part.supersedes.length);
+  const { ids, ordinals, order } = sortClaims(part);
+  const writer = new ByteWriter(order.length * 35 + part.packs.length * 160 + 4096).varint(part.supersedes.length);
   for (const superseded of part.supersedes) writer.sized(Buffer.from(superseded));
   writer.varint(part.packs.length);
   for (const pack of part.packs) writer.sized(Buffer.from(pack.name)).varint(pack.size).bytes(Buffer.from(pack.sha256, 'hex')).varint(pack.keyNumber);
-  writer.varint(claims.length);
-  for (const claim of claims) writer.bytes(claim.id);
-  for (const claim of claims) writer.varint(claim.ordinal);
+  writer.varint(order.length);
+  for (const claim of order) writer.bytes(ids.subarray(claim * 32, claim * 32 + 32));
+  for (const claim of order) writer.varint(ordinals[claim] as number);
   return sealObject(keys, 'index', name, writer.view(), cipher, random);
 }
 
@@ -52,18 +52,20 @@ export function openIndex(keys: Subkeys, name: string, stored: Uint8Array): Deco
   return { supersedes, packs, ids, ordinals };
 }
 
-interface Claim {
-  readonly key: number;
-  readonly id: Uint8Array;
-  readonly ordinal: number;
-}
-
-function sortClaims(part: IndexPart): Claim[] {
-  const claims: Claim[] = [];
-  for (const [ordinal, { ids }] of part.packs.entries()) {
-    const view = new DataView(ids.buffer, ids.byteOffset, ids.byteLength);
-    for (let at = 0; at < ids.length; at += 32) claims.push({ key: view.getUint32(at) * 0x200000 + (view.getUint32(at + 4) >>> 11), id: ids.subarray(at, at + 32), ordinal });
+/** Positions of all claims in ascending order of their ids; flat arrays, because there may be millions. */
+function sortClaims(part: IndexPart): { ids: Buffer; ordinals: Uint32Array; order: Uint32Array } {
+  const ids = Buffer.concat(part.packs.map((pack) => pack.ids));
+  const count = ids.length / 32;
+  const keys = new Float64Array(count);
+  const ordinals = new Uint32Array(count);
+  const order = new Uint32Array(count);
+  let next = 0;
+  for (const [ordinal, pack] of part.packs.entries()) for (let at = 0; at < pack.ids.length; at += 32) ordinals[next++] = ordinal;
+  for (let claim = 0; claim < count; claim++) {
+    order[claim] = claim;
+    // The first 53 bits decide nearly always; comparing whole ids costs ten times as much.
+    keys[claim] = ids.readUInt32BE(claim * 32) * 0x200000 + (ids.readUInt32BE(claim * 32 + 4) >>> 11);
   }
-  // The first 53 bits decide nearly always; comparing whole ids costs ten times as much.
-  return claims.sort((left, right) => left.key - right.key || Buffer.compare(left.id, right.id));
+  order.sort((left, right) => (keys[left] as number) - (keys[right] as number) || ids.compare(ids, right * 32, right * 32 + 32, left * 32, left * 32 + 32));
+  return { ids, ordinals, order };
 }

@@ -11,7 +11,8 @@ const MAX_RAW_BYTES = 256 << 20;
 
 /** Named sealed objects: index, snapshot, verdict, ... (format §4). */
 export function sealObject(keys: Subkeys, kind: SealKind, name: string, plain: Uint8Array, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
-  const packed = zstdCompressSync(plain);
+  // An index is nearly all digests: there is nothing to shrink.
+  const packed = kind === 'index' ? plain : zstdCompressSync(plain);
   const shrinks = packed.length < plain.length;
   const body = new ByteWriter(packed.length + 16).u8(shrinks ? CODECS.zstd : CODECS.raw).varint(plain.length).bytes(shrinks ? packed : plain);
   const unit = seal(keys.subkey(kind), body.view(), { repository: keys.repository, cipher, keyNumber: keys.current, kind, name }, random);
