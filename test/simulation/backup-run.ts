@@ -1,9 +1,11 @@
-import { newHexId, newUlid } from '../../lib/model/ids.ts';
-import type { BackupId, PackId, PlanId, RunId } from '../../lib/model/ids.ts';
-import { BackupSession, FrameSealer, PackBuilder, PacksWithdrawn, listSnapshots, names, packIdOf, readManifest, sha256 } from '../../lib/repository/index.ts';
+import { newUlid } from '../../lib/model/ids.ts';
+import type { BackupId, PlanId, RunId } from '../../lib/model/ids.ts';
+import { BackupSession, PacksWithdrawn, listSnapshots, packIdOf, readManifest } from '../../lib/repository/index.ts';
 import type { Manifest, ManifestDraft, PackClass, Repository, SessionOptions } from '../../lib/repository/index.ts';
 import type { Choices } from './choices.ts';
 import type { Oracle } from './oracle.ts';
+import { idOf } from './pack-shelf.ts';
+import type { PackShelf } from './pack-shelf.ts';
 
 export interface RunSettings extends Omit<SessionOptions, 'run' | 'random'> {
   /** What the source holds now. */
@@ -18,13 +20,16 @@ export interface RunTools {
   readonly choices: Choices;
   readonly oracle: Oracle;
   readonly random: (size: number) => Uint8Array;
+  readonly packs: PackShelf;
 }
 
 const TREE = 'tree of ';
+const MAX_ATTEMPTS = 3;
 
 /**
  * One run of a plan with the product's session and formats: takes over what its predecessor holds, looks for the rest
- * among the known chunks, packs what is new, commits, and reads again what the second look withdraws.
+ * among the known chunks, packs what is new, commits; begins again, as the product's does, when the second look
+ * withdraws packs.
  */
 export class BackupRun {
   readonly #repository: Repository;
@@ -33,8 +38,6 @@ export class BackupRun {
   readonly #session: BackupSession;
   /** Content → pack, of everything that this run needs. */
   readonly #places = new Map<string, string>();
-  readonly #withdrawn = new Set<string>();
-  #known: Map<string, string> | undefined;
 
   private constructor(repository: Repository, settings: RunSettings, tools: RunTools, session: BackupSession) {
     this.#repository = repository;
@@ -43,26 +46,24 @@ export class BackupRun {
     this.#session = session;
   }
 
-  /** The id of the backup. */
   static async execute(repository: Repository, settings: RunSettings, tools: RunTools): Promise<string> {
-    const run = newUlid<RunId>(settings.clientNow, tools.random);
-    const session = await BackupSession.open(repository, { ...settings, run, random: tools.random });
-    return new BackupRun(repository, settings, tools, session).#execute();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const run = newUlid<RunId>(settings.clientNow, tools.random);
+        const session = await BackupSession.open(repository, { ...settings, run, random: tools.random });
+        return await new BackupRun(repository, settings, tools, session).#execute();
+      } catch (error) {
+        if (!(error instanceof PacksWithdrawn) || settings.isStream || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
   }
 
+  /** The id of the backup. */
   async #execute(): Promise<string> {
     const predecessor = await this.#predecessor();
     if (predecessor) this.#takeOver(predecessor);
-    for (let attempt = 0; ; attempt++) {
-      await this.#storeMissing();
-      try {
-        return await this.#commit(predecessor);
-      } catch (error) {
-        if (!(error instanceof PacksWithdrawn) || this.#settings.isStream || attempt === 2) throw error;
-        for (const pack of error.packs) this.#withdrawn.add(pack);
-        for (const [content, pack] of this.#places) if (this.#withdrawn.has(pack)) this.#places.delete(content);
-      }
-    }
+    await this.#storeMissing();
+    return this.#commit(predecessor);
   }
 
   async #predecessor(): Promise<Manifest | undefined> {
@@ -88,10 +89,10 @@ export class BackupRun {
   async #storeMissing(): Promise<void> {
     const missing = this.#wanted().filter((content) => !this.#places.has(content));
     if (missing.length === 0) return;
-    this.#known ??= await this.#readKnown();
+    const known = await this.#readKnown();
     for (const content of missing) {
-      const pack = this.#known.get(idOf(content).toString('hex'));
-      if (pack !== undefined && !this.#withdrawn.has(pack)) this.#places.set(content, pack);
+      const pack = known.get(idOf(content).toString('hex'));
+      if (pack !== undefined) this.#places.set(content, pack);
     }
     const fresh = missing.filter((content) => !this.#places.has(content));
     const data = fresh.filter((content) => !content.startsWith(TREE));
@@ -111,17 +112,10 @@ export class BackupRun {
 
   async #storePack(packClass: PackClass, contents: readonly string[]): Promise<void> {
     if (contents.length === 0) return;
-    const { keys, cipher } = this.#repository;
-    const { random, oracle } = this.#tools;
-    const name = names.pack(packClass, this.#settings.writer.id, newHexId<PackId>(random));
-    const builder = new PackBuilder(keys, cipher, new Uint8Array(4096));
-    const sealer = new FrameSealer(keys, cipher, packClass === 'meta' ? 'tree' : 'frame', { algorithm: 'none', level: 0 }, random);
-    const chunks = contents.map((content) => ({ id: idOf(content), length: content.length }));
-    builder.append(sealer.seal(Buffer.from(contents.join('')), chunks));
-    const pack = builder.finish(name, random);
-    oracle.declarePack(packIdOf(name), new Set(contents));
+    const { name, bytes, sha256: digest, ids } = this.#tools.packs.take(packClass, this.#settings.writer.id, contents);
+    this.#tools.oracle.declarePack(packIdOf(name), new Set(contents));
     for (const content of contents) this.#places.set(content, packIdOf(name));
-    await this.#session.storePack(name, pack.bytes, pack.sha256, Buffer.concat(chunks.map((chunk) => chunk.id)));
+    await this.#session.storePack(name, bytes, digest, ids);
   }
 
   async #commit(predecessor: Manifest | undefined): Promise<string> {
@@ -143,10 +137,6 @@ export class BackupRun {
       warnings: places.map(([content]) => ({ code: 'content', message: content })),
     };
   }
-}
-
-function idOf(content: string): Buffer {
-  return sha256(Buffer.from(content));
 }
 
 const NO_STATISTICS = { entries: 0, files: 0, directories: 0, bytes: 0, newFiles: 0, changedFiles: 0, unchangedFiles: 0, removedEntries: 0, readBytes: 0, newBytes: 0, storedBytes: 0, durationMilliseconds: 0 };

@@ -14,6 +14,7 @@ import type { Store } from '../../lib/stores/store.ts';
 import { BackupRun, PLANS } from './backup-run.ts';
 import { Choices, SeededRandom } from './choices.ts';
 import { Oracle } from './oracle.ts';
+import { PackShelf } from './pack-shelf.ts';
 import { Actor, Scheduler } from './scheduler.ts';
 import { SteppedStore } from './stepped-store.ts';
 
@@ -67,6 +68,7 @@ export class Story {
   readonly #scheduler: Scheduler;
   readonly #vault: MemoryStore;
   readonly #oracle = new Oracle();
+  readonly #packs = new PackShelf(BASE);
   readonly #meddling: Meddling;
   #isSettled = false;
   readonly #isOdd: boolean;
@@ -141,7 +143,7 @@ export class Story {
     const repository = { ...BASE, store: writerStore(this.#store(actor)) };
     const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents, clientNow: this.#clientNow(), isStream: this.#choices.rarely(5) };
     try {
-      const backup = await BackupRun.execute(repository, settings, { choices: this.#choices, oracle: this.#oracle, random: this.#random.bytes });
+      const backup = await BackupRun.execute(repository, settings, { choices: this.#choices, oracle: this.#oracle, random: this.#random.bytes, packs: this.#packs });
       this.#counts.backups++;
       this.#scheduler.note(actor, `committed ${backup}`);
     } catch (error) {

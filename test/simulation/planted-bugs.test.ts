@@ -1,0 +1,35 @@
+import { PLANTED_BUGS } from './planted-bugs.ts';
+import { retell, shrink } from './shrink.ts';
+import { Story } from './story.ts';
+import { findFailure } from './tell-stories.ts';
+
+const SEEDS = { first: 1, count: 2000 };
+
+describe('the simulation finds what is planted', () => {
+  it.each(PLANTED_BUGS)(
+    'turns red with: $name',
+    async ({ meddling, expected }) => {
+      const found = await findFailure(SEEDS, meddling);
+      expect(found?.failure).toMatch(expected);
+      // The same seed without the bug is fine: it is the bug that was found.
+      expect((await new Story(found?.seed ?? 0).tell()).failure).toBeUndefined();
+    },
+    120_000,
+  );
+
+  it('shrinks a failing story to one that a person can read, and that still fails', async () => {
+    const { meddling } = PLANTED_BUGS[0] ?? { meddling: {} };
+    const found = await findFailure(SEEDS, meddling);
+    const choices = await shrink(found?.seed ?? 0, found?.choices ?? [], meddling);
+    expect(choices.length).toBeLessThan((found?.choices.length ?? 0) / 3);
+    const text = await retell(found?.seed ?? 0, choices, meddling);
+    expect(text).toContain(`seed ${found?.seed}`);
+    expect(text).toMatch(/=> .*(deleted the pack|needs the pack)/);
+  }, 120_000);
+
+  it('tells the same story from the same seed', async () => {
+    const [first, second] = [await new Story(77, {}, undefined, true).tell(), await new Story(77, {}, undefined, true).tell()];
+    expect(second).toEqual(first);
+    expect(first.trace.length).toBeGreaterThan(100);
+  });
+});

@@ -1,0 +1,3 @@
+import { describeStories } from './tell-stories.ts';
+
+describeStories(1);
