@@ -16,7 +16,7 @@ export type { PackRef, Refs } from './refs.ts';
 export { newRepositoryConfig, openRepository, readConfig, writeConfig } from './repository.ts';
 export type { BackupRef, Repository, RepositoryConfig, Writer } from './repository.ts';
 export { associatedData, sealParts, sha256 } from './seal.ts';
-export { openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
+export { headProblem, openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
 export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, readManifest, readRefs } from './snapshot-reader.ts';
 export type { PlacedChunk, SnapshotEntry, SnapshotFile, TreeDamage } from './snapshot-reader.ts';
 export { TreeStreamWriter, mergeStreams, readTreeChunk } from './tree-stream.ts';

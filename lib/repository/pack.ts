@@ -1,7 +1,9 @@
 import { zstdDecompressSync, gunzipSync } from 'node:zlib';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { CIPHERS, CODECS, FOOTER_BYTES, FORMAT_VERSION, HEADER_BYTES, SEAL_OVERHEAD_BYTES, TAG_BYTES, checkVersion, damaged } from './format.ts';
+import { CIPHERS, CODECS, FOOTER_BYTES, FORMAT_VERSION, HEADER_BYTES, SEAL_OVERHEAD_BYTES, TAG_BYTES, damaged } from './format.ts';
 import type { CipherName, SealKind } from './format.ts';
+import { openClaimed } from './claimed-seal.ts';
+import type { SealClaim } from './claimed-seal.ts';
 import type { Subkeys } from './keys.ts';
 import { associatedData, cipherByNumber, open, seal, sha256 } from './seal.ts';
 
@@ -56,26 +58,23 @@ export function encodeDirectory(keys: Subkeys, name: string, frames: readonly Fr
   return Buffer.concat([unit, footer]);
 }
 
-export interface Footer {
-  readonly cipher: CipherName;
-  readonly keyNumber: number;
+export interface Footer extends SealClaim {
   readonly directoryLength: number;
 }
 
 export function decodeFooter(bytes: Uint8Array, name: string, packSize: number): Footer {
   const footer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (footer.length !== FOOTER_BYTES || footer.latin1Slice(0, 4) !== 'HFPE') throw damaged(`The pack ${name} does not end like a pack`);
-  checkVersion(footer[4] ?? 0, name);
   const directoryLength = footer.readUInt32BE(12);
   if (directoryLength < SEAL_OVERHEAD_BYTES || directoryLength > packSize - HEADER_BYTES - FOOTER_BYTES) {
     throw damaged(`The pack ${name} announces a directory of ${directoryLength} bytes in ${packSize}`);
   }
-  return { cipher: cipherByNumber(footer[5] ?? 0, name), keyNumber: footer.readUInt32BE(8), directoryLength };
+  return { version: footer[4] ?? 0, cipher: footer[5] ?? 0, keyNumber: footer.readUInt32BE(8), directoryLength };
 }
 
 export function decodeDirectory(keys: Subkeys, name: string, unit: Uint8Array, footer: Footer, packSize: number): PackDirectory {
-  const context = { repository: keys.repository, cipher: footer.cipher, keyNumber: footer.keyNumber, kind: 'directory', name } as const;
-  const reader = new ByteReader(open(keys.subkey('directory', footer.keyNumber), unit, associatedData(context), footer.cipher, `directory of ${name}`), `directory of ${name}`);
+  const what = `directory of ${name}`;
+  const reader = new ByteReader(openClaimed(keys, 'directory', name, unit, footer, what), what);
   const frames: FrameInfo[] = [];
   let offset = HEADER_BYTES;
   for (let left = reader.count(20); left > 0; left--) {
@@ -86,7 +85,7 @@ export function decodeDirectory(keys: Subkeys, name: string, unit: Uint8Array, f
   reader.end();
   const wanted = packSize - FOOTER_BYTES - unit.length;
   if (offset !== wanted) throw damaged(`The pack ${name} holds frames up to byte ${offset}, its directory begins at ${wanted}`);
-  return { name, cipher: footer.cipher, frames };
+  return { name, cipher: cipherByNumber(footer.cipher, name), frames };
 }
 
 function decodeFrameInfo(reader: ByteReader, offset: number, name: string): FrameInfo {
@@ -137,11 +136,26 @@ export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameI
 }
 
 function decompress(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array {
-  const limit = { maxOutputLength: frame.rawLength + 1 };
-  const raw = frame.codec === CODECS.raw ? body : frame.codec === CODECS.zstd ? zstdDecompressSync(body, limit) : frame.codec === CODECS.gzip ? gunzipSync(body, limit) : undefined;
+  const raw = decode(frame, body, what);
   if (!raw) throw damaged(`The ${what} is packed by codec ${frame.codec}, which is unknown`);
   if (raw.length !== frame.rawLength) throw damaged(`The ${what} decodes to ${raw.length} bytes, wanted ${frame.rawLength}`);
   return raw;
+}
+
+/** More than any honest frame holds: what a directory announces must not choose how much memory is taken. */
+const MAX_RAW_FRAME_BYTES = 64 << 20;
+
+function decode(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array | undefined {
+  if (frame.rawLength > MAX_RAW_FRAME_BYTES) throw damaged(`The ${what} announces ${frame.rawLength} bytes, at most ${MAX_RAW_FRAME_BYTES} are allowed`);
+  // One output buffer with room for one byte too many: Node's usual pieces of 16 KiB cost a quarter more time.
+  const limit = { maxOutputLength: frame.rawLength + 1, chunkSize: Math.max(64, frame.rawLength + 1) };
+  try {
+    if (frame.codec === CODECS.zstd) return zstdDecompressSync(body, limit);
+    if (frame.codec === CODECS.gzip) return gunzipSync(body, limit);
+  } catch (cause) {
+    throw damaged(`The ${what} does not decompress: ${(cause as Error).message}`);
+  }
+  return frame.codec === CODECS.raw ? body : undefined;
 }
 
 function checkChunks(frame: FrameInfo, raw: Uint8Array, what: string): void {

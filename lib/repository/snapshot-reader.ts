@@ -40,10 +40,21 @@ export async function readRefs(repository: Repository, manifest: Manifest): Prom
       throw cause;
     });
     if (revision === 0 && sha256(stored).toString('hex') !== manifest.refsSha256) throw damaged(`The refs ${name} are not those that the manifest names`);
-    const refs = decodeRefs(stored, name, repository.config.repository);
+    // The greatest valid one counts: a later revision that is damaged takes nothing away from those before it.
+    const refs = revision === 0 ? decodeRefs(stored, name, repository.config.repository) : decodeUnlessDamaged(stored, name, repository.config.repository);
+    if (!refs) continue;
     if (revision === 0 || isSigned(repository.keys, name, refs)) return refs;
   }
   throw damaged(`No revision of the refs of backup ${manifest.backup} is genuine`);
+}
+
+function decodeUnlessDamaged(stored: Uint8Array, name: string, repository: string): Refs | undefined {
+  try {
+    return decodeRefs(stored, name, repository);
+  } catch (error) {
+    if (!isHoldfastError(error, 'damaged')) throw error;
+    return undefined;
+  }
 }
 
 /** One backup, opened for reading: its entries, and the packs that hold them. */
