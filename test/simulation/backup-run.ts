@@ -2,8 +2,8 @@ import { newUlid } from '../../lib/model/ids.ts';
 import type { BackupId, PlanId, RunId } from '../../lib/model/ids.ts';
 import { BackupSession, PacksWithdrawn, listSnapshots, packIdOf, readManifest } from '../../lib/repository/index.ts';
 import type { Manifest, ManifestDraft, PackClass, Repository, SessionOptions } from '../../lib/repository/index.ts';
-import type { Choices } from './choices.ts';
 import type { Oracle } from './oracle.ts';
+import type { SeededRandom } from './dice.ts';
 import { idOf } from './pack-shelf.ts';
 import type { PackShelf } from './pack-shelf.ts';
 
@@ -17,9 +17,8 @@ export interface RunSettings extends Omit<SessionOptions, 'run' | 'random'> {
 }
 
 export interface RunTools {
-  readonly choices: Choices;
+  readonly dice: SeededRandom;
   readonly oracle: Oracle;
-  readonly random: (size: number) => Uint8Array;
   readonly packs: PackShelf;
 }
 
@@ -49,8 +48,8 @@ export class BackupRun {
   static async execute(repository: Repository, settings: RunSettings, tools: RunTools): Promise<string> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const run = newUlid<RunId>(settings.clientNow, tools.random);
-        const session = await BackupSession.open(repository, { ...settings, run, random: tools.random });
+        const run = newUlid<RunId>(settings.clientNow, tools.dice.bytes);
+        const session = await BackupSession.open(repository, { ...settings, run, random: tools.dice.bytes });
         return await new BackupRun(repository, settings, tools, session).#execute();
       } catch (error) {
         if (!(error instanceof PacksWithdrawn) || settings.isStream || attempt === MAX_ATTEMPTS) throw error;
@@ -96,9 +95,9 @@ export class BackupRun {
     }
     const fresh = missing.filter((content) => !this.#places.has(content));
     const data = fresh.filter((content) => !content.startsWith(TREE));
-    const cut = this.#tools.choices.pick(data.length + 1);
+    const cut = this.#tools.dice.pick(data.length + 1);
     for (const group of [data.slice(0, cut), data.slice(cut)]) await this.#storePack('hot', group);
-    if (data.length > 0 && this.#tools.choices.rarely(4)) await this.#session.checkpoint();
+    if (data.length > 0 && this.#tools.dice.isOnceIn(4)) await this.#session.checkpoint();
     await this.#storePack('meta', fresh.filter((content) => content.startsWith(TREE)));
   }
 
@@ -119,8 +118,8 @@ export class BackupRun {
   }
 
   async #commit(predecessor: Manifest | undefined): Promise<string> {
-    const { oracle, random } = this.#tools;
-    const backup = newUlid<BackupId>(this.#settings.clientNow, random);
+    const { oracle, dice } = this.#tools;
+    const backup = newUlid<BackupId>(this.#settings.clientNow, dice.bytes);
     const packs = new Set(this.#places.values());
     oracle.declareBackup(backup, { places: new Map(this.#places), packs });
     await this.#session.commit(this.#draft(backup, predecessor), packs);

@@ -19,6 +19,8 @@ interface KnownSnapshot extends Draft {
  */
 export class Oracle {
   failure: string | undefined;
+  /** A void snapshot is there, or was. */
+  hadVoid = false;
   /** Backups by id, until they are removed. */
   readonly snapshots = new Map<string, KnownSnapshot>();
   readonly #drafts = new Map<string, Draft>();
@@ -39,10 +41,6 @@ export class Oracle {
 
   declareBackup(backup: string, draft: Draft): void {
     this.#drafts.set(backup, draft);
-  }
-
-  get hasVoid(): boolean {
-    return [...this.snapshots.values()].some((snapshot) => snapshot.isVoid);
   }
 
   onNow(actor: string, now: number): void {
@@ -78,6 +76,7 @@ export class Oracle {
     if (!draft || this.#names.has(`removed/${keyOf(name)}`)) return;
     const isVoid = now - (this.#look.get(actor) ?? -Infinity) > COMMIT_WINDOW_MS;
     this.snapshots.set(backup, { ...draft, isVoid });
+    this.hadVoid ||= isVoid;
     if (isVoid) return;
     if (!this.#names.has(`refs/${keyOf(name)}.0`)) this.fail(`the snapshot of ${backup} is there before its refs`);
     for (const pack of draft.packs) if (!this.#packs.has(pack)) this.fail(`the valid backup ${backup} needs the pack ${pack}, which is gone`);

@@ -2,7 +2,7 @@ import { newHexId } from '../../lib/model/ids.ts';
 import type { PackId } from '../../lib/model/ids.ts';
 import { FrameSealer, PackBuilder, names, sha256 } from '../../lib/repository/index.ts';
 import type { FinishedPack, PackClass, Repository } from '../../lib/repository/index.ts';
-import { SeededRandom } from './choices.ts';
+import { SeededRandom } from './dice.ts';
 
 export interface ShelvedPack extends FinishedPack {
   readonly ids: Uint8Array;
@@ -31,7 +31,7 @@ export class PackShelf {
 
   #build(packClass: PackClass, writer: string, contents: readonly string[], what: string): ShelvedPack {
     const { keys, cipher } = this.#repository;
-    const random = new SeededRandom(sha256(Buffer.from(what)).readUInt32BE(0)).bytes;
+    const random = new SeededRandom(what).bytes;
     const builder = new PackBuilder(keys, cipher, new Uint8Array(4096));
     const sealer = new FrameSealer(keys, cipher, packClass === 'meta' ? 'tree' : 'frame', { algorithm: 'none', level: 0 }, random);
     const chunks = contents.map((content) => ({ id: idOf(content), length: content.length }));

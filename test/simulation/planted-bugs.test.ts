@@ -20,15 +20,15 @@ describe('the simulation finds what is planted', () => {
   it('shrinks a failing story to one that a person can read, and that still fails', async () => {
     const { meddling } = PLANTED_BUGS[0] ?? { meddling: {} };
     const found = await findFailure(SEEDS, meddling);
-    const choices = await shrink(found?.seed ?? 0, found?.choices ?? [], meddling);
-    expect(choices.length).toBeLessThan((found?.choices.length ?? 0) / 3);
-    const text = await retell(found?.seed ?? 0, choices, meddling);
+    const events = await shrink(found?.seed ?? 0, found?.events ?? [], meddling);
+    expect(events.length).toBeLessThan((found?.events.length ?? 0) / 3);
+    const text = await retell(found?.seed ?? 0, events, meddling);
     expect(text).toContain(`seed ${found?.seed}`);
     expect(text).toMatch(/=> .*(deleted the pack|needs the pack)/);
   }, 120_000);
 
   it('tells the same story from the same seed', async () => {
-    const [first, second] = [await new Story(77, {}, undefined, true).tell(), await new Story(77, {}, undefined, true).tell()];
+    const [first, second] = [await new Story(77, {}, { isKeepingTrace: true }).tell(), await new Story(77, {}, { isKeepingTrace: true }).tell()];
     expect(second).toEqual(first);
     expect(first.trace.length).toBeGreaterThan(100);
   });

@@ -1,5 +1,5 @@
 import { setImmediate as afterMicrotasks } from 'node:timers/promises';
-import type { Choices } from './choices.ts';
+import { SeededRandom } from './dice.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -14,8 +14,16 @@ const DELICATE: readonly (readonly [RegExp, number])[] = [
   [/^put condemned|^list condemned|^list refs|^remove packs/, 8],
 ];
 
-function pauseChance(what: string): number {
-  return DELICATE.find(([pattern]) => pattern.test(what))?.[1] ?? 2;
+/** One step of a story. A story is the list of its events, and is shrunk by leaving some out. */
+export interface Event {
+  readonly actor: string;
+  readonly fate: 'goes on' | 'is paused' | 'is killed';
+  /** Which of the actor's waiting calls. */
+  readonly call: number;
+  /** Length of the pause, or until the actor is started again. */
+  readonly milliseconds: number;
+  /** Which calls of a killed actor still reach the store, one bit each. */
+  readonly landing: number;
 }
 
 /** One call to the store that an actor waits for. */
@@ -33,31 +41,34 @@ export class Actor {
   /** Grows with every kill: calls and programs of earlier lives are dead. */
   life = 0;
   readonly program: (actor: Actor) => Promise<void>;
+  /** What it decides by itself, so that events of others may be left out of a story without changing its mind. */
+  readonly dice: SeededRandom;
 
-  constructor(name: string, program: (actor: Actor) => Promise<void>) {
+  constructor(name: string, seed: number, program: (actor: Actor) => Promise<void>) {
     this.name = name;
+    this.dice = new SeededRandom(seed, name);
     this.program = program;
   }
 }
 
 /**
- * Lets one waiting call happen at a time, chosen by the story, and moves the store's clock. Between two calls everything
- * that can go on without the store goes on to its end: nothing in the story depends on real time.
+ * Lets one waiting call happen at a time, chosen by chance or by a list of events, and moves the store's clock. Between
+ * two calls everything that can go on without the store goes on to its end: nothing in a story depends on real time.
  */
 export class Scheduler {
   now: number;
+  readonly events: Event[] = [];
   readonly trace: string[] = [];
-  steps = 0;
-  readonly #choices: Choices;
+  readonly #begin: number;
+  readonly #chance: SeededRandom;
   readonly #actors: Actor[] = [];
   #calls: Call[] = [];
   readonly #isKeepingTrace: boolean;
-  readonly #begin: number;
 
-  constructor(choices: Choices, now: number, isKeepingTrace: boolean) {
-    this.#choices = choices;
-    this.now = now;
+  constructor(seed: number, now: number, isKeepingTrace: boolean) {
+    this.#chance = new SeededRandom(seed, 'events');
     this.#begin = now;
+    this.now = now;
     this.#isKeepingTrace = isKeepingTrace;
   }
 
@@ -77,13 +88,37 @@ export class Scheduler {
 
   sleep(actor: Actor, milliseconds: number): Promise<void> {
     actor.wakeAt = this.now + milliseconds;
-    return this.call(actor, 'wakes up', async () => undefined);
+    return this.call(actor, WAKING, async () => undefined);
   }
 
-  /** Runs until nobody waits any more, or after `steps` calls, or `isOver`. */
-  async run(steps: number, isOver: () => boolean): Promise<void> {
-    const end = this.steps + steps;
-    for (await afterMicrotasks(); this.#calls.length > 0 && this.steps < end && !isOver(); await afterMicrotasks()) await this.#step();
+  /** By chance, until nobody waits any more, or after `steps`, or `isOver`. */
+  async improvise(steps: number, isOver: () => boolean): Promise<void> {
+    for (await afterMicrotasks(); this.#calls.length > 0 && this.events.length < steps && !isOver(); await afterMicrotasks()) {
+      const event = this.#chooseEvent();
+      if (event) await this.#perform(event);
+    }
+  }
+
+  /** As written. An event whose actor waits for nothing is passed over; one whose actor sleeps waits for it. */
+  async replay(events: readonly Event[], isOver: () => boolean): Promise<void> {
+    for (const event of events) {
+      await afterMicrotasks();
+      if (isOver()) return;
+      const actor = this.#calls.find((call) => call.actor.name === event.actor)?.actor;
+      if (!actor) continue;
+      this.now = Math.max(this.now, actor.wakeAt);
+      await this.#perform(event);
+    }
+    await afterMicrotasks();
+  }
+
+  /** Without any trouble, one call after the other, to the end. */
+  async calmly(isOver: () => boolean): Promise<void> {
+    for (await afterMicrotasks(); this.#calls.length > 0 && !isOver(); await afterMicrotasks()) {
+      const [call] = this.#calls as [Call];
+      this.now = Math.max(this.now, call.actor.wakeAt);
+      await this.#happen(call);
+    }
   }
 
   /** Everyone who is still at work is gone for good. */
@@ -96,18 +131,29 @@ export class Scheduler {
     if (this.#isKeepingTrace) this.trace.push(`${((this.now - this.#begin) / HOUR).toFixed(2).padStart(8)} h  ${actor.name}: ${text}`);
   }
 
-  async #step(): Promise<void> {
+  #chooseEvent(): Event | undefined {
     const awake = this.#calls.filter((call) => call.actor.wakeAt <= this.now);
     if (awake.length === 0) {
       this.now = Math.min(...this.#calls.map((call) => call.actor.wakeAt));
-      return;
+      return undefined;
     }
-    this.steps++;
-    const call = this.#choices.from(awake);
-    const fate = this.#choices.pick(100);
-    if (fate >= 99) return this.#kill(call.actor);
-    if (fate >= 99 - pauseChance(call.what)) return this.#pause(call.actor);
-    await this.#happen(call);
+    const call = this.#chance.from(awake);
+    const trouble = this.#chance.pick(100);
+    const fate = trouble < 1 ? 'is killed' : trouble <= (DELICATE.find(([pattern]) => pattern.test(call.what))?.[1] ?? 2) ? 'is paused' : 'goes on';
+    const isTrouble = fate !== 'goes on';
+    const position = this.#calls.filter((other) => other.actor === call.actor).indexOf(call);
+    return { actor: call.actor.name, fate, call: position, milliseconds: isTrouble ? this.#chance.from(PAUSES) : 0, landing: isTrouble ? this.#chance.pick(4) : 0 };
+  }
+
+  async #perform(event: Event): Promise<void> {
+    const waiting = this.#calls.filter((call) => call.actor.name === event.actor);
+    const call = waiting[Math.min(event.call, waiting.length - 1)];
+    if (!call) return;
+    this.events.push(event);
+    if (event.fate === 'goes on') return this.#happen(call);
+    this.note(call.actor, `${event.fate} for ${(event.milliseconds / HOUR).toFixed(1)} h`);
+    if (event.fate === 'is killed') await this.#kill(call.actor, waiting, event.landing);
+    call.actor.wakeAt = this.now + event.milliseconds;
   }
 
   async #happen(call: Call): Promise<void> {
@@ -117,21 +163,11 @@ export class Scheduler {
     await call.act();
   }
 
-  #pause(actor: Actor): void {
-    const pause = this.#choices.from(PAUSES);
-    actor.wakeAt = this.now + pause;
-    this.note(actor, `is paused for ${(pause / HOUR).toFixed(1)} h`);
-  }
-
-  /** Calls under way may still reach the store, or not; nobody hears of them. */
-  async #kill(actor: Actor): Promise<void> {
+  /** Calls under way may still reach the store; nobody hears of them. */
+  async #kill(actor: Actor, waiting: readonly Call[], landing: number): Promise<void> {
     actor.life++;
-    this.note(actor, 'is killed');
-    for (const call of this.#calls.filter((waiting) => waiting.actor === actor)) {
-      if (call.what !== 'wakes up' && this.#choices.pick(2) === 1) await this.#happen(call);
-    }
+    for (const [position, call] of waiting.entries()) if (call.what !== WAKING && (landing >> position) & 1) await this.#happen(call);
     this.#calls = this.#calls.filter((call) => call.actor !== actor);
-    actor.wakeAt = this.now + this.#choices.from(PAUSES);
     this.#launch(actor);
   }
 
@@ -140,3 +176,5 @@ export class Scheduler {
     void actor.program(actor);
   }
 }
+
+const WAKING = 'wakes up';

@@ -1,6 +1,5 @@
 import type { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { ByteRange, ObjectInfo, PutResult, Store } from '../../lib/stores/store.ts';
-import type { Choices } from './choices.ts';
 import type { Oracle } from './oracle.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
 
@@ -9,14 +8,12 @@ export class SteppedStore implements Store {
   readonly description = 'memory, step by step';
   readonly #vault: MemoryStore;
   readonly #scheduler: Scheduler;
-  readonly #choices: Choices;
   readonly #oracle: Oracle;
   readonly #actor: Actor;
 
-  constructor(vault: MemoryStore, world: { scheduler: Scheduler; choices: Choices; oracle: Oracle }, actor: Actor) {
+  constructor(vault: MemoryStore, world: { scheduler: Scheduler; oracle: Oracle }, actor: Actor) {
     this.#vault = vault;
     this.#scheduler = world.scheduler;
-    this.#choices = world.choices;
     this.#oracle = world.oracle;
     this.#actor = actor;
   }
@@ -57,8 +54,8 @@ export class SteppedStore implements Store {
     const first = await this.#call(`list ${prefix}`, async () => {
       this.#oracle.onList(this.#actor.name, prefix);
       const all = await Array.fromAsync(this.#vault.list(prefix));
-      if (all.length < 2 || !this.#choices.rarely(12)) return all;
-      rest = all[1 + this.#choices.pick(all.length - 1)]?.name;
+      if (all.length < 2 || !this.#actor.dice.isOnceIn(12)) return all;
+      rest = all[1 + this.#actor.dice.pick(all.length - 1)]?.name;
       return all.filter((object) => object.name < (rest ?? ''));
     });
     yield* first;

@@ -10,18 +10,18 @@ import { planRemove } from '../../lib/retention/remove-plan.ts';
 import { executeRemove, findUnfinishedRemovals } from '../../lib/retention/remove.ts';
 import { standingOf } from '../../lib/retention/standing.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
-import type { Store } from '../../lib/stores/store.ts';
+import type { ObjectInfo, Store } from '../../lib/stores/store.ts';
 import { BackupRun, PLANS } from './backup-run.ts';
-import { Choices, SeededRandom } from './choices.ts';
 import { Oracle } from './oracle.ts';
 import { PackShelf } from './pack-shelf.ts';
 import { Actor, Scheduler } from './scheduler.ts';
+import type { Event } from './scheduler.ts';
 import { SteppedStore } from './stepped-store.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const BIRTH = 1_700_000_000_000;
-const MAX_STEPS = 1500;
+const MAX_EVENTS = 1500;
 /** Multiples of one another, so that actors often wake at the same time and get into each other's way. */
 const FIRST_SLEEPS = [12 * HOUR, 12 * HOUR, 12 * HOUR, 24 * HOUR];
 const SLEEPS = [12 * HOUR, 24 * HOUR, 24 * HOUR, 48 * HOUR];
@@ -36,11 +36,16 @@ export interface Meddling {
 
 export interface Outcome {
   readonly failure: string | undefined;
-  readonly choices: readonly number[];
+  readonly events: readonly Event[];
   readonly trace: readonly string[];
-  readonly steps: number;
   /** What happened, so that a test can see that the stories are about something. */
   readonly counts: Counts;
+}
+
+export interface Telling {
+  /** Instead of chance. */
+  readonly replay?: readonly Event[];
+  readonly isKeepingTrace?: boolean;
 }
 
 interface Counts {
@@ -63,67 +68,71 @@ const WRITERS = ['1'.repeat(32), '2'.repeat(32)] as unknown as readonly [WriterI
 
 /** One vault, three writers, two pruners, someone who removes backups, someone who reads; weeks of its life. */
 export class Story {
-  readonly #choices: Choices;
-  readonly #random: SeededRandom;
+  readonly #seed: number;
+  readonly #meddling: Meddling;
+  readonly #replay: readonly Event[] | undefined;
   readonly #scheduler: Scheduler;
   readonly #vault: MemoryStore;
   readonly #oracle = new Oracle();
   readonly #packs = new PackShelf(BASE);
-  readonly #meddling: Meddling;
-  #isSettled = false;
-  readonly #isOdd: boolean;
   readonly #counts: Counts = { backups: 0, stale: 0, voids: 0, prunes: 0, deletedPacks: 0, spared: 0, removals: 0 };
 
-  constructor(seed: number, meddling: Meddling = {}, replay?: readonly number[], isKeepingTrace = false) {
-    this.#isOdd = seed % 2 === 1;
-    this.#choices = new Choices(seed, replay);
-    this.#random = new SeededRandom(seed + 0.5);
-    this.#scheduler = new Scheduler(this.#choices, BIRTH, isKeepingTrace);
-    this.#vault = new MemoryStore({ now: () => this.#scheduler.now });
+  constructor(seed: number, meddling: Meddling = {}, { replay, isKeepingTrace = false }: Telling = {}) {
+    this.#seed = seed;
     this.#meddling = meddling;
+    this.#replay = replay;
+    this.#scheduler = new Scheduler(seed, BIRTH, isKeepingTrace);
+    this.#vault = new MemoryStore({ now: () => this.#scheduler.now });
   }
 
   async tell(): Promise<Outcome> {
     const [planA, planB] = PLANS;
-    await this.#prehistory();
+    await this.#calmly('prehistory', (actor) => this.#prehistory(actor));
+    this.#scheduler.now += 3 * DAY;
     this.#add('writer 1', 2, (actor) => this.#backup(actor, planA, 0, []));
     this.#add('writer 2', 2, (actor) => this.#backup(actor, planA, 0, []));
     this.#add('writer 3', 1, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
-    this.#add('pruner 1', 4, (actor) => this.#prune(actor, this.#choices.rarely(2)));
+    this.#add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(2)));
     this.#add('pruner 2', 4, (actor) => this.#prune(actor, false));
     this.#add('remover', 2, (actor) => this.#remove(actor));
     this.#add('reader', 1, (actor) => this.#read(actor));
-    await this.#scheduler.run(MAX_STEPS, () => this.#oracle.failure !== undefined);
-    if (this.#oracle.failure === undefined) await this.#settle();
+    if (this.#replay) await this.#scheduler.replay(this.#replay, this.#isOver);
+    else await this.#scheduler.improvise(MAX_EVENTS, this.#isOver);
+    await this.#settle();
     this.#counts.voids = [...this.#oracle.snapshots.values()].filter((snapshot) => snapshot.isVoid).length;
-    return { failure: this.#oracle.failure, choices: this.#choices.taken, trace: this.#scheduler.trace, steps: this.#scheduler.steps, counts: this.#counts };
+    return { failure: this.#oracle.failure, events: this.#scheduler.events, trace: this.#scheduler.trace, counts: this.#counts };
+  }
+
+  readonly #isOver = () => this.#oracle.failure !== undefined;
+
+  /** One actor, undisturbed, to its end. */
+  async #calmly(name: string, work: (actor: Actor) => Promise<void>): Promise<void> {
+    let isDone = false;
+    const program = async (actor: Actor) => {
+      await this.#guard(name, () => work(actor));
+      isDone = true;
+    };
+    this.#scheduler.start(new Actor(name, this.#seed, program));
+    await this.#scheduler.calmly(this.#isOver);
+    if (!isDone) this.#oracle.fail(`${name} did not come to an end`);
   }
 
   /** Days ago somebody backed up everything; that backup may be gone, its packs are old, and nobody has marked them. */
-  async #prehistory(): Promise<void> {
-    const isRemoved = this.#choices.pick(4) < 3;
-    this.#choices.isCalm = true;
-    const program = (actor: Actor) =>
-      this.#guard('prehistory', async () => {
-        await this.#backup(actor, PLANS[0], 0, [], CONTENTS);
-        if (isRemoved) await this.#remove(actor);
-      });
-    this.#scheduler.start(new Actor('prehistory', program));
-    await this.#scheduler.run(Infinity, () => this.#oracle.failure !== undefined);
-    this.#scheduler.now += 3 * DAY;
-    this.#choices.isCalm = false;
+  async #prehistory(actor: Actor): Promise<void> {
+    await this.#backup(actor, PLANS[0], 0, [], CONTENTS);
+    if (!actor.dice.isOnceIn(4)) await this.#remove(actor);
   }
 
   #add(name: string, rounds: number, round: (actor: Actor) => Promise<void>): void {
     let left = rounds;
     const program = async (actor: Actor) => {
       while (left > 0) {
-        await this.#scheduler.sleep(actor, this.#choices.from(left === rounds ? FIRST_SLEEPS : SLEEPS));
+        await this.#scheduler.sleep(actor, actor.dice.from(left === rounds ? FIRST_SLEEPS : SLEEPS));
         left--;
         await this.#guard(name, () => round(actor));
       }
     };
-    this.#scheduler.start(new Actor(name, program));
+    this.#scheduler.start(new Actor(name, this.#seed, program));
   }
 
   async #guard(name: string, work: () => Promise<void>): Promise<void> {
@@ -135,15 +144,15 @@ export class Story {
   }
 
   #store(actor: Actor): Store {
-    return new SteppedStore(this.#vault, { scheduler: this.#scheduler, choices: this.#choices, oracle: this.#oracle }, actor);
+    return new SteppedStore(this.#vault, { scheduler: this.#scheduler, oracle: this.#oracle }, actor);
   }
 
-  async #backup(actor: Actor, plan: (typeof PLANS)[number], writer: 0 | 1, trustedWriters: readonly string[], contents = this.#contents()): Promise<void> {
+  async #backup(actor: Actor, plan: (typeof PLANS)[number], writer: 0 | 1, trustedWriters: readonly string[], contents = contentsNow(actor)): Promise<void> {
     const { writerStore = (store: Store) => store } = this.#meddling;
     const repository = { ...BASE, store: writerStore(this.#store(actor)) };
-    const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents, clientNow: this.#clientNow(), isStream: this.#choices.rarely(5) };
+    const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents, clientNow: this.#clientNow(actor), isStream: actor.dice.isOnceIn(5) };
     try {
-      const backup = await BackupRun.execute(repository, settings, { choices: this.#choices, oracle: this.#oracle, random: this.#random.bytes, packs: this.#packs });
+      const backup = await BackupRun.execute(repository, settings, { dice: actor.dice, oracle: this.#oracle, packs: this.#packs });
       this.#counts.backups++;
       this.#scheduler.note(actor, `committed ${backup}`);
     } catch (error) {
@@ -154,28 +163,22 @@ export class Story {
     }
   }
 
-  /** Three of six contents: what vanishes comes back later, so that old packs are wanted again. */
-  #contents(): string[] {
-    const offset = this.#choices.pick(4);
-    return CONTENTS.slice(offset, offset + 3);
-  }
-
   /** Up to two days beside the store's clock. */
-  #clientNow(): number {
-    return this.#scheduler.now + (this.#choices.pick(97) - 48) * HOUR;
+  #clientNow(actor: Actor): number {
+    return this.#scheduler.now + (actor.dice.pick(97) - 48) * HOUR;
   }
 
-  async #prune(actor: Actor, hasKey: boolean): Promise<void> {
+  async #prune(actor: Actor, hasKey: boolean, maxDurationMs = actor.dice.isOnceIn(4) ? 10 * HOUR : Infinity): Promise<void> {
     const { prunerStore = (store: Store) => store, pruneState = (state: PruneState) => state } = this.#meddling;
     const store = prunerStore(this.#store(actor));
     const state = pruneState(await readPruneState(store, hasKey ? { ...BASE, store } : undefined));
     const plan = planPrune(state);
     if (plan.blockers.length > 0) {
       // Without a key a void snapshot whose refs expired cannot be told from a damaged backup.
-      if (hasKey || !this.#oracle.hasVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
+      if (hasKey || !this.#oracle.hadVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
       return;
     }
-    const result = await executePrune(plan, store, { clock: { now: () => this.#clientNow() }, random: this.#random.bytes, concurrency: 2, ...(this.#choices.rarely(4) && { maxDurationMs: 20 * HOUR }) });
+    const result = await executePrune(plan, store, { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs });
     this.#counts.prunes++;
     this.#counts.deletedPacks += result.deletedPacks;
     this.#counts.spared += result.spared;
@@ -188,8 +191,8 @@ export class Story {
     const candidates = snapshots.map(({ name, storedAt }) => ({ plan: name.split('/')[1] as string, planName: 'simulated', backup: name.split('/')[2] as string, storedAt, standing: 'good' as const }));
     const ids = [...candidates.map((candidate) => candidate.backup), ...unfinished.map((removal) => removal.backup)];
     if (ids.length === 0) return;
-    const id = this.#choices.from(ids);
-    await executeRemove(planRemove({ ids: [id], force: true }, candidates, unfinished), repository, { who: 'the story', why: 'to see what happens' }, this.#random.bytes);
+    const id = actor.dice.from(ids);
+    await executeRemove(planRemove({ ids: [id], force: true }, candidates, unfinished), repository, { who: 'the story', why: 'to see what happens' }, actor.dice.bytes);
     this.#counts.removals++;
   }
 
@@ -198,13 +201,13 @@ export class Story {
     const snapshots = await listSnapshots(repository.store);
     const sizes = new Map<string, number>();
     for await (const { name, size } of repository.store.list('packs/')) sizes.set(name, size);
-    for (const snapshot of snapshots) await this.#judge(repository, snapshot, sizes);
+    for (const snapshot of snapshots) await this.#judge(actor, repository, snapshot, sizes);
   }
 
-  async #judge(repository: Repository, snapshot: { name: string; size: number; storedAt: number }, sizes: ReadonlyMap<string, number>): Promise<void> {
+  async #judge(actor: Actor, repository: Repository, snapshot: ObjectInfo, sizes: ReadonlyMap<string, number>): Promise<void> {
     const id = keyOf(snapshot.name).slice(33);
     try {
-      const { standing, reason } = await standingOf(repository, snapshot, sizes, this.#random.bytes);
+      const { standing, reason } = await standingOf(repository, snapshot, sizes, actor.dice.bytes);
       const truth = this.#oracle.snapshots.get(id);
       if (!truth) return;
       if (truth.isVoid && standing === 'good') this.#oracle.fail(`the void backup ${id} is called good`);
@@ -216,26 +219,30 @@ export class Story {
 
   /** Whatever was killed, left or half done: the next runs work, everything valid reads as good, and garbage goes. */
   async #settle(): Promise<void> {
+    if (this.#isOver()) return;
     this.#scheduler.endAll();
-    this.#choices.isCalm = true;
-    const program = (actor: Actor) => this.#guard('afterwards', () => this.#afterwards(actor));
-    this.#scheduler.start(new Actor('afterwards', program));
-    await this.#scheduler.run(Infinity, () => this.#oracle.failure !== undefined);
-    if (!this.#isSettled) this.#oracle.fail('the runs afterwards did not come to an end');
+    this.#scheduler.now += HOUR;
+    await this.#calmly('afterwards', (actor) => this.#afterwards(actor));
+    if (this.#isOver()) return;
     const garbage = await this.#oracle.findGarbage(this.#vault);
     if (garbage.length > 0) this.#oracle.fail(`after all prunes these packs stay, which nothing needs: ${garbage.join(', ')}`);
   }
 
   async #afterwards(actor: Actor): Promise<void> {
-    const { backups, stale } = this.#counts;
-    if (this.#isOdd) await this.#backup(actor, PLANS[0], 0, []);
+    const { backups } = this.#counts;
+    if (actor.dice.isOnceIn(2)) await this.#backup(actor, PLANS[0], 0, []);
     else await this.#backup(actor, PLANS[1], 1, [WRITERS[0]]);
-    if (this.#counts.backups !== backups + 1) this.#oracle.fail(`the run afterwards failed (${this.#counts.stale - stale} gave up)`);
+    if (this.#counts.backups !== backups + 1) this.#oracle.fail('the run afterwards gave up');
     for (const days of [8, 2, 1]) {
       await this.#scheduler.sleep(actor, days * DAY);
-      await this.#prune(actor, this.#oracle.hasVoid);
+      await this.#prune(actor, this.#oracle.hadVoid, Infinity);
     }
     await this.#read(actor);
-    this.#isSettled = true;
   }
+}
+
+/** Three of six contents: what vanishes comes back later, so that old packs are wanted again. */
+function contentsNow({ dice }: Actor): string[] {
+  const offset = dice.pick(4);
+  return CONTENTS.slice(offset, offset + 3);
 }

@@ -1,4 +1,5 @@
 import { retell, shrink } from './shrink.ts';
+import type { Event } from './scheduler.ts';
 import { Story } from './story.ts';
 import type { Meddling, Outcome } from './story.ts';
 
@@ -21,17 +22,17 @@ export async function tellStories({ first, count }: Seeds, meddling: Meddling = 
   const total = { backups: 0, stale: 0, voids: 0, prunes: 0, deletedPacks: 0, spared: 0, removals: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const outcome = await new Story(seed, meddling).tell();
-    if (outcome.failure !== undefined) throw new Error(`A story went wrong.\n${await retell(seed, await shrink(seed, outcome.choices, meddling), meddling)}`);
+    if (outcome.failure !== undefined) throw new Error(`A story went wrong.\n${await retell(seed, await shrink(seed, outcome.events, meddling), meddling)}`);
     for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += outcome.counts[name];
   }
   return total;
 }
 
 /** The first of these seeds whose story fails, and how. */
-export async function findFailure({ first, count }: Seeds, meddling: Meddling): Promise<{ seed: number; failure: string; choices: readonly number[] } | undefined> {
+export async function findFailure({ first, count }: Seeds, meddling: Meddling): Promise<{ seed: number; failure: string; events: readonly Event[] } | undefined> {
   for (let seed = first; seed < first + count; seed++) {
-    const { failure, choices } = await new Story(seed, meddling).tell();
-    if (failure !== undefined) return { seed, failure, choices };
+    const { failure, events } = await new Story(seed, meddling).tell();
+    if (failure !== undefined) return { seed, failure, events };
   }
   return undefined;
 }
