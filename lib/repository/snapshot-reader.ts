@@ -147,6 +147,7 @@ export class SnapshotReader {
       let records: TreeRecord[] = [];
       try {
         records = [...readTreeChunk(await this.#treeChunk(chunk), `tree of ${this.manifest.backup}`)];
+        checkSpan(records, chunk.first, end, this.manifest.backup);
       } catch (error) {
         if (!onDamage || !(isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found'))) throw error;
         onDamage({ from: byteString(Buffer.from(chunk.first, 'base64')), to: end, error });
@@ -210,6 +211,13 @@ export interface PlacedChunk {
 
 export function isSnapshotFile(entry: SnapshotEntry): entry is SnapshotFile {
   return isFile(entry);
+}
+
+/** A chunk holds what the sparse index says: it begins with that path and ends before the next one begins, so that all paths ascend. */
+function checkSpan(records: readonly TreeRecord[], first: string, end: ByteString | undefined, backup: string): void {
+  const [begin, last] = [records[0], records.at(-1)];
+  if (!begin || !last || begin.path !== Buffer.from(first, 'base64').latin1Slice()) throw damaged(`tree of ${backup}: a chunk does not begin where the manifest says`);
+  if (end !== undefined && comparePaths(last.path, end) >= 0) throw damaged(`tree of ${backup}: its chunks do not ascend`);
 }
 
 function place(ref: ChunkRef): PlacedChunk {

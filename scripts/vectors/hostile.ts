@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync } from 'node:zlib';
-import { fromText, toBytes } from '../../lib/model/byte-string.ts';
+import { fromText } from '../../lib/model/byte-string.ts';
 import { newHexId, newUlid } from '../../lib/model/ids.ts';
 import type { BackupId, PackId, PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
 import { ByteWriter, CIPHERS, ENTRY, FORMAT_VERSION, FrameSealer, TreeStreamWriter, associatedData, encodeBody, encodeDirectory, encodeRefs, names, packHeader, packIdOf, sealManifest, sealParts, sha256 } from '../../lib/repository/index.ts';
@@ -32,6 +32,8 @@ export const HOSTILE_CASES: Readonly<Record<string, Hostile>> = {
   'a name of 256 bytes': { says: 'not a path inside a backup', build: (forger) => forger.files('n'.repeat(256)) },
   'paths that do not ascend': { says: 'do not ascend', build: (forger) => forger.files('b', 'a') },
   'a path twice': { says: 'do not ascend', build: (forger) => forger.files('a', 'a') },
+  'tree chunks that do not ascend': { says: 'its chunks do not ascend', build: (forger) => forger.files('b', 'a').treeChunks(1) },
+  'a tree chunk that begins elsewhere': { says: 'does not begin where the manifest says', build: (forger) => forger.files('a', 'b').treeChunks(1, () => 'b') },
   'an entry type that nobody knows': { says: 'entry type 99', build: (forger) => forger.tree([ROOT, ['x', Uint8Array.of(99, 0, 0, 0, 0, 0, 0)]]) },
   'a file with more chunks than its record holds': { says: 'announced', build: (forger) => forger.tree([ROOT, ['x', endlessFile()]]) },
   'chunk lengths that do not sum to the frame': { says: 'its chunks', build: (forger) => forger.files('x').directory((frame) => ({ ...frame, chunks: frame.chunks.map((chunk) => ({ ...chunk, length: chunk.length + 1 })) })) },
@@ -65,6 +67,8 @@ export class Forger {
   #frame: (frame: FrameInfo) => FrameInfo = (frame) => frame;
   #pack: (pack: Buffer) => void = () => undefined;
   #stored: Uint8Array | undefined;
+  #treeChunkBytes: number | undefined;
+  #first: (first: string) => string = (first) => first;
   #lie: ManifestLie | undefined;
 
   constructor(repository: Repository) {
@@ -79,6 +83,13 @@ export class Forger {
 
   tree(records: readonly (readonly [string, EntryBody | Uint8Array])[]): this {
     this.#tree = records;
+    return this;
+  }
+
+  /** Cuts the tree after so many bytes; `lie` is told the first path of each chunk and answers what the manifest says. */
+  treeChunks(bytes: number, lie: (first: string) => string = (first) => first): this {
+    this.#treeChunkBytes = bytes;
+    this.#first = lie;
     return this;
   }
 
@@ -118,8 +129,8 @@ export class Forger {
     const chunks: TreeRoot['chunks'] = [];
     const stream = new TreeStreamWriter(({ first, bytes }) => {
       const { id, pack, length } = this.#chunk('meta', sha256(bytes), bytes);
-      chunks.push({ first: toBytes(first).toString('base64'), id: Buffer.from(id).toString('hex'), pack: Buffer.from(pack).toString('hex'), length });
-    });
+      chunks.push({ first: Buffer.from(this.#first(first), 'latin1').toString('base64'), id: Buffer.from(id).toString('hex'), pack: Buffer.from(pack).toString('hex'), length });
+    }, this.#treeChunkBytes);
     for (const [path, body] of records) stream.add(fromText(path), body instanceof Uint8Array ? body : encoded(body));
     stream.finish();
     return { chunks, packs: [dataPack, ...chunks.map(({ pack }) => pack)], records: stream.records, bytes: stream.bytes };
