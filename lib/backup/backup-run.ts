@@ -2,6 +2,7 @@ import type { Clock } from '../model/clock.ts';
 import type { ChunkTables } from '../engine/chunk-table.ts';
 import type { CrunchPool } from '../engine/crunch-pool.ts';
 import type { CrunchCounters } from '../engine/crunch-settings.ts';
+import type { StreamEnd } from '../engine/cutter.ts';
 import type { PackIds } from '../engine/pack-ids.ts';
 import type { BackupSession, ManifestWarning, SnapshotReader } from '../repository/index.ts';
 import { ChunkList } from './chunk-list.ts';
@@ -65,7 +66,7 @@ export class BackupRun {
   }
 
   /** Reads an open file or stream through the stream lane; its chunk list when everything is crunched. */
-  async readStream(fd: number, sizes: 'files' | 'streams'): Promise<{ bytes: number; tail: Uint8Array; list: ReturnType<ChunkList['finish']>; packs: string[] }> {
+  async readStream(fd: number, sizes: 'files' | 'streams'): Promise<StreamEnd & { list: ReturnType<ChunkList['finish']>; packs: string[] }> {
     await this.loadKnownChunks();
     const list = new ChunkList();
     const named = new Set<string>();

@@ -40,15 +40,15 @@ async function readStream(run: BackupRun, stream: SourceStream, evidence: string
   run.signal.addEventListener('abort', onAbort, { once: true });
   try {
     run.totalBytes = opened.size ?? stream.sizeHint ?? run.totalBytes;
-    const { bytes, tail, list, packs } = await run.readStream(opened.fd, 'streams');
+    const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
     const proof = await opened.finish({ bytes, tail });
     evidence.push(...proof.evidence);
     run.counters.entries++;
     run.counters.files++;
     run.counters.newFiles++;
     const writer = new ByteWriter(list.refs.length + 256);
-    const flags = list.isListed ? FLAG.listed : 0;
-    encodeFileWithRefs({ type: ENTRY.stream, flags, ...stream.attributes, size: bytes, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 0n }, list.count, list.refs, writer);
+    const flags = FLAG.digest | (list.isListed ? FLAG.listed : 0);
+    encodeFileWithRefs({ type: ENTRY.stream, flags, ...stream.attributes, size: bytes, sha256, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 0n }, list.count, list.refs, writer);
     return { path: stream.name, body: writer.finish(), packs };
   } finally {
     run.signal.removeEventListener('abort', onAbort);

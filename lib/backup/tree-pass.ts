@@ -179,11 +179,11 @@ export class TreePass {
       fd = openSync(fsPath(walked.access), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const before = fstatSync(fd, { bigint: true });
       const startedAt = this.#run.now();
-      const { bytes, list, packs } = await this.#run.readStream(fd, 'files');
+      const { bytes, sha256, list, packs } = await this.#run.readStream(fd, 'files');
       const after = fstatSync(fd, { bigint: true });
       const hasChanged = before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs || BigInt(bytes) !== after.size;
       if (hasChanged) this.#warn(item.path, 'changed-while-read', 'the file changed while it was read; what was read is kept, and it is read again next time');
-      const described = describeFile(after, bytes, startedAt, this.#options.readXattrs?.(`/proc/self/fd/${fd}`) ?? [], hasChanged);
+      const described = describeFile(after, { size: bytes, startedAt, hasChanged, sha256 }, this.#options.readXattrs?.(`/proc/self/fd/${fd}`) ?? []);
       const writer = new ByteWriter(list.refs.length + 256);
       encodeFileWithRefs({ ...described, flags: described.flags | (list.isListed ? FLAG.listed : 0) }, list.count, list.refs, writer);
       item.packs = packs;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
@@ -25,6 +26,8 @@ interface Reading {
   count: number;
   size: number;
   changed: boolean;
+  /** Of contents with several chunks. */
+  sha256?: Uint8Array;
 }
 
 /** Reads, chunks and encodes a batch of regular files, one after another, with synchronous calls (fastest in a thread). */
@@ -110,6 +113,7 @@ let readBuffer: Buffer | undefined;
 function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
   const chunker = cruncher.filesChunker;
   const buffer = (readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES + chunker.sizes.max));
+  const digest = createHash('sha256');
   let filled = 0;
   let isEnd = false;
   while (!isEnd || filled > 0) {
@@ -125,10 +129,12 @@ function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
       reading.count++;
       start += length;
     }
+    digest.update(buffer.subarray(0, start));
     reading.size += start;
     buffer.copyWithin(0, start, filled);
     filled -= start;
   }
+  if (reading.count > 1) reading.sha256 = digest.digest();
 }
 
 function readXattrs(fd: number, index: number, notes: FileNote[], options: CrunchFilesOptions): Xattr[] {
@@ -140,16 +146,26 @@ function readXattrs(fd: number, index: number, notes: FileNote[], options: Crunc
 }
 
 function encodeFile(body: ByteWriter, stats: BigIntStats, reading: Reading, startedAt: number, xattrs: Xattr[]): void {
-  const file = describeFile(stats, reading.size, startedAt, xattrs, reading.changed);
+  const file = describeFile(stats, { size: reading.size, startedAt, hasChanged: reading.changed, ...(reading.sha256 && { sha256: reading.sha256 }) }, xattrs);
   encodeFileWithRefs(file, reading.count, reading.refs.view(), body);
 }
 
-/** Everything about a regular file but its chunks, from an fstat after reading that began at `startedAt`. */
-export function describeFile(stats: BigIntStats, size: number, startedAt: number, xattrs: readonly Xattr[], hasChanged: boolean): Omit<FileBody, 'refs'> {
+/** What reading a file to its end showed. */
+export interface ReadFile {
+  readonly size: number;
+  /** When reading began, by this machine's clock in milliseconds. */
+  readonly startedAt: number;
+  readonly hasChanged: boolean;
+  /** Given when the content has more than one chunk. */
+  readonly sha256?: Uint8Array;
+}
+
+/** Everything about a regular file but its chunks; `stats` from an fstat after reading. */
+export function describeFile(stats: BigIntStats, { size, startedAt, hasChanged, sha256 }: ReadFile, xattrs: readonly Xattr[]): Omit<FileBody, 'refs'> {
   const isLinked = stats.nlink > 1n;
   const isRacy = Number(stats.ctimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS || Number(stats.mtimeNs / 1_000_000n) > startedAt - RACY_MILLISECONDS;
   const isSparse = stats.size > SPARSE_MIN_BYTES && stats.blocks * 512n < stats.size;
-  const flags = (isRacy ? FLAG.racy : 0) | (isSparse ? FLAG.sparse : 0) | (hasChanged ? FLAG.changed | FLAG.racy : 0) | (isLinked ? FLAG.linked : 0) | (xattrs.length > 0 ? FLAG.xattrs : 0);
+  const flags = (isRacy ? FLAG.racy : 0) | (isSparse ? FLAG.sparse : 0) | (hasChanged ? FLAG.changed | FLAG.racy : 0) | (isLinked ? FLAG.linked : 0) | (xattrs.length > 0 ? FLAG.xattrs : 0) | (sha256 ? FLAG.digest : 0);
   return {
     type: ENTRY.file,
     flags,
@@ -159,6 +175,7 @@ export function describeFile(stats: BigIntStats, size: number, startedAt: number
     ctimeNanoseconds: Number(stats.ctimeNs % 1_000_000_000n),
     inode: BigInt.asUintN(64, stats.ino),
     ...(isLinked && { linkGroup: linkGroup(stats) }),
+    ...(sha256 && { sha256 }),
     ...(xattrs.length > 0 && { xattrs }),
   };
 }

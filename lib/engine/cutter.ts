@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import type { Chunker } from '../repository/index.ts';
 import type { BufferSupply } from './shared-buffers.ts';
@@ -9,6 +10,7 @@ export interface StreamEnd {
   readonly bytes: number;
   /** The last 4096 bytes, or all. */
   readonly tail: Uint8Array;
+  readonly sha256: Uint8Array;
 }
 
 /** A block of whole chunks of a stream, in a block buffer. */
@@ -25,6 +27,7 @@ export interface CutBlock {
  */
 export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void): StreamEnd {
   let tail: Uint8Array = new Uint8Array(0);
+  const digest = createHash('sha256');
   const rest = new Uint8Array(chunker.sizes.max);
   let restLength = 0;
   let total = 0;
@@ -34,7 +37,9 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     view.set(rest.subarray(0, restLength));
     const filled = fill(fd, view, restLength);
     total += filled - restLength;
-    tail = lastBytes(tail, view.subarray(restLength, filled));
+    const fresh = view.subarray(restLength, filled);
+    digest.update(fresh);
+    tail = lastBytes(tail, fresh);
     isEnd = filled < view.length;
     const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
     restLength = filled - end;
@@ -42,7 +47,7 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     if (lengths.length > 0) emit({ buffer, lengths, bytes: end });
     else blocks.give(buffer);
   }
-  return { bytes: total, tail };
+  return { bytes: total, tail, sha256: digest.digest() };
 }
 
 function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {

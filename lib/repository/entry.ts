@@ -6,7 +6,7 @@ import { damaged } from './format.ts';
 export const ENTRY = { tombstone: 0, file: 1, directory: 2, symlink: 3, fifo: 4, socket: 5, characterDevice: 6, blockDevice: 7, stream: 8 } as const;
 export type EntryType = (typeof ENTRY)[keyof typeof ENTRY];
 
-export const FLAG = { racy: 1, sparse: 2, changed: 4, linked: 8, xattrs: 16, listed: 32, unreadable: 64 } as const;
+export const FLAG = { racy: 1, sparse: 2, changed: 4, linked: 8, xattrs: 16, listed: 32, unreadable: 64, digest: 128 } as const;
 
 /** One chunk of an entry: which bytes, in which pack (16 bytes of its id), how many. */
 export interface ChunkRef {
@@ -36,6 +36,8 @@ export interface FileBody extends EntryCommon {
   readonly ctimeSeconds: number;
   readonly ctimeNanoseconds: number;
   readonly inode: bigint;
+  /** SHA-256 of the whole content where it has several chunks; of a single chunk its id says it (K2). */
+  readonly sha256?: Uint8Array;
   /** Same for all names of one hard-linked file; 16 bytes. */
   readonly linkGroup?: Uint8Array;
   readonly xattrs?: readonly Xattr[];
@@ -96,6 +98,7 @@ function encodeFile(body: FileBody, writer: ByteWriter): void {
   writer.varint(body.size).zigzag(body.ctimeSeconds).varint(body.ctimeNanoseconds);
   writer.u32(Number((body.inode >> 32n) & 0xffffffffn)).u32(Number(body.inode & 0xffffffffn));
   if (body.flags & FLAG.linked) writer.bytes(body.linkGroup ?? new Uint8Array(16));
+  if (body.flags & FLAG.digest) writer.bytes(body.sha256 ?? new Uint8Array(32));
   encodeXattrs(body, writer);
   writer.varint(body.refs.length);
   for (const ref of body.refs) encodeRef(ref, writer);
@@ -158,11 +161,12 @@ function decodeFile(type: FileBody['type'], common: EntryCommon, reader: ByteRea
   const ctimeNanoseconds = reader.varint();
   const inode = (BigInt(reader.u32()) << 32n) | BigInt(reader.u32());
   const link = common.flags & FLAG.linked ? { linkGroup: reader.bytes(16) } : {};
+  const digest = common.flags & FLAG.digest ? { sha256: reader.bytes(32) } : {};
   const xattrs = decodeXattrs(common.flags, reader);
   const count = reader.count(49);
   const refs: ChunkRef[] = [];
   for (let index = 0; index < count; index++) refs.push(decodeRef(reader));
-  return { ...common, type, size, ctimeSeconds, ctimeNanoseconds, inode, ...link, ...xattrs, refs };
+  return { ...common, type, size, ctimeSeconds, ctimeNanoseconds, inode, ...link, ...digest, ...xattrs, refs };
 }
 
 export function decodeRef(reader: ByteReader): ChunkRef {
