@@ -34,6 +34,14 @@ export class Oracle {
     this.failure ??= why;
   }
 
+  /** Goes on from where another one ended. */
+  remember(past: Oracle): void {
+    for (const [backup, snapshot] of past.snapshots) this.snapshots.set(backup, snapshot);
+    for (const [pack, contents] of past.#contents) this.#contents.set(pack, contents);
+    for (const pack of past.#packs) this.#packs.add(pack);
+    for (const name of past.#names) this.#names.add(name);
+  }
+
   /** A writer says what a pack of its own holds. */
   declarePack(packId: string, contents: ReadonlySet<string>): void {
     this.#contents.set(packId, contents);

@@ -20,6 +20,11 @@ export class PackShelf {
     this.#repository = repository;
   }
 
+  /** What was handed out in the past is not handed out again. */
+  remember(past: PackShelf): void {
+    for (const [kind, count] of past.#taken) this.#taken.set(kind, count);
+  }
+
   take(packClass: PackClass, writer: string, contents: readonly string[]): ShelvedPack {
     const kind = `${packClass} ${writer} ${contents.join('+')}`;
     const ordinal = this.#taken.get(kind) ?? 0;

@@ -10,7 +10,7 @@ const PAUSES = [10 * MINUTE, 10 * MINUTE, 55 * MINUTE, 55 * MINUTE, 65 * MINUTE,
 
 /** Calls that the proof of format §12 turns on are worth stopping before more often, in percent. */
 const DELICATE: readonly (readonly [RegExp, number])[] = [
-  [/^put refs|^put snapshots|^list packs|^put index/, 12],
+  [/^put refs|^put snapshots|^list packs|^put index|^put condemned.*ruling/, 12],
   [/^put condemned|^list condemned|^list refs|^remove packs/, 8],
 ];
 

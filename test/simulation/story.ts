@@ -12,6 +12,7 @@ import { standingOf } from '../../lib/retention/standing.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { ObjectInfo, Store } from '../../lib/stores/store.ts';
 import { BackupRun, PLANS } from './backup-run.ts';
+import { SeededRandom } from './dice.ts';
 import { Oracle } from './oracle.ts';
 import { PackShelf } from './pack-shelf.ts';
 import { Actor, Scheduler } from './scheduler.ts';
@@ -66,6 +67,8 @@ const BASE = openRepository(new MemoryStore({ now: () => BIRTH }), { format: 1, 
 });
 const WRITERS = ['1'.repeat(32), '2'.repeat(32)] as unknown as readonly [WriterId, WriterId];
 
+const pasts = new Map<boolean, Story>();
+
 /** One vault, three writers, two pruners, someone who removes backups, someone who reads; weeks of its life. */
 export class Story {
   readonly #seed: number;
@@ -87,12 +90,11 @@ export class Story {
 
   async tell(): Promise<Outcome> {
     const [planA, planB] = PLANS;
-    await this.#calmly('prehistory', (actor) => this.#prehistory(actor));
-    this.#scheduler.now += 3 * DAY;
+    await this.#begin(!new SeededRandom(this.#seed, 'beginning').isOnceIn(4));
     this.#add('writer 1', 2, (actor) => this.#backup(actor, planA, 0, []));
     this.#add('writer 2', 2, (actor) => this.#backup(actor, planA, 0, []));
     this.#add('writer 3', 1, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
-    this.#add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(2)));
+    this.#add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(3)));
     this.#add('pruner 2', 4, (actor) => this.#prune(actor, false));
     this.#add('remover', 2, (actor) => this.#remove(actor));
     this.#add('reader', 1, (actor) => this.#read(actor));
@@ -117,13 +119,29 @@ export class Story {
     if (!isDone) this.#oracle.fail(`${name} did not come to an end`);
   }
 
-  /** Days ago somebody backed up everything; that backup may be gone, its packs are old, and nobody has marked them. */
-  async #prehistory(actor: Actor): Promise<void> {
-    await this.#backup(actor, PLANS[0], 0, [], CONTENTS);
-    if (!actor.dice.isOnceIn(4)) await this.#remove(actor);
+  /**
+   * Days ago somebody backed up everything; that backup may be gone, its packs are old, and nobody has marked them. It
+   * really happened, once in this process; every story begins with what came of it.
+   */
+  async #begin(isRemoved: boolean): Promise<void> {
+    const past = pasts.get(isRemoved) ?? (await this.#makePast(isRemoved));
+    pasts.set(isRemoved, past);
+    for await (const { name } of past.#vault.list('')) await this.#vault.put(name, await past.#vault.get(name));
+    this.#oracle.remember(past.#oracle);
+    this.#packs.remember(past.#packs);
+    this.#scheduler.now += 3 * DAY;
   }
 
-  #add(name: string, rounds: number, round: (actor: Actor) => Promise<void>): void {
+  async #makePast(isRemoved: boolean): Promise<Story> {
+    const past = new Story(0);
+    await past.#calmly('prehistory', async (actor) => {
+      await past.#backup(actor, PLANS[0], 0, [], CONTENTS);
+      if (isRemoved) await past.#remove(actor);
+    });
+    return past;
+  }
+
+  #add(name: string, rounds: number, round: (actor: Actor) => Promise<unknown>): void {
     let left = rounds;
     const program = async (actor: Actor) => {
       while (left > 0) {
@@ -135,7 +153,7 @@ export class Story {
     this.#scheduler.start(new Actor(name, this.#seed, program));
   }
 
-  async #guard(name: string, work: () => Promise<void>): Promise<void> {
+  async #guard(name: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -168,7 +186,8 @@ export class Story {
     return this.#scheduler.now + (actor.dice.pick(97) - 48) * HOUR;
   }
 
-  async #prune(actor: Actor, hasKey: boolean, maxDurationMs = actor.dice.isOnceIn(4) ? 10 * HOUR : Infinity): Promise<void> {
+  /** False when it was stopped. */
+  async #prune(actor: Actor, hasKey: boolean, maxDurationMs = actor.dice.isOnceIn(4) ? 10 * HOUR : Infinity): Promise<boolean> {
     const { prunerStore = (store: Store) => store, pruneState = (state: PruneState) => state } = this.#meddling;
     const store = prunerStore(this.#store(actor));
     const state = pruneState(await readPruneState(store, hasKey ? { ...BASE, store } : undefined));
@@ -176,12 +195,13 @@ export class Story {
     if (plan.blockers.length > 0) {
       // Without a key a void snapshot whose refs expired cannot be told from a damaged backup.
       if (hasKey || !this.#oracle.hadVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
-      return;
+      return false;
     }
     const result = await executePrune(plan, store, { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs });
     this.#counts.prunes++;
     this.#counts.deletedPacks += result.deletedPacks;
     this.#counts.spared += result.spared;
+    return true;
   }
 
   async #remove(actor: Actor): Promise<void> {
@@ -235,7 +255,7 @@ export class Story {
     if (this.#counts.backups !== backups + 1) this.#oracle.fail('the run afterwards gave up');
     for (const days of [8, 2, 1]) {
       await this.#scheduler.sleep(actor, days * DAY);
-      await this.#prune(actor, this.#oracle.hadVoid, Infinity);
+      if (!(await this.#prune(actor, false, Infinity))) await this.#prune(actor, true, Infinity);
     }
     await this.#read(actor);
   }
