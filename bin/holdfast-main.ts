@@ -1,0 +1,50 @@
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { runCli } from '../lib/cli/main.ts';
+import type { Runtime } from '../lib/cli/runtime.ts';
+import { systemClock } from '../lib/model/clock.ts';
+import { HoldfastError } from '../lib/model/errors.ts';
+
+/** Puts the command line on the local runtime: the only place where both are known. */
+export async function main(args: readonly string[], version: string): Promise<void> {
+  quietExperimentalWarnings();
+  const environment = { variables: process.env, home: homedir(), workingFolder: process.cwd(), temporaryFolder: tmpdir() };
+  const loadRuntime = async (): Promise<Runtime> => {
+    const { LocalRuntime } = await import('../lib/local/runtime.ts');
+    return new LocalRuntime({ environment, clock: systemClock, workers: workerEntries() });
+  };
+  const { stdout, stderr, stdin } = process;
+  const exitCode = await runCli(args, {
+    version, stdout, stderr, stdin, clock: systemClock, environment: process.env, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
+  });
+  process.exit(exitCode);
+}
+
+/** The first signal asks for a clean stop, the second ends the process at once. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort(new HoldfastError('interrupted', `Stopped by ${name}.`, { nextStep: 'Run the same command again: it goes on from what is done.' }));
+    });
+  }
+  // Whoever reads our output may have seen enough (`holdfast ls | head`).
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  return controller.signal;
+}
+
+/** In the bundle workers lie beside this file, in the sources where they are written. */
+function workerEntries() {
+  const isSource = import.meta.url.endsWith('.ts');
+  const entry = (bundle: string, source: string) => new URL(isSource ? `../lib/${source}` : `./${bundle}`, import.meta.url);
+  return { crunch: entry('worker.mjs', 'engine/worker.ts'), restore: entry('restore-worker.mjs', 'recovery/worker.ts'), verify: entry('verify-worker.mjs', 'validation/worker.ts') };
+}
+
+/** node:sqlite and type stripping say that they are experimental; a person who makes a backup cannot act on it. */
+function quietExperimentalWarnings(): void {
+  const listeners = process.listeners('warning');
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') for (const listener of listeners) listener(warning);
+  });
+}

@@ -1,0 +1,143 @@
+import type { Option } from 'commander';
+import type { CommandModule } from './command.ts';
+import { byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
+
+/** One command as the command line shows it; `load` fetches what it does only when it is called. */
+export interface CommandRow {
+  readonly name: string;
+  /** In commander's notation. */
+  readonly args: string;
+  readonly summary: string;
+  readonly options: readonly Option[];
+  readonly examples: readonly string[];
+  readonly load: () => Promise<CommandModule>;
+}
+
+const LEVELS = ['structure', 'sample', 'full'];
+const progress = () => option('--progress', 'show progress also when standard error is no terminal');
+const yes = () => option('--yes', 'do not ask');
+
+/** Options that every command takes. */
+export function commonOptions(): Option[] {
+  return [
+    option('--vault <dir>', 'directory of the vault, or its name in holdfast.yaml (HOLDFAST_VAULT)'),
+    option('--key-file <file>', 'file with the key (HOLDFAST_KEY_FILE)'),
+    option('--passphrase-file <file>', 'file whose first line is the passphrase (HOLDFAST_PASSPHRASE_FILE)'),
+    option('--config <file>', 'holdfast.yaml to use (HOLDFAST_CONFIG)'),
+    option('--json', 'results for programs: one JSON document a line'),
+  ];
+}
+
+export function commandTable(): CommandRow[] {
+  return [
+    {
+      name: 'init', args: '', summary: 'make a vault, its key file, and a holdfast.yaml that names them',
+      options: [option('--no-yaml', 'do not write holdfast.yaml')],
+      examples: ['holdfast init', 'holdfast init --vault /mnt/backup/vault --key-file ~/keys/vault.key', 'holdfast init --vault /mnt/backup/vault --passphrase-file ~/keys/passphrase'],
+      load: () => import('./commands/init.ts'),
+    },
+    {
+      name: 'backup', args: '[targets...]', summary: 'back up a PLAN of holdfast.yaml, PATHs, standard input (-) or the output of a command',
+      options: [
+        option('--full', 'read everything again, also what seems unchanged'),
+        option('--stdin-name <name>', 'name of the entry for `-` and --command'),
+        option('--command <line>', 'run this shell command and keep what it prints'),
+        option('--end-marker <text>', 'text that the end of the command\'s output must contain'),
+        option('--minimum-size <size>', 'fail when less than this is backed up', byteSize),
+        option('--exclude <pattern>', 'leave out what matches; may be repeated', collect),
+        option('--include <pattern>', 'keep only what matches; may be repeated', collect),
+        option('--one-file-system', 'do not enter other mounts'),
+        oneOf('--compression <name>', 'compression of new data', ['zstd', 'gzip', 'none']),
+        option('--level <n>', 'compression level', wholeNumber(1, 22)),
+        oneOf('--class <name>', 'storage class of new data', ['hot', 'warm', 'cold']),
+        option('--threads <n>', 'worker threads', wholeNumber(1, 64)),
+        oneOf('--verify <level>', 'read the new backup back before it counts as good', ['none', ...LEVELS]),
+        option('--limit-upload <size>', 'write at most this many bytes a second', byteSize),
+        progress(),
+      ],
+      examples: [
+        'holdfast backup ~/documents', 'holdfast backup database', 'holdfast backup /etc /home --exclude node_modules --one-file-system', 'pg_dump app | holdfast backup - --stdin-name app.sql',
+        "holdfast backup --command 'pg_dump app' --stdin-name app.sql --end-marker 'PostgreSQL database dump complete'",
+      ],
+      load: () => import('./commands/backup.ts'),
+    },
+    {
+      name: 'list', args: '', summary: 'list backups, newest first',
+      options: [option('--plan <name>', 'only backups of this plan'), option('--limit <n>', 'at most this many', wholeNumber(1, 1_000_000))],
+      examples: ['holdfast list', 'holdfast list --plan database --limit 10', 'holdfast list --json | head -1'],
+      load: () => import('./commands/list.ts'),
+    },
+    {
+      name: 'show', args: '<id>', summary: 'show one backup: what, when, figures, warnings, what verification said', options: [],
+      examples: ['holdfast show latest', 'holdfast show 01KAP --json'],
+      load: () => import('./commands/show.ts'),
+    },
+    {
+      name: 'ls', args: '<id> [path]', summary: 'list the entries of one directory in a backup',
+      options: [option('-r, --recursive', 'everything below too')],
+      examples: ['holdfast ls latest', 'holdfast ls latest:database', 'holdfast ls 01KAP src/lib --recursive'],
+      load: () => import('./commands/ls.ts'),
+    },
+    {
+      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory',
+      options: [
+        option('--to <dir>', 'directory to restore into; made when it is not there').makeOptionMandatory(),
+        option('--dry-run', 'show what would be done and do nothing'),
+        oneOf('--overwrite <when>', 'replace what is there: never (default), older, changed, always', ['never', 'older', 'changed', 'always']),
+        option('--delete-extra', 'delete what is in DIR and not in the backup; asks first'),
+        option('--no-owner', 'do not set owner and group'),
+        option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
+        yes(), progress(),
+      ],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run'],
+      load: () => import('./commands/restore.ts'),
+    },
+    {
+      name: 'cat', args: '<id> <path>', summary: 'write one file of a backup to standard output', options: [],
+      examples: ['holdfast cat latest etc/hosts', 'holdfast cat latest:app.sql app.sql | psql app'],
+      load: () => import('./commands/cat.ts'),
+    },
+    {
+      name: 'stats', args: '', summary: 'show how much is protected and how much is stored', options: [],
+      examples: ['holdfast stats', 'holdfast stats --json'],
+      load: () => import('./commands/stats.ts'),
+    },
+    {
+      name: 'remove', args: '<ids...>', summary: 'remove backups; prune frees their space later',
+      options: [option('--dry-run', 'show what would be removed and do nothing'), option('--force', 'also the last good backup of a plan'), option('--reason <text>', 'kept in the vault with the removal'), yes()],
+      examples: ['holdfast remove 01KAP --dry-run', "holdfast remove 01KAP 01KAQ --yes --reason 'test data'"],
+      load: () => import('./commands/remove.ts'),
+    },
+    {
+      name: 'prune', args: '', summary: 'free what no backup needs any more, in steps at least 24 hours apart',
+      options: [option('--dry-run', 'show what would be done and do nothing')],
+      examples: ['holdfast prune --dry-run', 'holdfast prune'],
+      load: () => import('./commands/prune.ts'),
+    },
+    {
+      name: 'keys list', args: '', summary: 'list the key slots of the vault', options: [],
+      examples: ['holdfast keys list'],
+      load: () => import('./commands/keys-list.ts'),
+    },
+    {
+      name: 'keys add', args: '', summary: 'let one more key file or passphrase open the vault',
+      options: [
+        option('--new-key-file <file>', 'key file to add; made when it is not there'),
+        option('--new-passphrase-file <file>', 'file with the passphrase to add'),
+        option('--meta-only', 'the new key lists, prunes and checks structure, and reads no content'),
+      ],
+      examples: ['holdfast keys add --new-key-file /media/usb/vault.key', 'holdfast keys add --new-passphrase-file ~/keys/passphrase'],
+      load: () => import('./commands/keys-add.ts'),
+    },
+    {
+      name: 'catalog rebuild', args: '', summary: 'make the local catalog again from the vault', options: [],
+      examples: ['holdfast catalog rebuild'],
+      load: () => import('./commands/catalog-rebuild.ts'),
+    },
+    {
+      name: 'version', args: '', summary: 'print the version', options: [],
+      examples: ['holdfast version'],
+      load: () => import('./commands/version.ts'),
+    },
+  ];
+}

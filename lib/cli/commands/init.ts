@@ -1,0 +1,35 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { CommandContext } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import type { VaultChoice } from '../runtime.ts';
+import { keepKeyLines } from './keep-key.ts';
+
+export async function run({ runtime, options, output, surroundings }: CommandContext): Promise<ExitCode> {
+  const choice = await runtime.chooseVault(options);
+  const made = await runtime.makeVault(choice);
+  const yaml = options['yaml'] === false ? undefined : await writeYaml(choice, yamlPath(options.config, surroundings), output);
+  output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, config: yaml ?? null }, () => [
+    `${output.paint('green', 'Made')} a vault at ${made.directory}, opened by the ${made.key}.`,
+    ...keepKeyLines(made.newKeyFile),
+    ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`]),
+  ]);
+  return 0;
+}
+
+function yamlPath(config: string | undefined, { environment, workingFolder }: CommandContext['surroundings']): string {
+  return resolve(workingFolder, config ?? (environment['HOLDFAST_CONFIG'] || 'holdfast.yaml'));
+}
+
+/** A file that is there is somebody's work and stays. A folder that may not be written costs the file, not the vault. */
+async function writeYaml({ directory, key }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
+  if (existsSync(path) || key.kind === 'passphrase') return undefined;
+  const { initialConfig } = await import('../../config/initial-config.ts');
+  try {
+    writeFileSync(path, initialConfig({ vaultDirectory: directory, key: { kind: key.kind, path: key.path } }), { flag: 'wx' });
+    return path;
+  } catch (error) {
+    output.warn(`${path} could not be written (${(error as NodeJS.ErrnoException).code}); the vault is made.`);
+    return undefined;
+  }
+}

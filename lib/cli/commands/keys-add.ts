@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createKeyFile, readKeyFile } from '../../keyring/key-file.ts';
+import type { KeyWrapper } from '../../keyring/key-slot.ts';
+import { readPassphraseFile } from '../../keyring/passphrase.ts';
+import { addSlot, writeSlots } from '../../keyring/slots.ts';
+import { HoldfastError } from '../../model/errors.ts';
+import type { CommandContext } from '../command.ts';
+import { withVault } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { keepKeyLines } from './keep-key.ts';
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, output } = context;
+  return withVault(context, async ({ repository }) => {
+    const isMetaOnly = options['metaOnly'] === true;
+    const { wrapper, madeFile } = await newWrapper(context);
+    const slots = await addSlot(repository.config.repository, repository.keys.keys, wrapper, { isMetaOnly });
+    await writeSlots(repository.store, slots);
+    const added = slots.map(({ slot, keyNumber, kind, label }) => ({ slot, keyNumber, kind, label }));
+    output.result({ type: 'keys-added', slots: added, metaOnly: isMetaOnly }, () => [
+      `Added ${wrapper.kind.replace('-', ' ')} ${wrapper.label}: it opens ${isMetaOnly ? 'the metadata of this vault' : 'this vault'}.`,
+      ...keepKeyLines(madeFile),
+    ]);
+    return 0;
+  });
+}
+
+async function newWrapper({ options, surroundings }: CommandContext): Promise<{ wrapper: KeyWrapper; madeFile: string | undefined }> {
+  const [keyFile, passphraseFile] = [options['newKeyFile'], options['newPassphraseFile']].map((path) => (typeof path === 'string' ? resolve(surroundings.workingFolder, path) : undefined));
+  if ((keyFile === undefined) === (passphraseFile === undefined)) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file and --new-passphrase-file.');
+  if (passphraseFile !== undefined) return { wrapper: await readPassphraseFile(passphraseFile), madeFile: undefined };
+  const path = keyFile as string;
+  return existsSync(path) ? { wrapper: await readKeyFile(path), madeFile: undefined } : { wrapper: await createKeyFile(path), madeFile: path };
+}

@@ -1,0 +1,45 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { BackupRecord } from '../../catalog/records.ts';
+import type { CommandContext } from '../command.ts';
+import { withVault } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { tableLines } from '../table.ts';
+import { bytesInWords, numberInWords, timeInWords } from '../words.ts';
+import { bringUpToDate } from '../up-to-date.ts';
+
+const PAGE = 1000;
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  return withVault(context, async (vault) => {
+    const { output, options } = context;
+    const exitCode = await bringUpToDate(context, vault);
+    const backups = await listAll(await vault.catalog(), options['plan'] as string | undefined, (options['limit'] as number | undefined) ?? Infinity);
+    if (output.isJson) for (const backup of backups) output.result({ type: 'backup', ...jsonOf(backup) }, () => []);
+    else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
+    return exitCode;
+  });
+}
+
+async function listAll(catalog: Catalog, plan: string | undefined, limit: number): Promise<BackupRecord[]> {
+  const backups: BackupRecord[] = [];
+  for (let cursor: string | undefined, isFirst = true; (isFirst || cursor !== undefined) && backups.length < limit; isFirst = false) {
+    const page = await catalog.listBackups({ limit: Math.min(PAGE, limit - backups.length), ...(plan === undefined ? {} : { plan }), ...(cursor === undefined ? {} : { cursor }) });
+    backups.push(...page.backups);
+    cursor = page.next;
+  }
+  return backups;
+}
+
+function rowOf(backup: BackupRecord): string[] {
+  const state = backup.warnings > 0 ? `${backup.state}, ${backup.warnings} warning${backup.warnings === 1 ? '' : 's'}` : backup.state;
+  return [backup.backupId, timeInWords(backup.finishedAt), shortened(backup.planName), state, numberInWords(backup.files), bytesInWords(backup.bytes), bytesInWords(backup.addedBytes)];
+}
+
+/** A plan of many paths has their list as its name. */
+function shortened(name: string): string {
+  return name.length <= 48 ? name : `${name.slice(0, 47)}…`;
+}
+
+function jsonOf({ backupId, startedAt, finishedAt, ...rest }: BackupRecord): object {
+  return { backup: backupId, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
+}

@@ -1,0 +1,40 @@
+import { executePrune } from '../../retention/prune.ts';
+import { planPrune } from '../../retention/prune-plan.ts';
+import type { PrunePlan } from '../../retention/prune-plan.ts';
+import { readPruneState } from '../../retention/prune-state.ts';
+import type { CommandContext } from '../command.ts';
+import { withVault } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { bytesInWords, counted } from '../words.ts';
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, output, surroundings } = context;
+  return withVault(context, async (vault) => {
+    const { store } = vault.repository;
+    const isDryRun = options['dryRun'] === true;
+    if (!isDryRun) await vault.sweep();
+    const plan = planPrune(await readPruneState(store, vault.repository));
+    if (isDryRun) {
+      output.result({ type: 'prune-plan', ...plan }, () => planLines(plan));
+      return plan.blockers.length > 0 ? 3 : 0;
+    }
+    const done = await executePrune(plan, store, { clock: surroundings.clock, signal: surroundings.signal });
+    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting }, () => [
+      `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
+      ...(plan.bytesWaiting > 0 ? [`${bytesInWords(plan.bytesWaiting)} wait for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
+    ]);
+    return 0;
+  });
+}
+
+function planLines(plan: PrunePlan): string[] {
+  const lines = [
+    ...plan.blockers.map(({ name, reason, nextStep }) => `stopped by ${name}: ${reason}. ${nextStep}`),
+    ...plan.expired.map(({ name, reason }) => `delete ${name}: ${reason}`),
+    ...plan.deletions.map(({ pack, sizeBytes, reason }) => `delete ${pack} (${bytesInWords(sizeBytes)}): ${reason}`),
+    ...plan.rulings.filter(({ ruling }) => ruling === 'spared').map(({ mark, reason }) => `spare ${mark}: ${reason}`),
+    ...plan.cleared.map(({ mark, reason }) => `clear ${mark}: ${reason}`),
+    ...plan.marks.map(({ pack, sizeBytes, reason }) => `mark ${pack} (${bytesInWords(sizeBytes)}): ${reason}`),
+  ];
+  return [...(lines.length > 0 ? lines : ['There is nothing to do.']), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed)}; ${bytesInWords(plan.bytesWaiting)} wait for a second look.`];
+}

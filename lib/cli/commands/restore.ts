@@ -1,0 +1,87 @@
+import { resolve } from 'node:path';
+import { HoldfastError } from '../../model/errors.ts';
+import { display } from '../../model/byte-string.ts';
+import { outcomeOf, planRestore, plannedEntries } from '../../recovery/restore.ts';
+import type { OverwritePolicy, RestorePlan, RestoreReport } from '../../recovery/restore.ts';
+import { SnapshotReader } from '../../repository/index.ts';
+import type { CommandArguments, CommandContext } from '../command.ts';
+import { listOf, textOf, withVault } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import { EXIT_CODE_OF } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { Progress } from '../progress.ts';
+import type { Vault } from '../runtime.ts';
+import { bytesInWords, counted, durationInWords } from '../words.ts';
+
+const SHOWN = 10;
+
+export async function run(context: CommandContext, [id, patterns]: CommandArguments): Promise<ExitCode> {
+  const { options, surroundings } = context;
+  const { signal } = surroundings;
+  return withVault(context, async (vault) => {
+    const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
+    const target = resolve(surroundings.workingFolder, options['to'] as string);
+    const overwrite = (options['overwrite'] as OverwritePolicy | undefined) ?? 'never';
+    const plan = await planRestore(reader, { target, patterns: listOf(patterns), overwrite, deleteExtra: options['deleteExtra'] === true, signal });
+    refuseNothing(plan);
+    if (options['dryRun'] === true) return dryRun(context, reader, plan);
+    const deletions = plan.totals['delete-extra'].entries;
+    if (deletions > 0) await confirm(context, `${counted(deletions, 'entry', 'entries')} below ${target} that the backup does not have will be deleted:`, namesOf(plan));
+    return perform(context, vault, reader, plan);
+  });
+}
+
+function refuseNothing(plan: RestorePlan): void {
+  const isNothing = Object.values(plan.totals).every(({ entries }) => entries === 0);
+  if (isNothing && plan.patterns.length > 0 && plan.treeDamage.length === 0) throw new HoldfastError('not-found', `Nothing in the backup ${plan.backup} matches ${plan.patterns.join(' ')}.`, { nextStep: `Patterns start at the top of the backup: \`holdfast ls ${plan.backup}\` shows it.` });
+}
+
+function namesOf(plan: RestorePlan): string[] {
+  return [...plan.exceptions.values()].filter(({ action }) => action === 'delete-extra').map(({ path }) => display(path));
+}
+
+async function dryRun({ output }: CommandContext, reader: SnapshotReader, plan: RestorePlan): Promise<ExitCode> {
+  for await (const { action, path, bytes, reason } of plannedEntries(reader, plan)) output.result({ type: 'planned', action, path: display(path), bytes, reason }, () => `${action.padEnd(12)} ${display(path) || '.'}  (${reason})`);
+  const { totals } = plan;
+  output.result({ type: 'restore-plan', backup: plan.backup, target: plan.target, totals }, () => ['', `Nothing was done. Into ${plan.target}: ${Object.entries(totals).map(([action, total]) => `${action} ${total.entries}`).join(', ')}; ${bytesInWords(totals.create.bytes + totals.overwrite.bytes)}.`]);
+  return plan.treeDamage.length > 0 ? 12 : 0;
+}
+
+async function perform(context: CommandContext, vault: Vault, reader: SnapshotReader, plan: RestorePlan): Promise<ExitCode> {
+  const { options, surroundings, output } = context;
+  const progress = new Progress(surroundings, options['progress'] === true);
+  const threads = options['threads'] as number | undefined;
+  const { report, notes } = await context.runtime
+    .restore(vault, reader, plan, {
+      signal: surroundings.signal,
+      onProgress: (state) => progress.show({ phase: 'restoring', ...state }),
+      ...(threads === undefined ? {} : { threads }),
+      ...(options['owner'] === false ? { restoreOwner: false } : {}),
+    })
+    .finally(() => progress.clear());
+  const outcome = outcomeOf(report);
+  output.result(jsonOf(report, outcome, notes), () => linesOf(context, report));
+  for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
+  if (outcome === undefined) return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
+  // Something stood in the way of single entries: the rest is there.
+  return outcome === 'target-exists' ? 3 : EXIT_CODE_OF[outcome];
+}
+
+function jsonOf(report: RestoreReport, outcome: string | undefined, notes: readonly string[]): object {
+  const { backup, target, restored, skipped, refused, treeDamage, deleted, warnings, durationMilliseconds } = report;
+  return {
+    type: 'restore', backup, target, restored, skipped: skipped.length, deleted: deleted.length, outcome: outcome ?? 'done', durationMilliseconds, warnings, notes,
+    refused: refused.map((entry) => ({ ...entry, path: display(entry.path) })),
+    treeDamage: treeDamage.map(({ from, to, error }) => ({ from: display(from), to: to === undefined ? null : display(to), problem: error.message })),
+  };
+}
+
+function linesOf({ output }: CommandContext, { backup, target, restored, skipped, refused, treeDamage, deleted, durationMilliseconds }: RestoreReport): string[] {
+  const lines = [`${output.paint('green', 'Restored')} ${backup} to ${target}: ${counted(restored.files, 'file')}, ${bytesInWords(restored.bytes)}, in ${durationInWords(durationMilliseconds)}`];
+  if (skipped.length > 0) lines.push(`  ${counted(skipped.length, 'entry', 'entries')} left as they are: ${skipped[0]?.reason ?? ''}`);
+  if (deleted.length > 0) lines.push(`  ${counted(deleted.length, 'extra entry', 'extra entries')} deleted`);
+  for (const entry of refused.slice(0, SHOWN)) lines.push(`  ${output.paint('red', 'not restored')} ${display(entry.path)}: ${entry.reason}`);
+  if (refused.length > SHOWN) lines.push(`  and ${refused.length - SHOWN} more not restored; --json names all`);
+  for (const { from, to, error } of treeDamage) lines.push(`  ${output.paint('red', 'lost')} every entry from ${display(from) || 'the first'} to ${to === undefined ? 'the last' : display(to)}: ${error.message}`);
+  return lines;
+}

@@ -1,0 +1,110 @@
+import type { BackupProgress } from '../backup/run-progress.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Clock } from '../model/clock.ts';
+import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
+import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
+
+/**
+ * What the command line asks of the runtime below it; `lib/local` is handed in by the program's entry. Commands work
+ * on the repository and the catalog through use cases; what needs this machine (places, keys, locks, threads) is here.
+ */
+export interface Runtime {
+  chooseVault(options: VaultOptions): Promise<VaultChoice>;
+  openVault(options: VaultOptions): Promise<Vault>;
+  openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined }): Promise<Vault>;
+  makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined }>;
+  isVaultAt(directory: string): boolean;
+  planOrders(request: BackupRequest): Promise<BackupOrder[]>;
+  backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
+  findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
+  synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly unreadable: readonly string[] }>;
+  restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
+}
+
+export interface VaultOptions {
+  readonly vault?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+export type KeyChoice =
+  | { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string }
+  | { readonly kind: 'passphrase'; readonly secret: { readonly kind: 'env' | 'file'; readonly name: string } };
+
+export interface VaultChoice {
+  readonly directory: string;
+  readonly key: KeyChoice;
+  readonly isDefault: boolean;
+}
+
+export interface Vault {
+  readonly directory: string;
+  readonly repository: Repository;
+  readonly stateFolder: string;
+  readonly mayWrite: boolean;
+  readonly warnings: readonly string[];
+  catalog(): Promise<Catalog>;
+  discardCatalog(): Promise<void>;
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Verification = 'none' | 'structure' | 'sample' | 'full';
+
+export interface BackupRequest extends VaultOptions {
+  readonly targets: readonly string[];
+  readonly command?: string | undefined;
+  readonly stdinName?: string | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  readonly include?: readonly string[] | undefined;
+  readonly oneFileSystem?: boolean | undefined;
+  readonly endMarker?: string | undefined;
+  readonly minimumSizeBytes?: number | undefined;
+  readonly compression?: { readonly algorithm?: 'zstd' | 'gzip' | 'none' | undefined; readonly level?: number | undefined } | undefined;
+  readonly class?: 'hot' | 'warm' | 'cold' | undefined;
+  readonly verification?: Verification | undefined;
+}
+
+/** Made by `planOrders` and given back whole; only these parts are read here. */
+export interface BackupOrder {
+  readonly planName: string;
+  readonly vault: VaultChoice;
+  readonly policy: { readonly verification: Verification; readonly warningsAreGood: boolean };
+}
+
+export interface BackupOptions {
+  readonly isFull: boolean;
+  readonly threads?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+}
+
+export interface BackupResult {
+  readonly manifest: Manifest;
+  readonly statistics: BackupStatistics;
+  readonly evidence: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface RestoreOptions {
+  readonly threads?: number;
+  readonly restoreOwner?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: RestoreProgress) => void;
+}
+
+/** Everything a command touches of the outside. */
+export interface Surroundings {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingFolder: string;
+  readonly userName: string;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  /** Aborted with a HoldfastError `interrupted` by the first SIGINT, SIGTERM or SIGHUP. */
+  readonly signal: AbortSignal;
+  loadRuntime(): Promise<Runtime>;
+}

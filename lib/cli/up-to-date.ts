@@ -1,0 +1,19 @@
+import { isHoldfastError } from '../model/errors.ts';
+import type { CommandContext } from './command.ts';
+import type { ExitCode } from './exit-codes.ts';
+import type { Vault } from './runtime.ts';
+import { counted } from './words.ts';
+
+/** Few enough that nobody waits for it. */
+const SILENT = 20;
+
+/** The catalog is a cache: before it is shown it is made to name what the vault names. 3 when something does not open. */
+export async function bringUpToDate({ runtime, output }: CommandContext, vault: Vault): Promise<ExitCode> {
+  const { added, unreadable } = await runtime.synchroniseCatalog(vault).catch(async (error: unknown) => {
+    if (!isHoldfastError(error, 'damaged')) throw error;
+    throw Object.assign(error, { nextStep: 'Run `holdfast catalog rebuild`: the vault is not touched by this.' });
+  });
+  if (added > SILENT) output.note(`The catalog lacked ${counted(added, 'backup')} of this vault and has them now.`);
+  for (const name of unreadable) output.warn(`${name} does not open and is not listed: run \`holdfast verify\`.`);
+  return unreadable.length > 0 ? 3 : 0;
+}

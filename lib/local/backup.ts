@@ -1,0 +1,81 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { runBackup } from '../backup/run-backup.ts';
+import type { BackupOutcome } from '../backup/run-backup.ts';
+import type { BackupProgress } from '../backup/run-progress.ts';
+import type { RunState } from '../catalog/records.ts';
+import { HoldfastError } from '../model/errors.ts';
+import { newUlid } from '../model/ids.ts';
+import type { BackupId, RunId } from '../model/ids.ts';
+import type { BackupOrder } from './backup-order.ts';
+import { backupRecordOf } from './catalog-records.ts';
+import { planIdOf } from './plan-id.ts';
+import { RunRecorder } from './run-recorder.ts';
+import { takeRunLock } from './run-lock.ts';
+import { sourceOf } from './source-of.ts';
+import { startWorker } from './threads.ts';
+import type { WorkerEntries } from './threads.ts';
+import type { LocalContext, LocalVault } from './vault.ts';
+import { writerIdentity } from './writer-identity.ts';
+import { placesOf } from './places.ts';
+
+export interface BackupOptions {
+  readonly isFull: boolean;
+  /** As many as the machine has processors, at most 4, when absent. */
+  readonly threads?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+}
+
+export interface BackupResult extends BackupOutcome {
+  /** What went wrong beside the backup itself, such as a catalog that could not be written. */
+  readonly notes: readonly string[];
+}
+
+/** Packs in flight are memory: more threads than this help only on machines that say so. */
+const DEFAULT_THREADS = 4;
+
+/**
+ * Carries out one order: locks the plan, runs, and records in the catalog after the vault, so that a catalog that fails
+ * costs a note and never a backup. Fails as `busy`, and as `runBackup` does.
+ */
+export async function performBackup(order: BackupOrder, vault: LocalVault, options: BackupOptions, context: LocalContext & { readonly workers: WorkerEntries }): Promise<BackupResult> {
+  refuseOldKey(vault);
+  const { clock, environment } = context;
+  const plan = { id: planIdOf(vault.repository.keys.keys.chunker, order.planParts), name: order.planName };
+  const writer = await writerIdentity(placesOf(environment).stateFolder);
+  const lock = takeRunLock(join(vault.stateFolder, 'locks', plan.id), order.planName);
+  const run = newUlid<RunId>(clock.now());
+  const recorder = new RunRecorder(() => vault.catalog(), clock);
+  try {
+    await vault.sweep();
+    await recorder.begin({ runId: run, planId: plan.id, planName: plan.name, type: options.isFull ? 'full' : 'incremental', host: writer.host });
+    const { policy } = order;
+    const outcome = await runBackup(
+      {
+        repository: { ...vault.repository, cipher: policy.encryption },
+        writer, plan, run,
+        source: sourceOf(order, vault.stateFolder, context),
+        type: options.isFull ? 'full' : 'incremental',
+        packClass: policy.class,
+        compression: policy.compression,
+        threads: options.threads ?? Math.min(availableParallelism(), DEFAULT_THREADS),
+        policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
+      },
+      { clock, signal: options.signal, startThread: (settings) => startWorker(context.workers.crunch, settings), ...(options.onProgress && { onProgress: options.onProgress }) },
+    );
+    const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
+    await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
+    return { ...outcome, notes: recorder.notes };
+  } catch (error) {
+    await recorder.fail(error);
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+function refuseOldKey(vault: LocalVault): void {
+  if (!vault.mayWrite) throw new HoldfastError('wrong-key', 'This key was left out when the keys of this vault were changed: it reads older backups and may not write.', { nextStep: 'Use a key that `holdfast keys list` shows for the greatest key number.' });
+  if (!vault.repository.keys.keys.pairs.some(({ data }) => data)) throw new HoldfastError('wrong-key', 'This key opens metadata only, and a backup writes data.', { nextStep: 'Use a key that was added without --meta-only.' });
+}

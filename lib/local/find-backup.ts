@@ -1,0 +1,75 @@
+import { fromText } from '../model/byte-string.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import { isVoid, listSnapshots, readManifest, readVerdicts, standingVerdict } from '../repository/index.ts';
+import type { Repository } from '../repository/index.ts';
+import type { ObjectInfo } from '../stores/store.ts';
+import { absolutePaths, streamPlanName } from './backup-order.ts';
+import { planIdOf } from './plan-id.ts';
+
+export interface FoundBackup {
+  readonly backup: string;
+  readonly plan: string;
+  /** Its object below `snapshots/`. */
+  readonly name: string;
+}
+
+const NEXT_STEP = 'Run `holdfast list` for the ids.';
+
+/**
+ * The backup that a person means: a whole id or the beginning of one, `latest` (the newest good one of all plans) or
+ * `latest:PLAN`, where PLAN is a name or a path that was backed up. Asks the vault alone. `not-found`; `usage` when
+ * several begin so.
+ */
+export async function findBackup(repository: Repository, wanted: string, workingFolder: string): Promise<FoundBackup> {
+  const found = wanted === 'latest' || wanted.startsWith('latest:') ? await findLatest(repository, wanted.slice('latest:'.length), workingFolder) : await findByPrefix(repository, wanted);
+  return { name: found, backup: found.slice(found.lastIndexOf('/') + 1), plan: found.split('/')[1] ?? '' };
+}
+
+async function findByPrefix(repository: Repository, wanted: string): Promise<string> {
+  const prefix = wanted.toUpperCase();
+  const names = prefix === '' ? [] : (await listSnapshots(repository.store)).map(({ name }) => name).filter((name) => name.slice(name.lastIndexOf('/') + 1).startsWith(prefix));
+  const [only] = names;
+  if (only === undefined) throw new HoldfastError('not-found', `No backup begins with ${JSON.stringify(wanted)}.`, { nextStep: NEXT_STEP });
+  if (names.length === 1) return only;
+  const candidates = names.slice(0, 5).map((name) => name.slice(name.lastIndexOf('/') + 1));
+  throw new HoldfastError('usage', `${JSON.stringify(wanted)} is the beginning of ${names.length} backups (${candidates.join(', ')}${names.length > 5 ? ', ...' : ''}), wanted one.`, { nextStep: 'Give more characters of the id.', data: { candidates } });
+}
+
+async function findLatest(repository: Repository, planName: string, workingFolder: string): Promise<string> {
+  const ofPlan = planName === '' ? await listSnapshots(repository.store) : await snapshotsOfPlan(repository, planName, workingFolder);
+  const newestFirst = ofPlan.sort((left, right) => (idOf(left) < idOf(right) ? 1 : -1));
+  const unfit: string[] = [];
+  for (const snapshot of newestFirst) {
+    if (await isFit(repository, snapshot)) return snapshot.name;
+    unfit.push(idOf(snapshot));
+  }
+  const where = planName === '' ? 'this vault' : `the plan ${planName}`;
+  if (unfit.length === 0) throw new HoldfastError('not-found', `There is no backup in ${where}.`, { nextStep: NEXT_STEP });
+  throw new HoldfastError('damaged', `None of the ${unfit.length} backups in ${where} is good.`, { nextStep: `What is whole in the newest can be had by its id: holdfast restore ${unfit[0]} --to DIR.` });
+}
+
+/** A name may be that of a plan, of a stream, or a path: ids are made of names, so each is tried. */
+async function snapshotsOfPlan(repository: Repository, planName: string, workingFolder: string): Promise<ObjectInfo[]> {
+  const secret = repository.keys.keys.chunker;
+  const byName = [planName, streamPlanName('stdin', planName), streamPlanName('command', planName)].map((name) => [fromText(name)]);
+  const byPath = [absolutePaths([planName], workingFolder), absolutePaths(planName.split(', '), workingFolder)].map((paths) => paths.map(fromText));
+  const found = new Map<string, ObjectInfo>();
+  for (const parts of [...byName, ...byPath]) for (const snapshot of await listSnapshots(repository.store, planIdOf(secret, parts))) found.set(snapshot.name, snapshot);
+  return [...found.values()];
+}
+
+/** Good as far as the newest word about it goes; packs are not looked at. */
+async function isFit(repository: Repository, snapshot: ObjectInfo): Promise<boolean> {
+  try {
+    const { manifest } = await readManifest(repository, snapshot.name);
+    const verdict = standingVerdict(await readVerdicts(repository, manifest.backup));
+    return verdict === undefined ? !isVoid(manifest.checkedAt, snapshot.storedAt) : verdict.result === 'good';
+  } catch (error) {
+    if (isHoldfastError(error, 'damaged')) return false;
+    throw error;
+  }
+}
+
+function idOf({ name }: ObjectInfo): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,41 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { HoldfastError } from '../model/errors.ts';
+
+export interface RunLock {
+  release(): void;
+}
+
+/**
+ * One run of a plan at a time on this machine. The vault would survive two (the chain of the plan forks), but both would
+ * store the same new data. Held by the kernel through SQLite's lock on an empty file, so the lock of a dead process is
+ * gone with it, however it died. Fails as `busy`.
+ */
+export function takeRunLock(path: string, planName: string): RunLock {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database.close();
+    if (!isLocked(cause)) throw new HoldfastError('permission', `The lock ${path} cannot be taken: ${(cause as Error).message}.`, { nextStep: 'Make the state directory writable for this user, or remove this file.', cause });
+    throw new HoldfastError('busy', `The plan ${planName} is being backed up already${holder(path)}.`, { nextStep: 'Wait until it has ended, then run it again.', cause });
+  }
+  writeFileSync(`${path}.holder`, `${process.pid}\n`, { mode: 0o600 });
+  return { release: () => database.close() };
+}
+
+function isLocked(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode;
+  return code !== undefined && (code & 0xff) === 5;
+}
+
+/** For the message alone: the file says who took the lock last. */
+function holder(path: string): string {
+  try {
+    return ` by process ${readFileSync(`${path}.holder`, 'latin1').trim()}`;
+  } catch {
+    return '';
+  }
+}

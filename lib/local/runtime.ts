@@ -1,0 +1,74 @@
+import type { SnapshotReader } from '../repository/index.ts';
+import type { RestorePlan } from '../recovery/restore.ts';
+import type { BackupOptions, BackupResult } from './backup.ts';
+import type { BackupOrder, BackupRequest } from './backup-order.ts';
+import type { Synchronised } from './catalog-sync.ts';
+import { findConfig } from './configuration.ts';
+import type { FoundBackup } from './find-backup.ts';
+import type { RestoreOptions, RestoreResult } from './restore.ts';
+import type { WorkerEntries } from './threads.ts';
+import type { LocalContext, LocalVault, MadeVault, StoreLimits } from './vault.ts';
+import { isVaultAt, makeVault, openVault } from './vault.ts';
+import { chooseVault } from './vault-choice.ts';
+import type { VaultChoice, VaultOptions } from './vault-choice.ts';
+
+export interface LocalOptions extends LocalContext {
+  readonly workers: WorkerEntries;
+}
+
+/**
+ * The local runtime as faces see it. Heavy parts are loaded by the call that needs them, so that a command starts with
+ * no more than it uses.
+ */
+export class LocalRuntime {
+  readonly #context: LocalOptions;
+
+  constructor(options: LocalOptions) {
+    this.#context = options;
+  }
+
+  async chooseVault(options: VaultOptions): Promise<VaultChoice> {
+    return chooseVault(options, this.#context.environment, await findConfig(this.#context.environment, options.config));
+  }
+
+  async openVault(options: VaultOptions): Promise<LocalVault> {
+    return openVault(await this.chooseVault(options), this.#context);
+  }
+
+  openChosen(choice: VaultChoice, limits: StoreLimits = {}): Promise<LocalVault> {
+    return openVault(choice, this.#context, limits);
+  }
+
+  makeVault(choice: VaultChoice): Promise<MadeVault> {
+    return makeVault(choice, this.#context);
+  }
+
+  isVaultAt(directory: string): boolean {
+    return isVaultAt(directory);
+  }
+
+  async planOrders(request: BackupRequest): Promise<BackupOrder[]> {
+    const { planOrders } = await import('./backup-order.ts');
+    return planOrders(request, this.#context.environment, await findConfig(this.#context.environment, request.config));
+  }
+
+  async backup(order: BackupOrder, vault: LocalVault, options: BackupOptions): Promise<BackupResult> {
+    const { performBackup } = await import('./backup.ts');
+    return performBackup(order, vault, options, this.#context);
+  }
+
+  async findBackup(vault: LocalVault, wanted: string): Promise<FoundBackup> {
+    const { findBackup } = await import('./find-backup.ts');
+    return findBackup(vault.repository, wanted, this.#context.environment.workingFolder);
+  }
+
+  async synchroniseCatalog(vault: LocalVault): Promise<Synchronised> {
+    const { synchroniseCatalog } = await import('./catalog-sync.ts');
+    return synchroniseCatalog(vault.repository, await vault.catalog());
+  }
+
+  async restore(vault: LocalVault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<RestoreResult> {
+    const { performRestore } = await import('./restore.ts');
+    return performRestore(vault, reader, plan, options, this.#context);
+  }
+}

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { fromText } from '../model/byte-string.ts';
+import { CommandSource } from '../sources/command.ts';
+import { filesSource } from '../sources/files.ts';
+import { SqliteSource } from '../sources/sqlite.ts';
+import type { Source } from '../sources/source.ts';
+import { StdinSource } from '../sources/stdin.ts';
+import type { BackupOrder } from './backup-order.ts';
+import type { LocalContext } from './vault.ts';
+
+/** Variables that a command may read out and print into its backup or its messages. */
+const OUR_SECRETS = /^HOLDFAST_PASSPHRASE/;
+
+/** `stateFolder`: copies of databases lie below it in plain while they are read. */
+export function sourceOf({ source, policy }: Pick<BackupOrder, 'source' | 'policy'>, stateFolder: string, { environment, clock }: LocalContext): Source {
+  if (source.type === 'files') {
+    const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
+    return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
+  }
+  if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
+  const name = fromText(source.stdinName);
+  const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
+  if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });
+  const variables = Object.fromEntries(Object.entries(environment.variables).filter(([variable]) => !OUR_SECRETS.test(variable)));
+  const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
+  return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: variables, folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
+}

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import type { Config } from '../config/load-config.ts';
+import type { ResolvedVault } from '../config/resolve-plans.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { KeyChoice } from './key-choice.ts';
+import { placesOf } from './places.ts';
+import type { Environment } from './places.ts';
+
+/** What the command line says about the vault; everything may be left out. */
+export interface VaultOptions {
+  readonly vault?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+export interface VaultChoice {
+  readonly directory: string;
+  readonly key: KeyChoice;
+  /** Nobody named a vault: the embedded default, which the first backup makes. */
+  readonly isDefault: boolean;
+}
+
+/** Command line, then environment, then `holdfast.yaml`, then the embedded default; for vault and key by themselves. */
+export async function chooseVault(options: VaultOptions, environment: Environment, config: Config | undefined, planVault?: ResolvedVault): Promise<VaultChoice> {
+  const { variables, workingFolder } = environment;
+  const named = options.vault ?? nonEmpty(variables['HOLDFAST_VAULT']);
+  const configured = await configuredVault(config, named, planVault, workingFolder);
+  const places = placesOf(environment);
+  const directory = configured?.directory ?? (named === undefined ? places.defaultVault : resolve(workingFolder, named));
+  const key = givenKey(options, environment) ?? configured?.key ?? { kind: 'key-file', path: places.defaultKeyFile };
+  return { directory, key, isDefault: named === undefined && configured === undefined };
+}
+
+function givenKey(options: VaultOptions, { variables, workingFolder }: Environment): KeyChoice | undefined {
+  if (options.keyFile !== undefined && options.passphraseFile !== undefined) {
+    throw new HoldfastError('usage', 'Both --key-file and --passphrase-file were given, wanted one of them.');
+  }
+  const pick = (keyFile: string | undefined, passphraseFile: string | undefined): KeyChoice | undefined => {
+    if (keyFile !== undefined) return { kind: 'key-file', path: resolve(workingFolder, keyFile) };
+    return passphraseFile === undefined ? undefined : { kind: 'passphrase-file', path: resolve(workingFolder, passphraseFile) };
+  };
+  return pick(options.keyFile, options.passphraseFile) ?? pick(nonEmpty(variables['HOLDFAST_KEY_FILE']), nonEmpty(variables['HOLDFAST_PASSPHRASE_FILE']));
+}
+
+/** A vault of the configuration: by its name or directory when one was named, the plan's, or the only one. */
+async function configuredVault(config: Config | undefined, named: string | undefined, planVault: ResolvedVault | undefined, workingFolder: string): Promise<ResolvedVault | undefined> {
+  if (config === undefined) return undefined;
+  const { resolveVaults } = await import('../config/resolve-plans.ts');
+  const vaults = resolveVaults(config);
+  if (named !== undefined) return vaults.find((vault) => vault.name === named) ?? vaults.find((vault) => vault.directory === resolve(workingFolder, named));
+  return planVault ?? (vaults.length === 1 ? vaults[0] : severalVaults(config.file, vaults));
+}
+
+function severalVaults(file: string, vaults: readonly ResolvedVault[]): never {
+  throw new HoldfastError('usage', `${file} has ${vaults.length} vaults (${vaults.map(({ name }) => name).join(', ')}), wanted one of them by name.`, { nextStep: `Add --vault ${vaults[0]?.name ?? 'NAME'}.` });
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

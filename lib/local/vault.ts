@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Catalog } from '../catalog/catalog.ts';
+import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
+import { createKeyFile } from '../keyring/key-file.ts';
+import type { KeyWrapper } from '../keyring/key-slot.ts';
+import { openSlots } from '../keyring/open-slots.ts';
+import { createSlots, writeSlots } from '../keyring/slots.ts';
+import type { Clock } from '../model/clock.ts';
+import { HoldfastError } from '../model/errors.ts';
+import { CONFIG_NAME, newRepositoryConfig, openRepository, readConfig, writeConfig } from '../repository/index.ts';
+import type { Repository, RepositoryConfig } from '../repository/index.ts';
+import { openDirectoryStore } from '../stores/directory-store.ts';
+import { retrying } from '../stores/retrying.ts';
+import type { Store } from '../stores/store.ts';
+import { throttled } from '../stores/throttled.ts';
+import { keyInWords, unlockerOf } from './key-choice.ts';
+import { placesOf } from './places.ts';
+import type { Environment } from './places.ts';
+import type { VaultChoice } from './vault-choice.ts';
+
+/** A vault with opened keys, and what this machine knows of it. */
+export interface LocalVault {
+  readonly directory: string;
+  readonly repository: Repository;
+  /** Catalog, locks and scratch copies of this repository. */
+  readonly stateFolder: string;
+  /** False when this key was left out of a rotation: it reads old backups and must not write. */
+  readonly mayWrite: boolean;
+  /** What is wrong with the vault and did not keep it from opening. */
+  readonly warnings: readonly string[];
+  catalog(): Promise<Catalog>;
+  /** Puts a broken catalog aside; the next `catalog()` is a new one. */
+  discardCatalog(): Promise<void>;
+  /** Removes what killed runs left unfinished. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LocalContext {
+  readonly environment: Environment;
+  readonly clock: Clock;
+}
+
+export interface StoreLimits {
+  readonly uploadBytesPerSecond?: number | undefined;
+}
+
+/** Fails as `vault-not-found`, `missing-key`, `wrong-key`, `unsupported-version`, `damaged`; then nothing was written. */
+export async function openVault(choice: VaultChoice, context: LocalContext, limits: StoreLimits = {}): Promise<LocalVault> {
+  const directoryStore = openDirectoryStore(choice.directory);
+  const store = composeStore(directoryStore, context.clock, limits);
+  const config = await readConfig(store);
+  const keys = await openSlots(store, config.repository, await unlockerOf(choice.key, context.environment));
+  const stateFolder = join(placesOf(context.environment).stateFolder, 'repositories', config.repository);
+  let catalog: Promise<Catalog> | undefined;
+  return {
+    directory: choice.directory,
+    repository: openRepository(store, config, keys),
+    stateFolder,
+    mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
+    warnings: keys.problems.map(({ message }) => message),
+    catalog: () => (catalog ??= openCatalog(catalogFile(stateFolder))),
+    discardCatalog: async () => {
+      await (await catalog)?.close();
+      catalog = undefined;
+      discardSqliteCatalog(catalogFile(stateFolder));
+    },
+    sweep: async () => void (await directoryStore.sweepTemporaries()),
+    close: async () => (await catalog)?.close(),
+  };
+}
+
+function catalogFile(stateFolder: string): string {
+  return join(stateFolder, 'catalog.sqlite');
+}
+
+/** The one visible place where a local store is put together. */
+function composeStore(store: Store, clock: Clock, { uploadBytesPerSecond }: StoreLimits): Store {
+  const patient = retrying(store, { clock, random: Math.random });
+  return uploadBytesPerSecond === undefined ? patient : throttled(patient, { uploadBytesPerSecond }, clock);
+}
+
+async function openCatalog(file: string): Promise<Catalog> {
+  const { SqliteCatalog } = await import('../catalog/sqlite-catalog.ts');
+  return new SqliteCatalog(file);
+}
+
+export interface MadeVault {
+  readonly directory: string;
+  readonly config: RepositoryConfig;
+  readonly key: string;
+  /** The path of a key file that was made for this vault. */
+  readonly newKeyFile: string | undefined;
+}
+
+/**
+ * Makes a vault: key slots first, `holdfast.json` last (format §2), so that a vault is there or not. A key file that is
+ * absent is made; one that is there is used. Fails as `vault-exists`, and as `refused` in a directory with other things.
+ */
+export async function makeVault(choice: VaultChoice, context: LocalContext): Promise<MadeVault> {
+  const store = composeStore(openDirectoryStore(choice.directory), context.clock, {});
+  await refuseOccupied(choice.directory);
+  const config = newRepositoryConfig();
+  const isNewKey = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
+  const wrapper: KeyWrapper = isNewKey && choice.key.kind === 'key-file' ? await createKeyFile(choice.key.path) : await unlockerOf(choice.key, context.environment);
+  const { slots } = await createSlots(config.repository, [wrapper]);
+  await writeSlots(store, slots);
+  await writeConfig(store, config);
+  const newKeyFile = isNewKey && choice.key.kind === 'key-file' ? choice.key.path : undefined;
+  return { directory: choice.directory, config, key: keyInWords(choice.key), newKeyFile };
+}
+
+export function isVaultAt(directory: string): boolean {
+  return existsSync(join(directory, CONFIG_NAME));
+}
+
+/** A wrong --vault must not scatter a vault over somebody's files; what a killed `init` left is no obstacle. */
+async function refuseOccupied(directory: string): Promise<void> {
+  if (isVaultAt(directory)) throw new HoldfastError('vault-exists', `A vault is at ${directory} already.`, { nextStep: 'Use it, or name another directory with --vault.' });
+  const { readdir } = await import('node:fs/promises');
+  const found = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw new HoldfastError('permission', `No vault can be made at ${directory} (${cause.code}).`, { nextStep: 'Name another directory with --vault.', cause });
+  });
+  const other = found.find((name) => name !== 'tmp' && name !== 'keys');
+  if (other !== undefined) throw new HoldfastError('refused', `${directory} holds other things (${other}), wanted an empty directory or none.`, { nextStep: 'Name a new directory with --vault.' });
+}
