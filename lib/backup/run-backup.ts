@@ -166,7 +166,7 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
     );
     stores.push(stored);
   };
-  const pool = new ThreadPool({ threads, startThread: ports.startThread, settings, tables, onPack });
+  const pool = new ThreadPool({ threads, startThread: ports.startThread, settings, tables, onPack, signal: ports.signal });
   return {
     pool,
     tables,

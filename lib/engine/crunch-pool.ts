@@ -24,6 +24,8 @@ export interface PoolOptions {
   readonly settings: CrunchSettings;
   readonly tables: ChunkTables;
   readonly onPack: (pack: CrunchedPack) => void;
+  /** Ends the reading of streams; what was read is crunched. */
+  readonly signal: AbortSignal;
 }
 
 interface Pending {
@@ -69,9 +71,18 @@ export class ThreadPool implements CrunchPool {
       previous.catch(() => undefined);
       results.push(previous);
     };
-    const end = await this.#ask<StreamEnd>(this.#feeder, (job) => ({ type: 'cut', job, fd, sizes }), onCut);
-    await Promise.all(results);
-    return end;
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    const { signal } = this.#options;
+    const onAbort = () => void Atomics.store(stop, 0, 1);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      const end = await this.#ask<StreamEnd>(this.#feeder, (job) => ({ type: 'cut', job, fd, sizes, stop: stop.buffer }), onCut);
+      await Promise.all(results);
+      return end;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
   async flush(): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
+import { HoldfastError } from '../model/errors.ts';
 import type { Chunker } from '../repository/index.ts';
 import type { BufferSupply } from './shared-buffers.ts';
 
@@ -23,9 +24,10 @@ export interface CutBlock {
 /**
  * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
  * in a thread of its own and blocks there while the producer or the crunching threads are slower.
- * `emit` must see to it that the buffer is given back.
+ * `emit` must see to it that the buffer is given back. Ends as `interrupted` at the next read when word 0 of `stop` is
+ * not 0 any more: a stream may be endless.
  */
-export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void): StreamEnd {
+export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void, stop?: Int32Array): StreamEnd {
   let tail: Uint8Array = new Uint8Array(0);
   const digest = createHash('sha256');
   const rest = new Uint8Array(chunker.sizes.max);
@@ -35,7 +37,7 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     const buffer = blocks.take();
     const view = blocks.view(buffer);
     view.set(rest.subarray(0, restLength));
-    const filled = fill(fd, view, restLength);
+    const filled = fill(fd, view, restLength, stop);
     total += filled - restLength;
     const fresh = view.subarray(restLength, filled);
     digest.update(fresh);
@@ -55,10 +57,10 @@ function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
   return Buffer.concat([before, bytes]).subarray(-TAIL_BYTES);
 }
 
-function fill(fd: number, view: Uint8Array, from: number): number {
+function fill(fd: number, view: Uint8Array, from: number, stop?: Int32Array): number {
   let filled = from;
   while (filled < view.length) {
-    const count = readRetrying(fd, view, filled);
+    const count = readRetrying(fd, view, filled, stop);
     if (count === 0) break;
     filled += count;
   }
@@ -68,8 +70,9 @@ function fill(fd: number, view: Uint8Array, from: number): number {
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
 /** A descriptor may have been made non-blocking by whoever passed it on: then an empty pipe answers EAGAIN. */
-function readRetrying(fd: number, view: Uint8Array, filled: number): number {
+function readRetrying(fd: number, view: Uint8Array, filled: number, stop?: Int32Array): number {
   for (;;) {
+    if (stop && Atomics.load(stop, 0) !== 0) throw new HoldfastError('interrupted', 'Reading the stream was stopped.');
     try {
       return readSync(fd, view, filled, view.length - filled, null);
     } catch (error) {

@@ -9,7 +9,7 @@ export type ToThread =
   | { readonly type: 'block'; readonly job: number; readonly buffer: number; readonly lengths: readonly number[] }
   | { readonly type: 'tables'; readonly tables: readonly SharedArrayBuffer[] }
   | { readonly type: 'flush'; readonly job: number }
-  | { readonly type: 'cut'; readonly job: number; readonly fd: number; readonly sizes: 'files' | 'streams' };
+  | { readonly type: 'cut'; readonly job: number; readonly fd: number; readonly sizes: 'files' | 'streams'; readonly stop: SharedArrayBuffer };
 
 export type FromThread =
   | { readonly type: 'pack'; readonly pack: CrunchedPack }

@@ -19,7 +19,7 @@ const readXattrs = settings.keepXattrs ? loadXattrReader() : undefined;
 function perform(message: Exclude<ToThread, { type: 'tables' }>): void {
   if (message.type === 'cut') {
     const chunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker[message.sizes]);
-    const end = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }));
+    const end = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }), new Int32Array(message.stop));
     return say({ type: 'done', job: message.job, result: end });
   }
   cruncher ??= new Cruncher(settings, (pack) => say({ type: 'pack', pack }));
