@@ -2,6 +2,7 @@ import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
 import type { WriterId } from '../../lib/model/ids.ts';
 import type { Repository } from '../../lib/repository/index.ts';
 import { listSnapshots, openRepository } from '../../lib/repository/index.ts';
+import { removeDeadIndexes } from '../../lib/retention/dead-indexes.ts';
 import { planPrune } from '../../lib/retention/prune-plan.ts';
 import type { PruneState } from '../../lib/retention/prune-state.ts';
 import { keyOf, readPruneState } from '../../lib/retention/prune-state.ts';
@@ -197,10 +198,12 @@ export class Story {
       if (hasKey || !this.#oracle.hadVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
       return false;
     }
-    const result = await executePrune(plan, store, { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs });
+    const budget = { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs };
+    const result = await executePrune(plan, store, budget);
     this.#counts.prunes++;
     this.#counts.deletedPacks += result.deletedPacks;
     this.#counts.spared += result.spared;
+    if (hasKey && result.deletedPacks > 0) await removeDeadIndexes({ ...BASE, store }, budget);
     return true;
   }
 
