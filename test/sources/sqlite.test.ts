@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,6 +119,16 @@ describe('an SQLite source (S5)', () => {
     expect(await failure(copied(path, { busyMilliseconds: 250 }))).toMatchObject({ code: 'busy', retryable: true, message: expect.stringContaining('locked exclusively') });
     setTimeout(() => other.close(), 200);
     expect(inspect(await copied(path, { busyMilliseconds: 5000 }), 'SELECT count(*) AS count FROM account')).toEqual({ count: 10 });
+  });
+
+  it('that a killed process left in the middle of a transaction is not mended here, and the error says who can', async () => {
+    const path = database('shop.db', 'delete', 20_000, 'x'.repeat(100));
+    const script = `const d = new (require('node:sqlite').DatabaseSync)(process.argv[1]); d.exec("PRAGMA cache_size=10; BEGIN; UPDATE account SET filling = 'y' || filling"); process.kill(process.pid, 'SIGKILL')`;
+    spawnSync(process.execPath, ['--no-warnings', '-e', script, path], { env: {} });
+    const before = readFileSync(path);
+    expect(await failure(copied(path))).toMatchObject({ code: 'source-failed', message: expect.stringContaining('in the middle of a transaction'), nextStep: expect.stringContaining('Open it once') });
+    expect(readFileSync(path)).toEqual(before);
+    expect(statSync(`${path}-journal`).size).toBeGreaterThan(0);
   });
 
   it('that does not fit into the scratch folder is refused before anything is copied, with the bytes that it needs', async () => {
