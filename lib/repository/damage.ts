@@ -1,11 +1,20 @@
 import type { Store } from '../stores/store.ts';
+import { damaged } from './format.ts';
 import { names, packIdOf } from './names.ts';
+import { parseJson } from './sealed-object.ts';
 
 /** Ids of packs that someone found damaged (format §9): writers treat them as absent. */
 export async function readDamagedPacks(store: Pick<Store, 'list'>): Promise<Set<string>> {
   const packs = new Set<string>();
   for await (const { name } of store.list('damaged/')) packs.add(packIdOf(name));
   return packs;
+}
+
+/** Name of the pack that a record is about. */
+export function decodeDamage(stored: Uint8Array, name: string): string {
+  const { pack } = (parseJson(stored, name) ?? {}) as { pack?: unknown };
+  if (typeof pack === 'string') return pack;
+  throw damaged(`${name} does not say which pack it is about`);
 }
 
 /** Records once that a pack is not what was written; the next backup stores its chunks anew. */

@@ -140,6 +140,13 @@ function decodeRuling(stored: Uint8Array, name: string): Ruling {
   throw damaged(`${name} holds the ruling ${JSON.stringify(ruling)}, wanted "doomed" or "spared"`);
 }
 
+/** Name of the pack that a mark is about. */
+export function decodeMark(stored: Uint8Array, name: string): string {
+  const { pack } = (parseJson(stored, name) ?? {}) as { pack?: unknown };
+  if (typeof pack === 'string') return pack;
+  throw damaged(`${name} does not say which pack it is about`);
+}
+
 export function encodeMark(packName: string): Buffer {
   return Buffer.from(JSON.stringify({ format: 1, pack: packName }) + '\n', 'utf8');
 }

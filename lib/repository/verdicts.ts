@@ -18,6 +18,8 @@ const verdictSchema = z.object({
   at: z.number(),
   /** Objects and what was seen in them. */
   damaged: z.array(z.object({ name: z.string(), problem: z.string() })),
+  /** Which part of the rotation a sample read: the next one takes the next part. */
+  sample: z.object({ part: z.number().int().nonnegative(), parts: z.number().int().positive() }).optional(),
 });
 
 /** What was found out about a backup, kept in the vault so that it outlives the catalog (format §9). */
@@ -44,7 +46,7 @@ export async function readVerdicts(repository: Repository, backup: string): Prom
   const unreadable: string[] = [];
   for await (const { name } of repository.store.list(`verdicts/${backup}/`)) {
     try {
-      verdicts.push(openVerdict(repository, name, backup, await repository.store.get(name)));
+      verdicts.push(openVerdict(repository, name, await repository.store.get(name)));
     } catch (error) {
       if (!isHoldfastError(error, 'damaged')) throw error;
       unreadable.push(name);
@@ -74,8 +76,10 @@ export function standingVerdict({ verdicts }: Verdicts): Verdict | undefined {
   return corrupted ?? verdicts.findLast((verdict) => verdict.level !== 'commit') ?? verdicts.at(-1);
 }
 
-function openVerdict(repository: Repository, name: string, backup: string, stored: Uint8Array): Verdict {
-  const parsed = verdictSchema.safeParse(openJson(repository.keys, 'verdict', name, stored));
+/** One stored verdict; `damaged` when it is not the one that its name says. */
+export function openVerdict({ keys }: Pick<Repository, 'keys'>, name: string, stored: Uint8Array): Verdict {
+  const backup = name.split('/')[1];
+  const parsed = verdictSchema.safeParse(openJson(keys, 'verdict', name, stored));
   if (!parsed.success) throw damaged(`${name} is not a verdict: ${parsed.error.issues[0]?.message ?? 'unreadable'}`);
   if (parsed.data.backup !== backup) throw damaged(`${name} holds the verdict of ${parsed.data.backup}`);
   return parsed.data;

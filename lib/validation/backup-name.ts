@@ -1,0 +1,4 @@
+/** `snapshots/<plan>/<backup id>` → backup id */
+export function backupOf(snapshot: string): string {
+  return snapshot.slice(snapshot.lastIndexOf('/') + 1);
+}

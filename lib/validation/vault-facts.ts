@@ -1,0 +1,162 @@
+import { decodeDamage, decodeMark, decodeRefs, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf } from '../repository/index.ts';
+import type { Context } from './context.ts';
+import { inParallel } from './in-parallel.ts';
+import type { OpenedBackup } from './open-backups.ts';
+import { byId } from './pack-survey.ts';
+import type { PackSurvey } from './pack-survey.ts';
+import { problemOf, throwIfInterrupted } from './problem.ts';
+import type { ObjectKind } from './verify-report.ts';
+import type { Folder } from './vault-listing.ts';
+
+interface Check {
+  readonly folder: Folder;
+  readonly kind: ObjectKind;
+  /** Answers with what is wrong; damage may be thrown as well. */
+  readonly look: (context: Context, name: string, stored: Uint8Array, survey: PackSurvey) => string | undefined;
+}
+
+/** Objects that no backup needs to be restored, each looked at by itself. */
+const CHECKS: readonly Check[] = [
+  { folder: 'index', kind: 'index', look: lookAtIndex },
+  { folder: 'partial', kind: 'partial', look: lookAtPartial },
+  { folder: 'verdicts', kind: 'verdict', look: lookAtVerdict },
+  { folder: 'removed', kind: 'removal', look: ({ repository }, name, stored) => headProblem(stored) ?? void openJson(repository.keys, 'verdict', name, stored) },
+  { folder: 'damaged', kind: 'damage-record', look: (_, name, stored) => wrongPack(packIdOf(name), decodeDamage(stored, name)) },
+  { folder: 'condemned', kind: 'mark', look: lookAtMark },
+];
+
+const AT_ONCE = 8;
+
+/** Looks at every index, partial, verdict, removal, damage record and mark of the vault. */
+export async function checkFacts(context: Context, survey: PackSurvey): Promise<void> {
+  const { repository, listing, findings } = context;
+  for (const { folder, kind, look } of CHECKS) {
+    await inParallel(listing.in(folder), AT_ONCE, async ({ name }) => {
+      throwIfInterrupted(context.signal);
+      try {
+        const problem = look(context, name, await repository.store.get(name), survey);
+        if (problem !== undefined) findings.damage(name, kind, problem);
+      } catch (error) {
+        // Prune and removals may tidy up meanwhile.
+        const problem = problemOf(error, context);
+        if (problem !== MISSING) findings.damage(name, kind, problem);
+      }
+      if (kind === 'verdict' && findings.isDamaged(name)) touchJudged(context, name);
+    });
+  }
+  noteStrays(context);
+}
+
+const MISSING = 'it is missing';
+
+/** An index that is not the one of its packs would send deduplication to chunks that are not there. */
+function lookAtIndex({ repository, listing }: Context, name: string, stored: Uint8Array, survey: PackSurvey): string | undefined {
+  const odd = headProblem(stored);
+  if (odd !== undefined) return odd;
+  const index = openIndex(repository.keys, name, stored);
+  const claims = new Uint32Array(index.packs.length);
+  for (const [position, ordinal] of index.ordinals.entries()) {
+    claims[ordinal]! += 1;
+    const pack = survey.packs.get(index.packs[ordinal]?.name ?? '');
+    if (pack && !pack.isLost && survey.chunks.find(pack.ordinal, index.ids.subarray(position * 32, position * 32 + 32)) < 0) return `it claims a chunk in ${pack.ref.name} that is not there`;
+  }
+  for (const [ordinal, pack] of index.packs.entries()) {
+    const surveyed = survey.packs.get(pack.name);
+    const listed = listing.objects.get(pack.name)?.size;
+    if (surveyed && (surveyed.ref.size !== pack.size || surveyed.ref.sha256 !== pack.sha256)) return `it names ${pack.name} with another size or digest than the backups that need it`;
+    if (!surveyed && listed !== undefined && listed !== pack.size) return `it names ${pack.name} with ${pack.size} bytes, the pack has ${listed}`;
+    if (surveyed && !surveyed.isLost && surveyed.chunks !== claims[ordinal]) return `it claims ${claims[ordinal]} chunks in ${pack.name}, which holds ${surveyed.chunks}`;
+  }
+  return undefined;
+}
+
+function lookAtPartial({ repository, listing }: Context, name: string, stored: Uint8Array): string | undefined {
+  const partial = decodeRefs(stored, name, repository.config.repository);
+  const isOwn = partial.kind === 'partial' && name.startsWith(`partial/${partial.plan}/${partial.run}-`);
+  if (!isOwn) return `it is the partial list of run ${partial.run} of plan ${partial.plan}`;
+  const gone = [...partial.packs.map((pack) => pack.name), ...(partial.index ?? [])].find((wanted) => !listing.has(wanted));
+  if (gone !== undefined) return `it names ${gone}, which is missing`;
+  const other = partial.packs.find((pack) => listing.objects.get(pack.name)?.size !== pack.size);
+  return other && `it names ${other.name} with ${other.size} bytes, the pack has ${listing.objects.get(other.name)?.size}`;
+}
+
+function lookAtVerdict({ repository }: Context, name: string, stored: Uint8Array): string | undefined {
+  openVerdict(repository, name, stored);
+  return headProblem(stored);
+}
+
+function touchJudged({ listing, findings }: Context, name: string): void {
+  const backup = name.split('/')[1];
+  for (const { name: snapshot } of listing.in('snapshots')) if (snapshot.endsWith(`/${backup}`)) findings.touch(name, snapshot);
+}
+
+function lookAtMark({ listing, findings }: Context, name: string, stored: Uint8Array): string | undefined {
+  if (!name.endsWith('.ruling')) return wrongPack(packIdOf(name).split('.')[0] as string, decodeMark(stored, name));
+  if (!listing.has(markNameOf(name))) findings.note('orphan-ruling', `${name} rules on a mark that is gone; the next prune clears it away.`);
+  const isRuling = (['doomed', 'spared'] as const).some((ruling) => encodeRuling(ruling).equals(stored));
+  return isRuling ? undefined : 'it is neither "doomed" nor "spared": nobody may act on it';
+}
+
+function wrongPack(id: string, named: string): string | undefined {
+  return packIdOf(named) === id ? undefined : `it is the note about ${named}`;
+}
+
+/**
+ * What should be there by the names of other things: a backup with a verdict has a snapshot, refs have a snapshot unless
+ * their run is unfinished, packs of a run have an index.
+ */
+export function checkCounterparts(context: Context, opened: readonly OpenedBackup[], survey: PackSurvey): void {
+  const { listing, findings } = context;
+  const known = new Set([...listing.in('snapshots'), ...listing.in('removed')].map(({ name }) => packIdOf(name)));
+  const judged = new Set(listing.in('verdicts').map(({ name }) => name.split('/')[1] as string));
+  const unfinished = new Map<string, string>();
+  for (const { name } of listing.in('refs')) {
+    const [, plan = '', file = ''] = name.split('/');
+    const backup = file.replace(/\.\d+$/, '');
+    if (!known.has(backup)) unfinished.set(backup, names.snapshot(plan, backup));
+  }
+  for (const [backup, snapshot] of unfinished) {
+    if (judged.has(backup)) lostSnapshot(context, snapshot);
+    else findings.note('unfinished-run', `refs of backup ${backup} stand without its snapshot: its run was killed before the end, or the snapshot was deleted. Prune clears them away after 7 days.`);
+  }
+  for (const backup of judged) if (!known.has(backup) && !unfinished.has(backup)) lostSnapshot(context, `snapshots/?/${backup}`);
+  noteNotIndexed(context, opened, survey);
+}
+
+function lostSnapshot({ findings }: Context, name: string): void {
+  findings.damage(name, 'snapshot', 'it is missing, a verdict says that it was there, and no record says that it was removed');
+  findings.touch(name, name);
+}
+
+/** An index that is gone is named by the run that must have written it. */
+function noteNotIndexed({ listing, findings }: Context, opened: readonly OpenedBackup[], survey: PackSurvey): void {
+  const own = new Set<string>();
+  for (const { manifest, refs } of opened) {
+    if (!manifest || !refs || listing.below('index', names.index(manifest.writer, manifest.run, 0).slice(0, -1)).length > 0) continue;
+    const packs = refs.packs.filter(({ name }) => name.includes(`/${manifest.writer}/`) && !own.has(name));
+    const hasStored = manifest.statistics.storedBytes > packs.length && packs.some(({ name }) => survey.packs.has(name));
+    if (hasStored && !isSharedFully(opened, manifest.backup, packs.map(({ name }) => name))) {
+      findings.note('not-indexed', `${names.index(manifest.writer, manifest.run, 0)} is missing, which names the packs that backup ${manifest.backup} added. Nothing is lost: the next backup reads what those packs hold from themselves.`);
+    }
+    for (const { name } of packs) own.add(name);
+  }
+}
+
+/** True when every one of those packs stands in an older backup's refs: this run stored none of them. */
+function isSharedFully(opened: readonly OpenedBackup[], backup: string, packs: readonly string[]): boolean {
+  const older = new Set(opened.filter(({ manifest }) => manifest && manifest.backup < backup).flatMap(({ refs }) => refs?.packs.map(({ name }) => name) ?? []));
+  return packs.every((name) => older.has(name));
+}
+
+/** Packs that nothing names; prune frees them. */
+export function noteOrphans({ listing, findings }: Context, survey: PackSurvey): void {
+  const ids = byId(survey);
+  const orphans = listing.in('packs').filter(({ name }) => !ids.has(packIdOf(name)));
+  if (orphans.length === 0) return;
+  const bytes = orphans.reduce((sum, { size }) => sum + size, 0);
+  findings.note('orphan-packs', `${orphans.length} packs of ${bytes} bytes in all are needed by no backup: an unfinished run's, or a removed backup's. \`holdfast prune\` frees them.`);
+}
+
+function noteStrays({ listing, findings }: Context): void {
+  for (const name of listing.strays.slice(0, 20)) findings.note('stray-object', `${name} is no object of this vault's format; nothing reads it.`);
+}

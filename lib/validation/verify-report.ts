@@ -1,0 +1,78 @@
+import type { ByteString } from '../model/byte-string.ts';
+import type { ErrorCode } from '../model/errors.ts';
+import type { VerdictLevel } from '../repository/index.ts';
+
+/** `structure`: everything but the contents of data packs; `sample`: and a rotating part of the packs; `full`: and all packs. */
+export type VerifyLevel = Exclude<VerdictLevel, 'commit'>;
+
+export type ObjectKind = 'config' | 'key-slot' | 'snapshot' | 'refs' | 'pack' | 'index' | 'partial' | 'verdict' | 'damage-record' | 'mark' | 'removal';
+
+/** What a damaged object takes from one backup. */
+export interface TouchedBackup {
+  /** Name of the snapshot. */
+  readonly snapshot: string;
+  /** Entries whose content is lost or unproven, in all; `examples` are the first of them. */
+  readonly entries: number;
+  readonly examples: readonly ByteString[];
+  /** Parts of the tree that cannot be read: what lies from `from` up to (not with) `to` is unknown. */
+  readonly ranges: readonly PathRange[];
+}
+
+export interface PathRange {
+  readonly from: ByteString;
+  readonly to: ByteString | undefined;
+}
+
+/** One object of the vault that is not what was written there. */
+export interface DamagedObject {
+  readonly name: string;
+  readonly kind: ObjectKind;
+  /** What was seen: the first few of `problemCount`. */
+  readonly problems: readonly string[];
+  readonly problemCount: number;
+  /** In words, for people. */
+  readonly lost: string;
+  readonly touched: readonly TouchedBackup[];
+}
+
+export interface VerifiedBackup {
+  /** Name of the snapshot. */
+  readonly snapshot: string;
+  readonly backup: string;
+  /** Undefined when the manifest does not open. */
+  readonly planName: string | undefined;
+  readonly sequence: number | undefined;
+  /** `void`: stored too late to be trusted (format §12); its packs may be gone, and that is no damage. */
+  readonly result: 'good' | 'corrupted' | 'void';
+  /** Names of the damaged objects that touch it. */
+  readonly damaged: readonly string[];
+}
+
+/** What people should know and what is no damage. */
+export interface VerifyNote {
+  readonly code: 'freshness-unproven' | 'rolled-back' | 'unfinished-run' | 'orphan-packs' | 'not-indexed' | 'unusual-config' | 'stray-object' | 'recovered-pack' | 'key-slot' | 'orphan-ruling';
+  readonly message: string;
+}
+
+export interface VerifyReport {
+  readonly level: VerifyLevel;
+  readonly backups: readonly VerifiedBackup[];
+  readonly damage: readonly DamagedObject[];
+  readonly notes: readonly VerifyNote[];
+  readonly packs: {
+    readonly listed: number;
+    /** Named by the backups that were verified. */
+    readonly needed: number;
+    /** Read in full. */
+    readonly read: number;
+    readonly readBytes: number;
+  };
+  /** Which part of the rotation was read; only with level `sample`. */
+  readonly sample: { readonly part: number; readonly parts: number } | undefined;
+  readonly durationMilliseconds: number;
+}
+
+/** `damaged` (exit code 12) when anything is not what was written; undefined when all is well. */
+export function outcomeOf(report: Pick<VerifyReport, 'damage'>): ErrorCode | undefined {
+  return report.damage.length > 0 ? 'damaged' : undefined;
+}
