@@ -122,7 +122,7 @@ describe('an SQLite source (S5)', () => {
   });
 
   it('that a killed process left in the middle of a transaction is not mended here, and the error says who can', async () => {
-    const path = database('shop.db', 'delete', 20_000, 'x'.repeat(100));
+    const path = database('shop.db', 'delete', 1000, 'x'.repeat(100));
     const script = `const d = new (require('node:sqlite').DatabaseSync)(process.argv[1]); d.exec("PRAGMA cache_size=10; BEGIN; UPDATE account SET filling = 'y' || filling"); process.kill(process.pid, 'SIGKILL')`;
     spawnSync(process.execPath, ['--no-warnings', '-e', script, path], { env: {} });
     const before = readFileSync(path);
