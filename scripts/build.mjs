@@ -11,6 +11,7 @@ const ENTRIES = {
   holdfast: 'bin/holdfast.ts',
   worker: 'lib/engine/worker.ts',
   'restore-worker': 'lib/recovery/worker.ts',
+  'verify-worker': 'lib/validation/worker.ts',
   demo: 'bin/demo.ts',
 };
 const SCHEMA_SOURCE = 'lib/config/json-schema.ts';

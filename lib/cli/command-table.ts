@@ -98,6 +98,12 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/cat.ts'),
     },
     {
+      name: 'verify', args: '[id]', summary: 'check one backup, or all of them',
+      options: [oneOf('--level <level>', 'structure (lists, trees), sample (some packs, others each time), full (every byte)', LEVELS).default('sample'), progress()],
+      examples: ['holdfast verify', 'holdfast verify latest --level full', 'holdfast verify --level structure --json'],
+      load: () => import('./commands/verify.ts'),
+    },
+    {
       name: 'stats', args: '', summary: 'show how much is protected and how much is stored', options: [],
       examples: ['holdfast stats', 'holdfast stats --json'],
       load: () => import('./commands/stats.ts'),

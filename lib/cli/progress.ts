@@ -4,7 +4,7 @@ import { bytesInWords, counted, durationInWords } from './words.ts';
 
 export interface ProgressState {
   readonly phase: string;
-  readonly files: number;
+  readonly files?: number | undefined;
   readonly bytes: number;
   readonly totalBytes?: number | undefined;
   /** Where the work itself knows better than the rate of the bytes. */
@@ -54,7 +54,7 @@ export class Progress {
 }
 
 export function progressLine({ phase, files, bytes, totalBytes, etaSeconds }: ProgressState, elapsedMilliseconds: number): string {
-  const parts = [phase, counted(files, 'file')];
+  const parts = [phase, ...(files === undefined ? [] : [counted(files, 'file')])];
   const isTotalKnown = totalBytes !== undefined && totalBytes > 0;
   parts.push(isTotalKnown ? `${bytesInWords(bytes)} of ${bytesInWords(Math.max(totalBytes, bytes))}` : bytesInWords(bytes));
   if (isTotalKnown) parts.push(`${Math.min(100, Math.floor((bytes / totalBytes) * 100))} %`);

@@ -2,6 +2,7 @@ import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
+import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
 
 /**
@@ -19,6 +20,17 @@ export interface Runtime {
   findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
   synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly unreadable: readonly string[] }>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
+  verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
+  /** What is damaged of that which a vault is opened with; for when opening fails. */
+  examineVault(options: VaultOptions): Promise<HeadReport>;
+}
+
+export interface VerifyRequest {
+  /** Names of snapshots; the whole vault when absent. */
+  readonly backups?: readonly string[] | undefined;
+  readonly level: VerifyLevel;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 
 export interface VaultOptions {

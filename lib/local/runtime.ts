@@ -6,9 +6,11 @@ import type { Synchronised } from './catalog-sync.ts';
 import { findConfig } from './configuration.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
+import type { HeadReport } from '../validation/verify.ts';
+import type { VerifyRequest, VerifyResult } from './verify.ts';
 import type { WorkerEntries } from './threads.ts';
 import type { LocalContext, LocalVault, MadeVault, StoreLimits } from './vault.ts';
-import { isVaultAt, makeVault, openVault } from './vault.ts';
+import { examineVault, isVaultAt, makeVault, openVault } from './vault.ts';
 import { chooseVault } from './vault-choice.ts';
 import type { VaultChoice, VaultOptions } from './vault-choice.ts';
 
@@ -70,5 +72,14 @@ export class LocalRuntime {
   async restore(vault: LocalVault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<RestoreResult> {
     const { performRestore } = await import('./restore.ts');
     return performRestore(vault, reader, plan, options, this.#context);
+  }
+
+  async verify(vault: LocalVault, request: VerifyRequest): Promise<VerifyResult> {
+    const { performVerify } = await import('./verify.ts');
+    return performVerify(vault, request, this.#context);
+  }
+
+  async examineVault(options: VaultOptions): Promise<HeadReport> {
+    return examineVault(await this.chooseVault(options), this.#context);
   }
 }

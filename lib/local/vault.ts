@@ -3,17 +3,18 @@ import { join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
-import type { KeyWrapper } from '../keyring/key-slot.ts';
+import type { KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
 import { openSlots } from '../keyring/open-slots.ts';
 import { createSlots, writeSlots } from '../keyring/slots.ts';
 import type { Clock } from '../model/clock.ts';
-import { HoldfastError } from '../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { CONFIG_NAME, newRepositoryConfig, openRepository, readConfig, writeConfig } from '../repository/index.ts';
 import type { Repository, RepositoryConfig } from '../repository/index.ts';
 import { openDirectoryStore } from '../stores/directory-store.ts';
 import { retrying } from '../stores/retrying.ts';
 import type { Store } from '../stores/store.ts';
 import { throttled } from '../stores/throttled.ts';
+import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf } from './key-choice.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
@@ -27,6 +28,8 @@ export interface LocalVault {
   readonly stateFolder: string;
   /** False when this key was left out of a rotation: it reads old backups and must not write. */
   readonly mayWrite: boolean;
+  /** For checks of the key slots. */
+  readonly unlocker: Unlocker;
   /** What is wrong with the vault and did not keep it from opening. */
   readonly warnings: readonly string[];
   catalog(): Promise<Catalog>;
@@ -51,12 +54,14 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
   const directoryStore = openDirectoryStore(choice.directory);
   const store = composeStore(directoryStore, context.clock, limits);
   const config = await readConfig(store);
-  const keys = await openSlots(store, config.repository, await unlockerOf(choice.key, context.environment));
+  const unlocker = await unlockerOf(choice.key, context.environment);
+  const keys = await openSlots(store, config.repository, unlocker);
   const stateFolder = join(placesOf(context.environment).stateFolder, 'repositories', config.repository);
   let catalog: Promise<Catalog> | undefined;
   return {
     directory: choice.directory,
     repository: openRepository(store, config, keys),
+    unlocker,
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),
@@ -73,6 +78,19 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
 
 function catalogFile(stateFolder: string): string {
   return join(stateFolder, 'catalog.sqlite');
+}
+
+/**
+ * Looks at what a vault is opened with, for `verify` when opening fails: it names the damaged object and not its
+ * consequence. Without a readable key the slots are parsed only.
+ */
+export async function examineVault(choice: VaultChoice, context: LocalContext): Promise<HeadReport> {
+  const { examineHead } = await import('../validation/verify.ts');
+  const unlocker = await unlockerOf(choice.key, context.environment).catch((error: unknown) => {
+    if (!isHoldfastError(error)) throw error;
+    return undefined;
+  });
+  return examineHead(composeStore(openDirectoryStore(choice.directory), context.clock, {}), unlocker);
 }
 
 /** The one visible place where a local store is put together. */

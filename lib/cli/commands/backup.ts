@@ -3,6 +3,7 @@ import { listOf } from '../command.ts';
 import { EXIT_CODE_OF, worstOf } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { names } from '../../repository/index.ts';
 import { Progress } from '../progress.ts';
 import type { BackupOrder, BackupRequest, BackupResult, Vault } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords, ratioInWords } from '../words.ts';
@@ -78,10 +79,13 @@ async function finish(context: CommandContext, { order, vault, result, progress 
   return manifest.warnings.length > 0 || result.notes.length > 0 ? 3 : 0;
 }
 
-async function verifyNew(_context: CommandContext, { order }: Finished): Promise<'none' | 'good' | 'corrupted'> {
+async function verifyNew(context: CommandContext, { order, vault, result, progress }: Finished): Promise<'none' | 'good' | 'corrupted'> {
   const level = order.policy.verification;
   if (level === 'none') return 'none';
-  throw new HoldfastError('unsupported', `Verification at level ${level} is not there yet.`);
+  const name = names.snapshot(result.manifest.plan, result.manifest.backup);
+  const { report } = await context.runtime.verify(vault, { backups: [name], level, signal: context.surroundings.signal, onProgress: (state) => progress.show({ ...state, phase: 'verifying' }) });
+  progress.clear();
+  return report.backups.every((backup) => backup.result === 'good') ? 'good' : 'corrupted';
 }
 
 function summary({ output }: CommandContext, { manifest, statistics, evidence }: BackupResult, verification: string): string[] {
