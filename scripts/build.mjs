@@ -7,23 +7,19 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const OUT = 'dist';
-const ENTRIES = {
-  holdfast: 'bin/holdfast.ts',
-  worker: 'lib/engine/worker.ts',
-  'restore-worker': 'lib/recovery/worker.ts',
-  'verify-worker': 'lib/validation/worker.ts',
-  demo: 'bin/demo.ts',
-};
+const PROGRAMS = { holdfast: 'bin/holdfast.ts', demo: 'bin/demo.ts' };
+// Apart from the programs: a chunk that both shared would carry the schemas into every thread that starts.
+const THREADS = { worker: 'lib/engine/worker.ts', 'restore-worker': 'lib/recovery/worker.ts', 'verify-worker': 'lib/validation/worker.ts' };
 const SCHEMA_SOURCE = 'lib/config/json-schema.ts';
 const SCHEMA = 'holdfast.schema.json';
 
 process.chdir(join(import.meta.dirname, '..'));
 await mkdir(OUT, { recursive: true });
-const written = [...(await bundle()), ...(await schema())];
+const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema())];
 await removeStale(new Set(written));
 
-async function bundle() {
-  const present = Object.entries(ENTRIES).filter(([name, source]) => existsSync(source) || console.log(`skipped ${OUT}/${name}.mjs: no ${source} yet`));
+async function bundle(entries) {
+  const present = Object.entries(entries).filter(([name, source]) => existsSync(source) || console.log(`skipped ${OUT}/${name}.mjs: no ${source} yet`));
   if (present.length === 0) return [];
   const { metafile } = await build({
     entryPoints: Object.fromEntries(present),
