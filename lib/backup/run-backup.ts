@@ -192,7 +192,7 @@ interface CommitParts {
 async function commit(parts: CommitParts): Promise<BackupOutcome> {
   const { request, session, run, predecessor, tree, startedAt, clock } = parts;
   const finishedAt = clock.now();
-  const statistics: BackupStatistics = { ...run.counters, storedBytes: session.storedBytes, durationMilliseconds: finishedAt - startedAt };
+  const statistics: BackupStatistics = { ...run.counters.figures(), storedBytes: session.storedBytes, durationMilliseconds: finishedAt - startedAt };
   const { manifest } = await session.commit(
     {
       backup: newUlid<BackupId>(finishedAt),

@@ -1,3 +1,5 @@
+import type { BackupStatistics } from '../repository/index.ts';
+
 /** What a running backup tells; all figures only ever grow. */
 export interface BackupProgress {
   readonly phase: 'scanning' | 'storing' | 'committing' | 'verifying';
@@ -22,4 +24,10 @@ export class RunCounters {
   removedEntries = 0;
   readBytes = 0;
   newBytes = 0;
+
+  /** As plain data, for the record. */
+  figures(): Omit<BackupStatistics, 'storedBytes' | 'durationMilliseconds'> {
+    const { entries, files, directories, bytes, newFiles, changedFiles, unchangedFiles, removedEntries, readBytes, newBytes } = this;
+    return { entries, files, directories, bytes, newFiles, changedFiles, unchangedFiles, removedEntries, readBytes, newBytes };
+  }
 }
