@@ -184,18 +184,31 @@ function decodeXattrs(flags: number, reader: ByteReader): { xattrs?: readonly Xa
 /** Refuses paths that could lead outside the target (format §7): hostile snapshots end here, before any file is touched. */
 export function checkPath(path: string): void {
   if (path === '') return;
-  for (const component of path.split('/')) {
-    if (component === '' || component === '.' || component === '..' || component.length > 255 || component.includes('\0')) {
-      throw damaged(`The entry path ${JSON.stringify(path)} is not a path inside a backup`);
-    }
+  let start = 0;
+  for (let index = 0; index <= path.length; index++) {
+    // The end of the path ends its last component.
+    const code = index < path.length ? path.charCodeAt(index) : SLASH;
+    if (code === 0) throw badPath(path);
+    if (code !== SLASH) continue;
+    const length = index - start;
+    const isDots = length <= 2 && path.charCodeAt(start) === DOT && path.charCodeAt(index - 1) === DOT;
+    if (length === 0 || length > 255 || isDots) throw badPath(path);
+    start = index + 1;
   }
 }
 
-/** Order of entries: component by component, bytes. */
-export function comparePaths(left: string, right: string): number {
+const SLASH = 47;
+const DOT = 46;
+
+function badPath(path: string): Error {
+  return damaged(`The entry path ${JSON.stringify(path)} is not a path inside a backup`);
+}
+
+/** Order of entries: component by component, bytes. The first `shared` bytes are known to be equal. */
+export function comparePaths(left: string, right: string, shared = 0): number {
   if (left === right) return 0;
   const end = Math.min(left.length, right.length);
-  let index = 0;
+  let index = shared;
   while (index < end && left.charCodeAt(index) === right.charCodeAt(index)) index++;
   // '/' ends a component, so it sorts before every other byte; the end of the path sorts before that.
   return rank(left, index) - rank(right, index);
