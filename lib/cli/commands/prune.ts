@@ -1,3 +1,4 @@
+import { removeDeadIndexes } from '../../retention/dead-indexes.ts';
 import { executePrune } from '../../retention/prune.ts';
 import { planPrune } from '../../retention/prune-plan.ts';
 import type { PrunePlan } from '../../retention/prune-plan.ts';
@@ -18,7 +19,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       output.result({ type: 'prune-plan', ...plan }, () => planLines(plan));
       return plan.blockers.length > 0 ? 3 : 0;
     }
-    const done = await executePrune(plan, store, { clock: surroundings.clock, signal: surroundings.signal });
+    const budget = { clock: surroundings.clock, signal: surroundings.signal };
+    const done = await executePrune(plan, store, budget);
+    if (done.deletedPacks > 0) await removeDeadIndexes(vault.repository, budget);
     output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting }, () => [
       `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
       ...(plan.bytesWaiting > 0 ? [`${bytesInWords(plan.bytesWaiting)} wait for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
