@@ -18,7 +18,7 @@ export interface Runtime {
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
   backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
   findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
-  synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly unreadable: readonly string[] }>;
+  synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly vanished: readonly string[]; readonly unreadable: readonly string[] }>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
   /** What is damaged of that which a vault is opened with; for when opening fails. */

@@ -11,6 +11,8 @@ const READERS = 16;
 export interface Synchronised {
   readonly added: number;
   readonly expired: number;
+  /** Backups that the catalog saw in the vault, and that are gone without a record of their removal: an old state of the vault is served, or somebody deleted them. */
+  readonly vanished: readonly string[];
   /** Manifests that do not open; they are no backups until they do. */
   readonly unreadable: readonly string[];
 }
@@ -28,7 +30,12 @@ export async function synchroniseCatalog(repository: Repository, catalog: Catalo
     cursor = page.next;
   }
   const gone = [...known.keys()].filter((id) => !snapshots.has(id));
-  for (const id of gone) await catalog.setBackupState(id as BackupId, 'expired');
+  const removed = gone.length === 0 ? new Set<string>() : await removedBackups(repository);
+  const expired = gone.filter((id) => removed.has(id));
+  for (const id of expired) await catalog.setBackupState(id as BackupId, 'expired');
+  // It stays in the list, as what cannot be restored: silence would hide it.
+  const vanished = gone.filter((id) => !removed.has(id));
+  for (const id of vanished) await catalog.setBackupState(id as BackupId, 'corrupted');
   const missing = [...snapshots].filter(([id]) => !known.has(id)).map(([, name]) => name);
   const unreadable: string[] = [];
   let next = 0;
@@ -41,7 +48,13 @@ export async function synchroniseCatalog(repository: Repository, catalog: Catalo
     else await catalog.recordBackup(record);
   };
   await Promise.all(Array.from({ length: Math.min(READERS, missing.length) }, reader));
-  return { added: missing.length - unreadable.length, expired: gone.length, unreadable };
+  return { added: missing.length - unreadable.length, expired: expired.length, vanished, unreadable };
+}
+
+async function removedBackups(repository: Repository): Promise<Set<string>> {
+  const removed = new Set<string>();
+  for await (const { name } of repository.store.list('removed/')) removed.add(name.slice(name.lastIndexOf('/') + 1));
+  return removed;
 }
 
 async function readRecord(repository: Repository, name: string): Promise<BackupRecord | undefined> {

@@ -38,14 +38,16 @@ async function findByPrefix(repository: Repository, wanted: string): Promise<str
 async function findLatest(repository: Repository, planName: string, workingFolder: string): Promise<string> {
   const ofPlan = planName === '' ? await listSnapshots(repository.store) : await snapshotsOfPlan(repository, planName, workingFolder);
   const newestFirst = ofPlan.sort((left, right) => (idOf(left) < idOf(right) ? 1 : -1));
-  const unfit: string[] = [];
+  const unfit: { readonly id: string; readonly reason: string }[] = [];
   for (const snapshot of newestFirst) {
-    if (await isFit(repository, snapshot)) return snapshot.name;
-    unfit.push(idOf(snapshot));
+    const reason = await complaintAbout(repository, snapshot);
+    if (reason === undefined) return snapshot.name;
+    unfit.push({ id: idOf(snapshot), reason });
   }
   const where = planName === '' ? 'this vault' : `the plan ${planName}`;
-  if (unfit.length === 0) throw new HoldfastError('not-found', `There is no backup in ${where}.`, { nextStep: NEXT_STEP });
-  throw new HoldfastError('damaged', `None of the ${unfit.length} backups in ${where} is good.`, { nextStep: `What is whole in the newest can be had by its id: holdfast restore ${unfit[0]} --to DIR.` });
+  const [newest] = unfit;
+  if (newest === undefined) throw new HoldfastError('not-found', `There is no backup in ${where}.`, { nextStep: NEXT_STEP });
+  throw new HoldfastError('damaged', `No backup in ${where} is good; the newest of ${unfit.length}, ${newest.id}: ${newest.reason}`, { nextStep: `What is whole in it can be had by its id: holdfast restore ${newest.id} --to DIR.` });
 }
 
 /** A name may be that of a plan, of a stream, or a path: ids are made of names, so each is tried. */
@@ -58,14 +60,16 @@ async function snapshotsOfPlan(repository: Repository, planName: string, working
   return [...found.values()];
 }
 
-/** Good as far as the newest word about it goes; packs are not looked at. */
-async function isFit(repository: Repository, snapshot: ObjectInfo): Promise<boolean> {
+/** Why a backup is not good, as far as the newest word about it goes; packs are not looked at. */
+async function complaintAbout(repository: Repository, snapshot: ObjectInfo): Promise<string | undefined> {
   try {
     const { manifest } = await readManifest(repository, snapshot.name);
     const verdict = standingVerdict(await readVerdicts(repository, manifest.backup));
-    return verdict === undefined ? !isVoid(manifest.checkedAt, snapshot.storedAt) : verdict.result === 'good';
+    if (verdict?.result === 'corrupted') return `verification at level ${verdict.level} found ${verdict.damaged.length} damaged objects.`;
+    const isTooLate = verdict ? verdict.result === 'void' : isVoid(manifest.checkedAt, snapshot.storedAt);
+    return isTooLate ? 'it was stored too late to be trusted.' : undefined;
   } catch (error) {
-    if (isHoldfastError(error, 'damaged')) return false;
+    if (isHoldfastError(error, 'damaged')) return error.message;
     throw error;
   }
 }
