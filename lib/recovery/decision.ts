@@ -48,13 +48,19 @@ const RULES: Readonly<Record<OverwritePolicy, (entry: Entry, existing: Existing)
 
 /** The one place that decides; called by the plan and by the dry run. */
 export function decide(entry: Entry, existing: Existing | undefined, policy: OverwritePolicy): Decision {
-  if (entry.flags & FLAG.unreadable && isFile(entry)) return skip('its content could not be read when the backup was made');
-  if (entry.type === ENTRY.socket) return skip('sockets are made by the program that listens on them');
+  const never = neverRestored(entry);
+  if (never) return never;
   if (!existing) return CREATE;
   const isFolder = existing.stat.isDirectory();
   if (entry.type === ENTRY.directory) return isFolder ? decideFolder(entry, existing, policy) : conflict(`${kindOf(existing.stat)} stands where a directory is wanted`);
   if (isFolder) return conflict('a directory stands there and is not replaced by something else');
   return RULES[policy](entry, existing);
+}
+
+/** Why an entry is passed over whatever is there. */
+export function neverRestored(entry: Entry): Decision | undefined {
+  if (entry.flags & FLAG.unreadable && isFile(entry)) return skip('its content could not be read when the backup was made');
+  return entry.type === ENTRY.socket ? skip('sockets are made by the program that listens on them') : undefined;
 }
 
 /** A directory that is there is entered, whatever the policy; the policy says whether its mode and times are set. */

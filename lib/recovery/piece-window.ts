@@ -15,8 +15,8 @@ export interface WindowLimits {
   readonly heldFiles: number;
 }
 
-/** Memory for 32,768 files is about 20 MiB; two windows are alive at once, one filling and one being written. */
-export const WINDOW_LIMITS: WindowLimits = { files: 32_768, bytes: 512 << 20, heldFiles: 256 };
+/** Two windows are alive at once, one filling and one being written. */
+export const WINDOW_LIMITS: WindowLimits = { files: 8192, bytes: 128 << 20, heldFiles: 256 };
 
 /** Wanted chunks of some thousand files, gathered by pack so that each needed range is read once per window. */
 export class PieceWindow {

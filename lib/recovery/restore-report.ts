@@ -15,7 +15,7 @@ export interface RestoreReport {
   readonly target: string;
   /** Entries that now stand in the target as in the backup. */
   readonly restored: { entries: number; files: number; bytes: number };
-  /** By the plan: what was there stays. */
+  /** By the plan: what was there stays. Directories are not listed: they are entered. */
   readonly skipped: readonly PlannedEntry[];
   /** Could not be restored: content lost, something in the way, or the system refused. Nothing stands under these names but what was there before. */
   readonly refused: readonly RefusedEntry[];

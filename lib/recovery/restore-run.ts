@@ -5,7 +5,7 @@ import { ENTRY, FLAG, isSnapshotFile } from '../repository/index.ts';
 import type { ChunkRef, DirectoryBody, EntryBody, SnapshotEntry, SnapshotFile, SnapshotReader, Xattr } from '../repository/index.ts';
 import type { Clock } from '../model/clock.ts';
 import { ContentWriter, refusalOf } from './content-writer.ts';
-import { CREATE } from './decision.ts';
+import { CREATE, neverRestored } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { walkEntries } from './entry-walk.ts';
 import { errnoOf, isFatal } from './errno.ts';
@@ -101,14 +101,13 @@ export class RestoreRun {
   #restore(entry: SnapshotEntry): Promise<void> | undefined {
     this.#leaveUntil(entry.path);
     const planned = this.#options.plan.exceptions.get(entry.path);
-    const decision: Decision = planned ?? CREATE;
+    const decision: Decision = planned ?? neverRestored(entry) ?? CREATE;
     if (entry.path === '') return void this.#enterRoot(entry, decision);
     const level = this.#levelAbove(entry.path);
     if (level.refusal) return void this.#refuse(entry, level.refusal, level.path);
     if (decision.action === 'conflict') return void this.#refuse(entry, { kind: 'conflict', reason: decision.reason }, undefined);
-    if (decision.action === 'skip') this.#options.report.skipped.push({ ...decision, path: entry.path, bytes: 'size' in entry ? entry.size : 0 });
     if (entry.type === ENTRY.directory) return void this.#enter(entry, level.folder as Folder, decision);
-    if (decision.action === 'skip') return undefined;
+    if (decision.action === 'skip') return void this.#options.report.skipped.push({ ...decision, path: entry.path, bytes: 'size' in entry ? entry.size : 0 });
     return this.#place(entry, level.folder as Folder, decision.action === 'overwrite');
   }
 

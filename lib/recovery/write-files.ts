@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fchownSync, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { isHoldfastError } from '../model/errors.ts';
-import { openFrame } from '../repository/index.ts';
+import { openFrame, releaseBytes } from '../repository/index.ts';
 import type { FrameOpener } from '../repository/index.ts';
 import { errnoOf, errnoWords } from './errno.ts';
 import { entryPath } from './target-folders.ts';
@@ -27,7 +27,9 @@ export function runWriteJob(job: WriteJob, opener: FrameOpener): WriteResult {
       else failures.push({ write: number, ...raw });
       number++;
     }
+    if (raw instanceof Uint8Array) releaseBytes(raw);
   }
+  releaseBytes(job.bytes);
   return { failures, ownerDenied: outcome.ownerDenied };
 }
 

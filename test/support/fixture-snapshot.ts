@@ -221,7 +221,7 @@ class PackLine {
   }
 
   #open(): void {
-    this.#builder = new PackBuilder(this.#repository.keys, this.#repository.cipher, new Uint8Array(48 << 20));
+    this.#builder = new PackBuilder(this.#repository.keys, this.#repository.cipher, new Uint8Array(this.#sizes.packBytes + (6 << 20)));
     this.#names.push(names.pack(this.#packClass, this.writer, newHexId<PackId>()));
   }
 
