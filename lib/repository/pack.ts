@@ -136,26 +136,37 @@ export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameI
 }
 
 function decompress(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array {
-  const raw = decode(frame, body, what);
-  if (!raw) throw damaged(`The ${what} is packed by codec ${frame.codec}, which is unknown`);
+  if (frame.codec === CODECS.raw) return sized(frame, body, what);
+  // One output buffer: by default zlib joins pieces of 16 KiB. One byte more than needed shows the end without another.
+  const limit = { maxOutputLength: frame.rawLength + 1, chunkSize: Math.max(64, frame.rawLength + 1) };
+  if (frame.rawLength > MAX_RAW_FRAME_BYTES) throw damaged(`The ${what} announces ${frame.rawLength} bytes, at most ${MAX_RAW_FRAME_BYTES} are allowed`);
+  const inflate = frame.codec === CODECS.zstd ? zstdDecompressSync : frame.codec === CODECS.gzip ? gunzipSync : undefined;
+  if (!inflate) throw damaged(`The ${what} is packed by codec ${frame.codec}, which is unknown`);
+  let raw: Uint8Array;
+  try {
+    raw = inflate(body, limit);
+  } catch (cause) {
+    throw damaged(`The ${what} does not decompress: ${(cause as Error).message}`);
+  }
+  releaseBytes(body);
+  return sized(frame, raw, what);
+}
+
+/** More than any frame holds: what a directory announces must not choose how much memory is taken. */
+const MAX_RAW_FRAME_BYTES = 64 << 20;
+
+function sized(frame: FrameInfo, raw: Uint8Array, what: string): Uint8Array {
   if (raw.length !== frame.rawLength) throw damaged(`The ${what} decodes to ${raw.length} bytes, wanted ${frame.rawLength}`);
   return raw;
 }
 
-/** More than any honest frame holds: what a directory announces must not choose how much memory is taken. */
-const MAX_RAW_FRAME_BYTES = 64 << 20;
-
-function decode(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array | undefined {
-  if (frame.rawLength > MAX_RAW_FRAME_BYTES) throw damaged(`The ${what} announces ${frame.rawLength} bytes, at most ${MAX_RAW_FRAME_BYTES} are allowed`);
-  // One output buffer with room for one byte too many: Node's usual pieces of 16 KiB cost a quarter more time.
-  const limit = { maxOutputLength: frame.rawLength + 1, chunkSize: Math.max(64, frame.rawLength + 1) };
-  try {
-    if (frame.codec === CODECS.zstd) return zstdDecompressSync(body, limit);
-    if (frame.codec === CODECS.gzip) return gunzipSync(body, limit);
-  } catch (cause) {
-    throw damaged(`The ${what} does not decompress: ${(cause as Error).message}`);
-  }
-  return frame.codec === CODECS.raw ? body : undefined;
+/**
+ * Gives the memory of bytes back at once instead of at the next garbage collection: threads that open frame after
+ * frame would hold tens of MiB in vain. Only for bytes that nobody else sees; views of larger buffers are left alone.
+ */
+export function releaseBytes(bytes: Uint8Array): void {
+  const { buffer, byteLength } = bytes;
+  if (buffer instanceof ArrayBuffer && byteLength > 4096 && buffer.byteLength - byteLength <= 1) buffer.transfer(0);
 }
 
 function checkChunks(frame: FrameInfo, raw: Uint8Array, what: string): void {

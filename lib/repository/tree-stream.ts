@@ -64,7 +64,7 @@ export function* readTreeChunk(bytes: Uint8Array, what: string): Generator<TreeR
     const rest = reader.latin1(reader.varint());
     const path = shared === 0 ? rest : previous.slice(0, shared) + rest;
     checkPath(path);
-    if (!isFirst && comparePaths(previous, path) >= 0) throw damaged(`${what}: its paths do not ascend`);
+    if (!isFirst && comparePaths(previous, path, shared) >= 0) throw damaged(`${what}: its paths do not ascend`);
     yield { path: path as ByteString, body: reader.sized() };
     previous = path;
     isFirst = false;
