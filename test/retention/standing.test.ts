@@ -71,9 +71,10 @@ describe('the standing of a backup', () => {
   });
 
   it('is corrupted when a pack is gone, or a verdict says so; unreadable when the manifest does not open', async () => {
-    const { repository, store, backup } = await vaultWith({ sleepMs: 0 });
+    const { repository, store, clock, backup } = await vaultWith({ sleepMs: 0 });
     await writeVerdict(repository, { backup, level: 'full', result: 'corrupted', damaged: [{ name: 'packs/x', problem: 'flipped' }] });
     expect(await standing(repository, backup)).toMatchObject({ standing: 'corrupted', reason: expect.stringContaining('--level full') });
+    clock.advance(1000);
     await writeVerdict(repository, { backup, level: 'full', result: 'good', damaged: [] });
     const [pack] = await Array.fromAsync(store.list('packs/'));
     await store.remove(pack?.name ?? '');
