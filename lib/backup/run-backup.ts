@@ -48,6 +48,8 @@ export interface BackupRequest {
   readonly compression: Compression;
   readonly threads: number;
   readonly policy?: Manifest['policy'];
+  /** A smaller backup fails and is not committed: a floor against an empty mount or dump. */
+  readonly minimumBytes?: number;
   readonly packSizes?: PackSizes;
 }
 
@@ -88,6 +90,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts): Promis
   try {
     const evidence = await performPass(run, request);
     ports.signal.throwIfAborted();
+    refuseTooSmall(run.counters.bytes, request);
     run.report('committing');
     await engine.pool.flush();
     const tree = await run.builder.finish();
@@ -99,6 +102,11 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts): Promis
   } finally {
     await engine.pool.close();
   }
+}
+
+function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupRequest): void {
+  if (bytes >= minimumBytes) return;
+  throw new HoldfastError('source-failed', `The source (${source.description}) held ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Check that what should be there is there and mounted, or lower the minimum size.' });
 }
 
 async function performPass(run: BackupRun, request: BackupRequest): Promise<string[]> {

@@ -60,6 +60,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
         packClass: policy.class,
         compression: policy.compression,
         threads: options.threads ?? Math.min(availableParallelism(), DEFAULT_THREADS),
+        minimumBytes: policy.minimumSizeBytes,
         policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
       },
       { clock, signal: options.signal, startThread: (settings) => startWorker(context.workers.crunch, settings), ...(options.onProgress && { onProgress: options.onProgress }) },
