@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** One phrase for reports. */
 export function errnoWords(errno: string | undefined, error?: unknown): string {
-  return WORDS[errno ?? ''] ?? (error instanceof Error ? error.message : String(error ?? errno));
+  return WORDS[errno ?? ''] ?? (error instanceof Error ? error.message : (errno ?? 'an unknown error'));
 }
 
 /** Going on would fail the same way for every entry. */

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { byteString } from '../../lib/model/byte-string.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { FLAG, SnapshotReader, openRepository } from '../../lib/repository/index.ts';
-import { catEntry } from '../../lib/recovery/cat.ts';
 import { executeRestore, outcomeOf, planRestore } from '../../lib/recovery/restore.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import { FixtureSnapshot } from '../support/fixture-snapshot.ts';
@@ -145,40 +143,5 @@ describe('damage in the tree', () => {
       return get(name, range);
     };
     await expect(executeRestore(reader, await planRestore(reader, { target: temporaryFolder() }), { clock: systemClock, fsync: 'none' })).rejects.toMatchObject({ code: 'unavailable' });
-  });
-});
-
-describe('cat', () => {
-  const path = (text: string) => byteString(Buffer.from(text));
-
-  it('streams a file of several chunks', async () => {
-    const { reader, contents } = await vault();
-    const chunks = await Array.fromAsync(catEntry(reader, path('d/f03')));
-    expect(chunks.length).toBe(3);
-    expect(Buffer.concat(chunks).equals(contents.get('d/f03') as Buffer)).toBe(true);
-  });
-
-  it('reads no chunk before it is wanted', async () => {
-    const { reader, store } = await vault();
-    let reads = 0;
-    const get = store.get.bind(store);
-    store.get = async (name, range) => {
-      if (name.includes('/hot/')) reads++;
-      return get(name, range);
-    };
-    const stream = catEntry(reader, path('d/f00'));
-    await stream.next();
-    const after = reads;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(reads).toBe(after);
-    await stream.return(undefined);
-  });
-
-  it('stops at a damaged chunk, and says what is not there', async () => {
-    const { reader, store, snapshot } = await vault();
-    await expect(Array.fromAsync(catEntry(reader, path('d/none')))).rejects.toMatchObject({ code: 'not-found' });
-    await expect(Array.fromAsync(catEntry(reader, path('d')))).rejects.toMatchObject({ code: 'usage' });
-    await replace(store, snapshot.packs[0]?.name as string, (bytes) => flip(bytes, 16 + 2000));
-    await expect(Array.fromAsync(catEntry(reader, path('d/f00')))).rejects.toMatchObject({ code: 'damaged' });
   });
 });
