@@ -7,8 +7,15 @@ import { counted } from './words.ts';
 /** Few enough that nobody waits for it. */
 const SILENT = 20;
 
-/** The catalog is a cache: before it is shown it is made to name what the vault names. 3 when something does not open. */
-export async function bringUpToDate({ runtime, output }: CommandContext, vault: Vault): Promise<ExitCode> {
+export interface UpToDate {
+  /** 3 when something does not open or is gone. */
+  readonly exitCode: ExitCode;
+  /** Ids that the catalog knows and the vault does not show. */
+  readonly vanished: ReadonlySet<string>;
+}
+
+/** The catalog is a cache: before it is shown it is made to name what the vault names. */
+export async function bringUpToDate({ runtime, output }: CommandContext, vault: Vault): Promise<UpToDate> {
   const { added, vanished, unreadable } = await runtime.synchroniseCatalog(vault).catch(async (error: unknown) => {
     if (!isHoldfastError(error, 'damaged')) throw error;
     throw Object.assign(error, { nextStep: 'Run `holdfast catalog rebuild`: the vault is not touched by this.' });
@@ -16,5 +23,5 @@ export async function bringUpToDate({ runtime, output }: CommandContext, vault: 
   if (added > SILENT) output.note(`The catalog lacked ${counted(added, 'backup')} of this vault and has them now.`);
   for (const name of unreadable) output.warn(`${name} does not open and is not listed: run \`holdfast verify\`.`);
   if (vanished.length > 0) output.warn(`${counted(vanished.length, 'backup')} that this machine has seen (${vanished[0]}${vanished.length > 1 ? ', ...' : ''}) ${vanished.length === 1 ? 'is' : 'are'} not in the vault, and no removal is recorded: this is an old state of the vault, or somebody deleted there. \`holdfast catalog rebuild\` forgets them.`);
-  return unreadable.length > 0 || vanished.length > 0 ? 3 : 0;
+  return { exitCode: unreadable.length > 0 || vanished.length > 0 ? 3 : 0, vanished: new Set(vanished) };
 }

@@ -4,6 +4,8 @@ import { isHoldfastError } from '../model/errors.ts';
 import type { BackupId } from '../model/ids.ts';
 import { listSnapshots, readManifest, readVerdicts, standingVerdict } from '../repository/index.ts';
 import type { Repository } from '../repository/index.ts';
+import { commitStanding } from '../retention/void.ts';
+import type { ObjectInfo } from '../stores/store.ts';
 import { backupRecordOf, stateOf } from './catalog-records.ts';
 
 const READERS = 16;
@@ -22,7 +24,7 @@ export interface Synchronised {
  * the catalog may be new. Costs one listing of names, and reads only the manifests that the catalog lacks.
  */
 export async function synchroniseCatalog(repository: Repository, catalog: Catalog): Promise<Synchronised> {
-  const snapshots = new Map((await listSnapshots(repository.store)).map(({ name }) => [name.slice(name.lastIndexOf('/') + 1), name]));
+  const snapshots = new Map((await listSnapshots(repository.store)).map((snapshot) => [snapshot.name.slice(snapshot.name.lastIndexOf('/') + 1), snapshot]));
   const known = new Map<string, BackupRecord>();
   for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
     const page = await catalog.listBackups({ limit: 10_000, ...(cursor === undefined ? {} : { cursor }) });
@@ -33,18 +35,17 @@ export async function synchroniseCatalog(repository: Repository, catalog: Catalo
   const removed = gone.length === 0 ? new Set<string>() : await removedBackups(repository);
   const expired = gone.filter((id) => removed.has(id));
   for (const id of expired) await catalog.setBackupState(id as BackupId, 'expired');
-  // It stays in the list, as what cannot be restored: silence would hide it.
+  // Not written down: the vault may be an old copy, and the newest one may come back.
   const vanished = gone.filter((id) => !removed.has(id));
-  for (const id of vanished) await catalog.setBackupState(id as BackupId, 'corrupted');
-  const missing = [...snapshots].filter(([id]) => !known.has(id)).map(([, name]) => name);
+  const missing = [...snapshots].filter(([id]) => !known.has(id)).map(([, snapshot]) => snapshot);
   const unreadable: string[] = [];
   let next = 0;
   const reader = async () => {
-    while (next < missing.length) await take(missing[next++] as string);
+    while (next < missing.length) await take(missing[next++] as ObjectInfo);
   };
-  const take = async (name: string) => {
-    const record = await readRecord(repository, name);
-    if (record === undefined) unreadable.push(name);
+  const take = async (snapshot: ObjectInfo) => {
+    const record = await readRecord(repository, snapshot);
+    if (record === undefined) unreadable.push(snapshot.name);
     else await catalog.recordBackup(record);
   };
   await Promise.all(Array.from({ length: Math.min(READERS, missing.length) }, reader));
@@ -57,10 +58,12 @@ async function removedBackups(repository: Repository): Promise<Set<string>> {
   return removed;
 }
 
-async function readRecord(repository: Repository, name: string): Promise<BackupRecord | undefined> {
+async function readRecord(repository: Repository, snapshot: ObjectInfo): Promise<BackupRecord | undefined> {
   try {
-    const { manifest } = await readManifest(repository, name);
-    return backupRecordOf(manifest, stateOf(standingVerdict(await readVerdicts(repository, manifest.backup))));
+    const { manifest } = await readManifest(repository, snapshot.name);
+    const verdicts = await readVerdicts(repository, manifest.backup);
+    const isVoid = commitStanding(snapshot, manifest, verdicts) === 'void';
+    return backupRecordOf(manifest, isVoid ? 'corrupted' : stateOf(standingVerdict(verdicts)));
   } catch (error) {
     if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found')) return undefined;
     throw error;

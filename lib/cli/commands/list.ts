@@ -9,11 +9,15 @@ import { bringUpToDate } from '../up-to-date.ts';
 
 const PAGE = 1000;
 
+/** `missing`: this machine has seen it in the vault, which does not show it any more. */
+type ListedBackup = Omit<BackupRecord, 'state'> & { readonly state: BackupRecord['state'] | 'missing' };
+
 export async function run(context: CommandContext): Promise<ExitCode> {
   return withVault(context, async (vault) => {
     const { output, options } = context;
-    const exitCode = await bringUpToDate(context, vault);
-    const backups = await listAll(await vault.catalog(), options['plan'] as string | undefined, (options['limit'] as number | undefined) ?? Infinity);
+    const { exitCode, vanished } = await bringUpToDate(context, vault);
+    const known = await listAll(await vault.catalog(), options['plan'] as string | undefined, (options['limit'] as number | undefined) ?? Infinity);
+    const backups = known.map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
     if (output.isJson) for (const backup of backups) output.result({ type: 'backup', ...jsonOf(backup) }, () => []);
     else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
     return exitCode;
@@ -30,7 +34,7 @@ async function listAll(catalog: Catalog, plan: string | undefined, limit: number
   return backups;
 }
 
-function rowOf(backup: BackupRecord): string[] {
+function rowOf(backup: ListedBackup): string[] {
   const state = backup.warnings > 0 ? `${backup.state}, ${backup.warnings} warning${backup.warnings === 1 ? '' : 's'}` : backup.state;
   return [backup.backupId, timeInWords(backup.finishedAt), shortened(backup.planName), state, numberInWords(backup.files), bytesInWords(backup.bytes), bytesInWords(backup.addedBytes)];
 }
@@ -40,6 +44,6 @@ function shortened(name: string): string {
   return name.length <= 48 ? name : `${name.slice(0, 47)}…`;
 }
 
-function jsonOf({ backupId, startedAt, finishedAt, ...rest }: BackupRecord): object {
+function jsonOf({ backupId, startedAt, finishedAt, ...rest }: ListedBackup): object {
   return { backup: backupId, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
 }

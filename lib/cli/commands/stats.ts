@@ -10,7 +10,7 @@ import { bytesInWords, counted, numberInWords, ratioInWords, timeInWords } from 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return withVault(context, async (vault) => {
     const { output } = context;
-    const exitCode = await bringUpToDate(context, vault);
+    const { exitCode } = await bringUpToDate(context, vault);
     const stats = await (await vault.catalog()).stats();
     const stored = await measure(vault.repository.store);
     const json = { type: 'stats', vault: vault.directory, repository: vault.repository.config.repository, ...stats, storedBytes: stored.bytes, storedObjects: stored.objects, packs: stored.packs, packBytes: stored.packBytes };
