@@ -14,8 +14,9 @@ import type { CrunchSettings, CrunchedPack } from '../engine/crunch-settings.ts'
 import { PackIds } from '../engine/pack-ids.ts';
 import { SharedBuffers } from '../engine/shared-buffers.ts';
 import { loadXattrReader } from '../engine/xattrs.ts';
-import { BackupSession, PACK_SIZES, PacksWithdrawn, sha256 } from '../repository/index.ts';
+import { BackupSession, PACK_SIZES, PacksWithdrawn, names, sha256 } from '../repository/index.ts';
 import type { BackupStatistics, Compression, DataClass, Manifest, PackSizes, Repository, Writer } from '../repository/index.ts';
+import { judgeCommit } from '../retention/void.ts';
 import type { Source } from '../sources/source.ts';
 import { BackupRun } from './backup-run.ts';
 import { exclusionOf } from './exclusion.ts';
@@ -219,7 +220,17 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
     },
     usedPacks(tree, session),
   );
+  await refuseIfVoid(request.repository, manifest);
   return { manifest, statistics: manifest.statistics, evidence: parts.evidence };
+}
+
+/** Judged at once, where it was first written: a run that slept before its last step has not made a backup (format §12). */
+async function refuseIfVoid(repository: Repository, manifest: Manifest): Promise<void> {
+  const snapshot = await repository.store.stat(names.snapshot(manifest.plan, manifest.backup));
+  if ((await judgeCommit(repository, snapshot, manifest)) === 'in-time') return;
+  throw new HoldfastError('stale', `The backup ${manifest.backup} was stored more than an hour after its run had looked at what prune condemned: it is void.`, {
+    nextStep: `Run the backup again: what was stored is reused. \`holdfast remove ${manifest.backup}\` clears the void one away.`,
+  });
 }
 
 /** A root may list packs that only replaced entries needed: those that are gone are not needed by what is kept. */

@@ -11,12 +11,20 @@ export type CommitStanding = 'in-time' | 'void';
  * of the vault, whose objects carry other times, is not judged by them. A store that refuses writing leaves no record.
  */
 export async function judgeCommit(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, random?: (size: number) => Uint8Array): Promise<CommitStanding> {
-  const verdicts = await readVerdicts(repository, manifest.backup);
-  const recorded = recordedCommit(verdicts);
+  const recorded = recordedCommit(await readVerdicts(repository, manifest.backup));
   if (recorded) return recorded;
-  const standing = isVoid(manifest.checkedAt, snapshot.storedAt) ? 'void' : 'in-time';
+  const standing = standingByTime(snapshot, manifest);
   await record(repository, manifest.backup, snapshot.name, standing, random);
   return standing;
+}
+
+/** The same answer for readers who must not write, such as listings: from verdicts that were read already. */
+export function commitStanding(snapshot: ObjectInfo, manifest: Manifest, verdicts: Verdicts): CommitStanding {
+  return recordedCommit(verdicts) ?? standingByTime(snapshot, manifest);
+}
+
+function standingByTime(snapshot: ObjectInfo, manifest: Manifest): CommitStanding {
+  return isVoid(manifest.checkedAt, snapshot.storedAt) ? 'void' : 'in-time';
 }
 
 /** What was judged before, without judging. */

@@ -13,7 +13,9 @@ import { readPruneState } from '../../lib/retention/prune-state.ts';
 import { executePrune } from '../../lib/retention/prune.ts';
 import { planRemove } from '../../lib/retention/remove-plan.ts';
 import { executeRemove } from '../../lib/retention/remove.ts';
+import { standingOf } from '../../lib/retention/standing.ts';
 import type { Source } from '../../lib/sources/source.ts';
+import type { ObjectInfo, Store } from '../../lib/stores/store.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import { SeededRandom } from '../simulation/dice.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
@@ -43,14 +45,15 @@ class House {
     writeFileSync(join(this.folder, name), this.dice.bytes(20_000));
   }
 
-  async backup(): Promise<string> {
+  /** `store`: the vault as this run sees it. */
+  async backup(store: Store = this.store): Promise<string> {
     const options = { isOneFileSystem: false, isFollowingSymlinks: false, changeDetection: 'ctime+inode', isKeepingXattrs: false } as const;
     const source: Source = { type: 'files', description: 'files', shape: 'tree', paths: [fromText(this.folder)], options, check: async () => undefined };
     const compression = { algorithm: 'none', level: 0 } as const;
     // Packs of about two files, so that there are many.
     const packSizes = { frameBytes: 20_000, targetBytes: 30_000, limitBytes: 1 << 20 };
     const { manifest } = await runBackup(
-      { repository: this.repository, writer: WRITER, plan: PLAN, source, type: 'incremental', packClass: 'hot', compression, threads: 1, packSizes },
+      { repository: { ...this.repository, store }, writer: WRITER, plan: PLAN, source, type: 'incremental', packClass: 'hot', compression, threads: 1, packSizes },
       { clock: systemClock, signal: new AbortController().signal, startThread: (workerData) => new Worker(join(__dirname, '..', '..', 'lib', 'engine', 'worker.ts'), { workerData }) },
     );
     this.kept.set(manifest.backup, new Map(readdirSync(this.folder).map((name) => [name, readFileSync(join(this.folder, name)).toString('latin1')])));
@@ -117,6 +120,20 @@ describe('backup and prune on one vault', () => {
     expect(deleted).toBeGreaterThanOrEqual(packs.length);
     expect(house.kept.size).toBe(1);
   }, 60_000);
+
+  it('a run that sleeps for two hours before its last step fails, and what it left is known to be void', async () => {
+    house = new House(2);
+    house.write('file');
+    const { store, clock, repository } = house;
+    const put: Store['put'] = async (name, bytes) => {
+      if (name.startsWith('snapshots/')) clock.advance(2 * HOUR);
+      return store.put(name, bytes);
+    };
+    const sleepy = new Proxy<Store>(store, { get: (target, key) => (key === 'put' ? put : (Reflect.get(target, key) as (...given: unknown[]) => unknown).bind?.(target)) });
+    await expect(house.backup(sleepy)).rejects.toMatchObject({ code: 'stale', message: expect.stringContaining('it is void') });
+    const [snapshot] = await Array.fromAsync(store.list('snapshots/'));
+    expect(await standingOf(repository, snapshot as ObjectInfo, new Map())).toMatchObject({ standing: 'void' });
+  });
 
   it.each([11, 12])('weeks of changes, backups, removals and prunes leave every kept backup whole (seed %i)', async (seed) => {
     house = new House(seed);
