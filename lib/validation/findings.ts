@@ -59,6 +59,10 @@ export class Findings {
     return this.#records.has(name);
   }
 
+  names(): string[] {
+    return [...this.#records.keys()];
+  }
+
   note(code: VerifyNote['code'], message: string): void {
     this.notes.push({ code, message });
   }

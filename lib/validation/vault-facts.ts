@@ -1,4 +1,4 @@
-import { decodeDamage, decodeMark, decodeRefs, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf } from '../repository/index.ts';
+import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf } from '../repository/index.ts';
 import type { Context } from './context.ts';
 import { inParallel } from './in-parallel.ts';
 import type { OpenedBackup } from './open-backups.ts';
@@ -70,14 +70,14 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
   return undefined;
 }
 
-function lookAtPartial({ repository, listing }: Context, name: string, stored: Uint8Array): string | undefined {
+function lookAtPartial({ repository, listing }: Context, name: string, stored: Uint8Array, survey: PackSurvey): string | undefined {
   const partial = decodeRefs(stored, name, repository.config.repository);
   const isOwn = partial.kind === 'partial' && name.startsWith(`partial/${partial.plan}/${partial.run}-`);
   if (!isOwn) return `it is the partial list of run ${partial.run} of plan ${partial.plan}`;
   const gone = [...partial.packs.map((pack) => pack.name), ...(partial.index ?? [])].find((wanted) => !listing.has(wanted));
   if (gone !== undefined) return `it names ${gone}, which is missing`;
-  const other = partial.packs.find((pack) => listing.objects.get(pack.name)?.size !== pack.size);
-  return other && `it names ${other.name} with ${other.size} bytes, the pack has ${listing.objects.get(other.name)?.size}`;
+  const other = partial.packs.find((pack) => listing.objects.get(pack.name)?.size !== pack.size || (survey.packs.get(pack.name)?.ref.sha256 ?? pack.sha256) !== pack.sha256);
+  return other && `it names ${other.name} with another size or digest than the pack has`;
 }
 
 function lookAtVerdict({ repository }: Context, name: string, stored: Uint8Array): string | undefined {
@@ -91,7 +91,10 @@ function touchJudged({ listing, findings }: Context, name: string): void {
 }
 
 function lookAtMark({ listing, findings }: Context, name: string, stored: Uint8Array): string | undefined {
-  if (!name.endsWith('.ruling')) return wrongPack(packIdOf(name).split('.')[0] as string, decodeMark(stored, name));
+  if (!name.endsWith('.ruling')) {
+    const pack = decodeMark(stored, name);
+    return encodeMark(pack).equals(stored) ? wrongPack(packIdOf(name).split('.')[0] as string, pack) : 'it is not the note that prune writes';
+  }
   if (!listing.has(markNameOf(name))) findings.note('orphan-ruling', `${name} rules on a mark that is gone; the next prune clears it away.`);
   const isRuling = (['doomed', 'spared'] as const).some((ruling) => encodeRuling(ruling).equals(stored));
   return isRuling ? undefined : 'it is neither "doomed" nor "spared": nobody may act on it';
@@ -116,11 +119,17 @@ export function checkCounterparts(context: Context, opened: readonly OpenedBacku
     if (!known.has(backup)) unfinished.set(backup, names.snapshot(plan, backup));
   }
   for (const [backup, snapshot] of unfinished) {
+    // A verdict says that the snapshot was there once.
     if (judged.has(backup)) lostSnapshot(context, snapshot);
     else findings.note('unfinished-run', `refs of backup ${backup} stand without its snapshot: its run was killed before the end, or the snapshot was deleted. Prune clears them away after 7 days.`);
   }
-  for (const backup of judged) if (!known.has(backup) && !unfinished.has(backup)) lostSnapshot(context, `snapshots/?/${backup}`);
+  for (const backup of judged) if (!known.has(backup) && !unfinished.has(backup) && !isNamedMissing(context, backup)) lostSnapshot(context, `snapshots/?/${backup}`);
   noteNotIndexed(context, opened, survey);
+}
+
+/** Its plan is known when a successor names it. */
+function isNamedMissing({ findings }: Context, backup: string): boolean {
+  return findings.names().some((name) => name.startsWith('snapshots/') && name.endsWith(`/${backup}`));
 }
 
 function lostSnapshot({ findings }: Context, name: string): void {
