@@ -44,7 +44,9 @@ export class ContentWriter {
 
   constructor(options: ContentWriterOptions) {
     this.#options = options;
-    this.#window = new PieceWindow(options.limits);
+    const { files, bytes, heldFiles } = options.limits;
+    // A small one first, so that the threads have work while the next ones fill.
+    this.#window = new PieceWindow({ files: Math.ceil(files / 8), bytes: bytes / 8, heldFiles });
     this.#jobs = new PackJobs(options.reader, (task, length, reason) => this.#finishPiece(task, length, { kind: 'damaged', reason }));
   }
 

@@ -15,13 +15,19 @@ const NOTHING = new Uint8Array(0);
 /** Holes are made of whole blocks of this size. */
 const BLOCK_BYTES = 4096;
 
-/** Opens the frames of one job, proves every chunk, and writes. Synchronous: runs in threads, or inline. */
-export function runWriteJob(job: WriteJob, opener: FrameOpener): WriteResult {
+export interface WriteSettings {
+  readonly opener: FrameOpener;
+  /** Hash every chunk against its id, besides the seal of its frame. */
+  readonly provesChunks: boolean;
+}
+
+/** Opens the frames of one job, proves them, and writes. Synchronous: runs in threads, or inline. */
+export function runWriteJob(job: WriteJob, settings: WriteSettings): WriteResult {
   const failures: WriteFailure[] = [];
   const outcome = { ownerDenied: 0 };
   let number = 0;
   for (const order of job.frames) {
-    const raw = openOrder(job, order, opener);
+    const raw = openOrder(job, order, settings);
     for (const write of order.writes) {
       if (raw instanceof Uint8Array) attempt(() => perform(write, raw.subarray(write.rawOffset, write.rawOffset + write.length), outcome), number, failures);
       else failures.push({ write: number, ...raw });
@@ -33,11 +39,11 @@ export function runWriteJob(job: WriteJob, opener: FrameOpener): WriteResult {
   return { failures, ownerDenied: outcome.ownerDenied };
 }
 
-function openOrder(job: WriteJob, { frame }: FrameOrder, opener: FrameOpener): Uint8Array | { code: string; message: string } {
+function openOrder(job: WriteJob, { frame }: FrameOrder, { opener, provesChunks }: WriteSettings): Uint8Array | { code: string; message: string } {
   if (!frame) return NOTHING;
   const at = frame.offset - job.offset;
   try {
-    return openFrame(opener, job.cipher, frame, job.bytes.subarray(at, at + frame.sealedLength), job.pack);
+    return openFrame(opener, job.cipher, frame, job.bytes.subarray(at, at + frame.sealedLength), job.pack, provesChunks);
   } catch (error) {
     if (isHoldfastError(error)) return { code: error.code, message: error.message };
     // A compressor's complaint about bytes whose seal is whole: they were sealed that way.

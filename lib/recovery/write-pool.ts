@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../model/errors.ts';
-import type { FrameOpener } from '../repository/index.ts';
 import { runWriteJob } from './write-files.ts';
+import type { WriteSettings } from './write-files.ts';
 import { packJob } from './write-job.ts';
 import type { WriteJob, WriteResult } from './write-job.ts';
 
@@ -14,17 +14,17 @@ export interface WritePool {
 }
 
 /** Without threads: for small restores, and where no worker file is at hand. */
-export function inlinePool(opener: FrameOpener): WritePool {
-  return { capacity: 1, run: async (job) => runWriteJob(job, opener), close: async () => {} };
+export function inlinePool(settings: WriteSettings): WritePool {
+  return { capacity: 1, run: async (job) => runWriteJob(job, settings), close: async () => {} };
 }
 
 /** Nearly all bytes of a thread lie outside its heap. */
 const YOUNG_GENERATION_MB = 8;
 
-export function threadPool(workerUrl: URL | string, threads: number, opener: FrameOpener): WritePool {
+export function threadPool(workerUrl: URL | string, threads: number, settings: WriteSettings): WritePool {
   // The young generation of this thread would grow to 100 MiB of garbage; kept small it costs no measurable time.
   setFlagsFromString('--semi-space-growth-factor=1');
-  const members = Array.from({ length: threads }, () => new Member(workerUrl, opener));
+  const members = Array.from({ length: threads }, () => new Member(workerUrl, settings));
   return {
     capacity: threads * 2,
     run: (job) => members.reduce((best, member) => (member.load < best.load ? member : best)).run(job),
@@ -44,8 +44,8 @@ class Member {
   #failure: Error | undefined;
   #isClosing = false;
 
-  constructor(workerUrl: URL | string, opener: FrameOpener) {
-    this.#worker = new Worker(workerUrl, { workerData: opener, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+  constructor(workerUrl: URL | string, settings: WriteSettings) {
+    this.#worker = new Worker(workerUrl, { workerData: settings, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
     this.#worker.on('message', (result: WriteResult) => this.#waiting.shift()?.resolve(result));
     this.#worker.on('error', (cause) => this.#fail(cause));
     this.#worker.on('exit', (code) => {
