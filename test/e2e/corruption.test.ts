@@ -77,7 +77,8 @@ async function verifyAndRead(change: (objects: Objects) => void): Promise<Verify
   const report = await verified(store);
   for (const [snapshot, contents] of vault.contents) {
     const touching = report.damage.flatMap(({ name, touched }) => touched.filter((touch) => touch.snapshot === snapshot).map((touch) => ({ name, ...touch })));
-    const read = await readBack(opened(vault, await untouchedCopy(store)), snapshot, contents);
+    if (touching.length === 0 && (await isUntouched(store, snapshot))) continue;
+    const read = await readBack(opened(vault, store), snapshot, contents);
     expect(read.wrong).toEqual([]);
     const named = new Set<string>(touching.flatMap(({ examples }) => examples));
     const isUnknown = touching.some(({ name, ranges }) => ranges.length > 0 || !name.startsWith('packs/'));
@@ -88,9 +89,11 @@ async function verifyAndRead(change: (objects: Objects) => void): Promise<Verify
   return report;
 }
 
-/** As it was before verify recorded anything. */
-async function untouchedCopy(store: Store): Promise<Store> {
-  return store;
+/** Everything that reading that backup reads is byte for byte what it was when the whole vault was read. */
+async function isUntouched(store: Store, snapshot: string): Promise<boolean> {
+  const needed = [snapshot, `${snapshot.replace('snapshots/', 'refs/')}.0`, ...packsOf(vault, snapshot).map(({ name }) => name)];
+  const isSame = async (name: string) => Buffer.compare(vault.objects.get(name) as Uint8Array, await store.get(name).catch(() => new Uint8Array(0))) === 0;
+  return (await Promise.all(needed.map(isSame))).every(Boolean);
 }
 
 function touchedBy(report: VerifyReport, name: string): string[] {
@@ -102,7 +105,9 @@ function needing(pack: string): string[] {
 }
 
 test('the whole vault is good, and every file of every backup reads back', async () => {
-  const report = await verifyAndRead(() => {});
+  const store = await changed(vault, () => {});
+  for (const [snapshot, contents] of vault.contents) expect((await readBack(opened(vault, store), snapshot, contents)).equal).toHaveLength(contents.size);
+  const report = await verified(store);
   expect(report.damage).toEqual([]);
   expect(outcomeOf(report)).toBeUndefined();
   expect(report.backups.map(({ result }) => result)).toEqual(['good', 'good', 'good']);
