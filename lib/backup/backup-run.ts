@@ -54,8 +54,11 @@ export class BackupRun {
   loadKnownChunks(): Promise<void> {
     this.#known ??= this.session.visitKnownChunks((packId, ids) => {
       const number = this.#packIds.add(packId);
-      for (let at = 0; at < ids.length; at += 32) this.#tables.claim(ids.subarray(at, at + 32), number);
-      this.#tables.growIfCrowded();
+      for (let at = 0; at < ids.length; at += 32) {
+        // One pack of tiny files holds more chunks than a table has room for.
+        if (at % (1024 * 32) === 0) this.#tables.growIfCrowded();
+        this.#tables.claim(ids.subarray(at, at + 32), number);
+      }
     });
     return this.#known;
   }

@@ -28,12 +28,19 @@ export class ChangeDetector {
     const known = this.#byDevice.get(device);
     if (known) return known;
     const mode = modeOf(path);
+    // It vanished or may not be reached: whoever reads it says so, and the next file on this mount is asked.
+    if (!mode) return 'content';
     this.#byDevice.set(device, mode);
     return mode;
   }
 }
 
-function modeOf(path: ByteString): ChangeDetection {
-  const { type } = statfsSync(fsPath(path));
+function modeOf(path: ByteString): ChangeDetection | undefined {
+  let type: number;
+  try {
+    ({ type } = statfsSync(fsPath(path)));
+  } catch {
+    return undefined;
+  }
   return BY_FILE_SYSTEM.find(({ magic }) => magic === type >>> 0)?.mode ?? 'ctime+inode';
 }

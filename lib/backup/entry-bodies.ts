@@ -1,25 +1,42 @@
-import { lstatSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import type { BigIntStats, Stats } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { fsPath } from '../model/byte-string.ts';
 import { ownership } from '../engine/crunch-files.ts';
+import type { XattrReader, XattrReading } from '../engine/xattrs.ts';
 import { ByteWriter, ENTRY, FLAG, decodeBody, encodeBody } from '../repository/index.ts';
 import type { DirectoryBody, EntryBody, FileBody, SpecialBody, SymlinkBody, Xattr } from '../repository/index.ts';
 import { sameMetadata } from './unchanged.ts';
 import { readLink } from './walk.ts';
+import type { Walked } from './walk.ts';
 
-export type XattrReader = (path: string) => Xattr[];
-
-/** Body of anything that is not a regular file; `previous` is returned as it is when nothing differs from it. */
-export function otherBody(access: ByteString, stats: Stats, previous: Uint8Array | undefined, readXattrs: XattrReader | undefined): Uint8Array {
+/**
+ * Body of anything that is not a regular file; `previous` is returned as it is when nothing differs from it. `xattrs`
+ * are those of a directory. Throws what the system says when the entry vanished meanwhile.
+ */
+export function otherBody({ access, stats }: Pick<Walked, 'access' | 'stats'>, previous: Uint8Array | undefined, xattrs: readonly Xattr[]): Uint8Array {
   const target = stats.isSymbolicLink() ? readLink(access) : undefined;
-  const xattrs = stats.isDirectory() ? (readXattrs?.(access) ?? []) : [];
   if (previous && isSameOther(previous, stats, target, xattrs)) return previous;
   const exact = lstatSync(fsPath(access), { bigint: true, throwIfNoEntry: false });
   const body = describe(stats, exact, target, xattrs);
   const writer = new ByteWriter(256);
   encodeBody(body, writer);
   return writer.finish();
+}
+
+/** Extended attributes of a directory; none when it may not be opened, which the walk reports. */
+export function directoryXattrs(access: ByteString, readXattrs: XattrReader): XattrReading {
+  let fd: number;
+  try {
+    fd = openSync(fsPath(access), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return { xattrs: [] };
+  }
+  try {
+    return readXattrs(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A file whose content could not be read: it is listed, so that nobody believes that it never was there. */
@@ -49,7 +66,7 @@ function describe(stats: Stats, exact: BigIntStats | undefined, target: ByteStri
 
 function common(stats: Stats, exact: BigIntStats | undefined) {
   const seconds = Math.floor(stats.mtimeMs / 1000);
-  const rounded = { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, mtimeSeconds: seconds, mtimeNanoseconds: Math.round((stats.mtimeMs - seconds * 1000) * 1_000_000) };
+  const rounded = { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, mtimeSeconds: seconds, mtimeNanoseconds: Math.min(999_999_999, Math.round((stats.mtimeMs - seconds * 1000) * 1_000_000)) };
   return { flags: 0, ...(exact ? ownership(exact) : rounded) };
 }
 

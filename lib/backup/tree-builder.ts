@@ -7,6 +7,8 @@ const TOMBSTONE = Uint8Array.of(ENTRY.tombstone);
 /** A delta above this share of its base becomes a new base (format §7). */
 const MAX_DELTA_SHARE = 0.1;
 const SMALL_BASE_RECORDS = 100;
+/** Sorts behind every path: names have at most 255 bytes. */
+const BEHIND_ALL = '\xff'.repeat(256) as ByteString;
 
 export interface BuiltTree {
   readonly base: TreeRoot;
@@ -70,9 +72,14 @@ export class TreeBuilder {
     const { tree } = (this.#previous as SnapshotReader).manifest;
     // Nothing changed writes no tree bytes. Tombstones of the old delta are not seen by the merge, so it is kept as it is.
     if (!this.#isChanged) return tree;
-    const tombstones = await this.#oldTombstones();
+    const delta = mergeSorted(this.#delta, await this.#oldTombstones());
+    if (delta.length > this.#limit) {
+      // Tombstones count too: else a source that only shrinks would drag its whole past along.
+      await this.#becomeBase(BEHIND_ALL);
+      return this.finish();
+    }
     const writer = new RootWriter(this.#meta, tree.delta?.packs);
-    for (const { path, body } of mergeSorted(this.#delta, tombstones)) writer.addKept(path, body);
+    for (const { path, body } of delta) writer.addKept(path, body);
     return { base: tree.base, delta: writer.finish(this.#newPacks) };
   }
 

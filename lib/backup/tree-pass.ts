@@ -1,15 +1,18 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { display, fsPath } from '../model/byte-string.ts';
-import { describeFile } from '../engine/crunch-files.ts';
+import { invariant, isHoldfastError } from '../model/errors.ts';
+import { describeFile, problemOf } from '../engine/crunch-files.ts';
 import { FILE_STATUS } from '../engine/crunch-settings.ts';
 import type { FilesResult } from '../engine/crunch-settings.ts';
+import type { XattrReader } from '../engine/xattrs.ts';
 import { ByteReader, ByteWriter, ENTRY, FLAG, decodeBody, encodeFileWithRefs, isFile } from '../repository/index.ts';
+import type { Xattr } from '../repository/index.ts';
 import type { TreeOptions } from '../sources/source.ts';
 import type { BackupRun } from './backup-run.ts';
 import { ChangeDetector } from './change-detection.ts';
-import { otherBody, unreadableBody } from './entry-bodies.ts';
-import type { XattrReader } from './entry-bodies.ts';
+import { directoryXattrs, otherBody, unreadableBody } from './entry-bodies.ts';
 import { Outbox } from './outbox.ts';
 import type { OutItem } from './outbox.ts';
 import { PreviousCursor } from './previous-cursor.ts';
@@ -24,6 +27,8 @@ const BATCH_BYTES = 8 << 20;
 const STREAM_LANE_BYTES = 64 << 20;
 /** Sockets and such need no content; of everything else the walk yields at most this much before others get a turn. */
 const DRAIN_EVERY = 2048;
+/** Descriptors of very deep directories that wait to be closed. */
+const MAX_RETIRED = 128;
 
 export interface TreePassOptions {
   readonly roots: readonly WalkRoot[];
@@ -71,10 +76,10 @@ export class TreePass {
     });
     try {
       for (const root of this.#options.roots) await this.#walkRoot(walk, root);
-      await this.#sendBatch();
-      await Promise.all(this.#underWay);
+      await this.#finishReading();
       await this.#cursor.drain((record) => this.#gone(record));
       await this.#outbox.drain();
+      invariant(this.#outbox.length === 0, `${this.#outbox.length} entries of the walk were never read`);
     } finally {
       await Promise.allSettled(this.#underWay);
       walk.close();
@@ -88,11 +93,14 @@ export class TreePass {
       const previous = this.#cursor.seek(walked.path, (record) => this.#gone(record));
       const slow = this.#meet(walked, previous);
       if (slow) await slow;
+      if (walk.retired >= MAX_RETIRED) {
+        await this.#finishReading();
+        walk.closeRetired();
+      }
       if (++sinceDrain < DRAIN_EVERY) continue;
       sinceDrain = 0;
       this.#run.signal.throwIfAborted();
       await this.#outbox.drain();
-      await this.#run.checkpointIfDue();
       this.#run.report('storing');
     }
   }
@@ -101,10 +109,32 @@ export class TreePass {
     this.#run.counters.entries++;
     if (walked.stats.isFile()) return this.#meetFile(walked, previous);
     if (walked.stats.isDirectory()) this.#run.counters.directories++;
-    const body = otherBody(walked.access, walked.stats, previous?.body, this.#options.readXattrs);
-    const isSame = previous !== undefined && body === previous.body;
-    this.#outbox.push({ path: walked.path, previous, state: isSame ? 'keep' : 'put', body });
+    this.#outbox.push(this.#otherItem(walked, previous));
     return undefined;
+  }
+
+  #otherItem(walked: Walked, previous: MergedRecord | undefined): OutItem {
+    const { path } = walked;
+    try {
+      const body = otherBody(walked, previous?.body, walked.stats.isDirectory() ? this.#xattrsOf(walked) : []);
+      const isSame = previous !== undefined && body === previous.body;
+      return { path, previous, state: isSame ? 'keep' : 'put', body };
+    } catch (error) {
+      const problem = problemOf(error);
+      if (!problem) throw error;
+      this.#run.counters.entries--;
+      if (previous) this.#run.counters.removedEntries++;
+      this.#warn(path, 'vanished', problem.message);
+      return { path, previous, state: 'gone' };
+    }
+  }
+
+  #xattrsOf({ path, access }: Walked): readonly Xattr[] {
+    const { readXattrs } = this.#options;
+    if (!readXattrs) return [];
+    const { xattrs, problem } = directoryXattrs(access, readXattrs);
+    if (problem) this.#warn(path, problem.code, problem.message);
+    return xattrs;
   }
 
   #meetFile(walked: Walked, previous: MergedRecord | undefined): Promise<void> | undefined {
@@ -128,18 +158,28 @@ export class TreePass {
   async #sendBatch(): Promise<void> {
     const batch = this.#batch;
     if (batch.length === 0) return;
+    this.#run.signal.throwIfAborted();
     this.#batch = [];
     this.#batchBytes = 0;
     await this.#run.loadKnownChunks();
+    await this.#run.checkpointIfDue();
     while (this.#underWay.size >= this.#run.pool.width) {
       await Promise.race(this.#underWay);
       await this.#outbox.drain();
     }
     const job = this.#run.pool.files(batch.map(({ walked }) => walked.access)).then((result) => this.#receive(batch, result));
     this.#underWay.add(job);
-    // The error is seen by whoever awaits the set; this keeps it from being called unhandled before.
-    job.catch(() => undefined).finally(() => this.#underWay.delete(job));
-    if (this.#run.signal.aborted) await job;
+    // A job that failed stays: whoever awaits the set next learns of it, however long after.
+    job.then(
+      () => this.#underWay.delete(job),
+      () => undefined,
+    );
+  }
+
+  /** Everything that was met so far is read and encoded. */
+  async #finishReading(): Promise<void> {
+    await this.#sendBatch();
+    await Promise.all(this.#underWay);
   }
 
   #receive(batch: readonly PendingFile[], result: FilesResult): void {
@@ -178,25 +218,37 @@ export class TreePass {
     try {
       fd = openSync(fsPath(walked.access), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const before = fstatSync(fd, { bigint: true });
-      const startedAt = this.#run.now();
-      const { bytes, sha256, list, packs } = await this.#run.readStream(fd, 'files');
-      const after = fstatSync(fd, { bigint: true });
-      const hasChanged = before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs || BigInt(bytes) !== after.size;
-      if (hasChanged) this.#warn(item.path, 'changed-while-read', 'the file changed while it was read; what was read is kept, and it is read again next time');
-      const described = describeFile(after, { size: bytes, startedAt, hasChanged, sha256 }, this.#options.readXattrs?.(`/proc/self/fd/${fd}`) ?? []);
-      const writer = new ByteWriter(list.refs.length + 256);
-      encodeFileWithRefs({ ...described, flags: described.flags | (list.isListed ? FLAG.listed : 0) }, list.count, list.refs, writer);
-      item.packs = packs;
-      this.#settle(item, walked, FILE_STATUS.stored, writer.finish());
+      if (!before.isFile()) return this.#missed(item, walked, { isGone: true, message: 'it is no longer a regular file' });
+      const body = await this.#crunchLarge(item, fd, before);
+      this.#settle(item, walked, FILE_STATUS.stored, body);
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ELOOP') this.#settle(item, walked, FILE_STATUS.gone, new Uint8Array(0));
-      else if (code === 'EACCES' || code === 'EPERM' || code === 'EIO') this.#settle(item, walked, FILE_STATUS.unreadable, new Uint8Array(0));
-      else throw error;
-      this.#warn(item.path, code === 'ENOENT' || code === 'ELOOP' ? 'vanished' : 'unreadable', message);
+      // A read that failed comes back from a thread.
+      const problem = isHoldfastError(error, 'source-failed') ? { isGone: false, message: error.message } : problemOf(error);
+      if (!problem) throw error;
+      this.#missed(item, walked, problem);
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
+  }
+
+  async #crunchLarge(item: OutItem, fd: number, before: BigIntStats): Promise<Uint8Array> {
+    const startedAt = this.#run.now();
+    const { bytes, sha256, list, packs } = await this.#run.readStream(fd, 'files');
+    const after = fstatSync(fd, { bigint: true });
+    const hasChanged = before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs || BigInt(bytes) !== after.size;
+    if (hasChanged) this.#warn(item.path, 'changed-while-read', 'the file changed while it was read; what was read is kept, and it is read again next time');
+    const { xattrs, problem } = this.#options.readXattrs?.(fd) ?? { xattrs: [] };
+    if (problem) this.#warn(item.path, problem.code, problem.message);
+    const described = describeFile(after, { size: bytes, startedAt, hasChanged, sha256 }, xattrs);
+    const writer = new ByteWriter(list.refs.length + 256);
+    encodeFileWithRefs({ ...described, flags: described.flags | (list.isListed ? FLAG.listed : 0) }, list.count, list.refs, writer);
+    item.packs = packs;
+    return writer.finish();
+  }
+
+  #missed(item: OutItem, walked: Walked, { isGone, message }: { readonly isGone: boolean; readonly message: string }): void {
+    this.#settle(item, walked, isGone ? FILE_STATUS.gone : FILE_STATUS.unreadable, new Uint8Array(0));
+    this.#warn(item.path, isGone ? 'vanished' : 'unreadable', message);
   }
 
   #gone(record: MergedRecord): void {

@@ -8,17 +8,17 @@ import type { FileBody, Xattr } from '../repository/index.ts';
 import { FILE_STATUS } from './crunch-settings.ts';
 import type { FileNote, FilesResult } from './crunch-settings.ts';
 import type { Cruncher } from './cruncher.ts';
+import type { XattrReader } from './xattrs.ts';
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** A file written this shortly before it is read may change again within the same time stamp. */
 const RACY_MILLISECONDS = 2000;
 const SPARSE_MIN_BYTES = 65_536n;
-const XATTR_LIMIT_BYTES = 65_536;
 
 export interface CrunchFilesOptions {
   readonly now: () => number;
-  /** Reads the extended attributes of an open file, or undefined when no native module is there. */
-  readonly readXattrs: ((fdPath: string) => Xattr[]) | undefined;
+  /** Undefined when extended attributes are not wanted, or no native module is there. */
+  readonly readXattrs: XattrReader | undefined;
 }
 
 interface Reading {
@@ -58,17 +58,33 @@ function crunchFile(cruncher: Cruncher, path: ByteString, index: number, body: B
     encodeFile(body, after, reading, startedAt, xattrs);
     return FILE_STATUS.stored;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (code === 'ENOENT' || code === 'ESTALE') return gone(index, notes, 'it vanished before it could be read');
-    if (code === 'ELOOP' || code === 'ENXIO') return gone(index, notes, 'it is no longer a regular file');
-    if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'EBUSY' || code === 'ETXTBSY' || code === 'EINVAL') {
-      notes.push({ index, code: 'unreadable', message: (error as Error).message.split(',')[0] ?? code });
-      return FILE_STATUS.unreadable;
-    }
-    throw error;
+    const problem = problemOf(error);
+    if (!problem) throw error;
+    if (problem.isGone) return gone(index, notes, problem.message);
+    notes.push({ index, code: 'unreadable', message: problem.message });
+    return FILE_STATUS.unreadable;
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+const GONE: Readonly<Record<string, string>> = {
+  ENOENT: 'it vanished before it could be read',
+  ENOTDIR: 'it vanished before it could be read',
+  ESTALE: 'it vanished before it could be read',
+  ELOOP: 'it is no longer a regular file',
+  ENXIO: 'it is no longer a regular file',
+};
+
+/** These say nothing about one file: going on would lose all that follow. */
+const EXHAUSTED: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** What a failed open, read or stat says about the one file that was asked for; undefined for all other errors. */
+export function problemOf(error: unknown): { readonly isGone: boolean; readonly message: string } | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined || EXHAUSTED.includes(code)) return undefined;
+  const isGone = code in GONE;
+  return { isGone, message: GONE[code] ?? message.split(',')[0] ?? code };
 }
 
 function gone(index: number, notes: FileNote[], message: string): number {
@@ -112,7 +128,8 @@ let readBuffer: Buffer | undefined;
 
 function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
   const chunker = cruncher.filesChunker;
-  const buffer = (readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES + chunker.sizes.max));
+  if (!readBuffer || readBuffer.length < READ_BYTES + chunker.sizes.max) readBuffer = Buffer.allocUnsafeSlow(READ_BYTES + chunker.sizes.max);
+  const buffer = readBuffer;
   const digest = createHash('sha256');
   let filled = 0;
   let isEnd = false;
@@ -137,15 +154,13 @@ function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
   if (reading.count > 1) reading.sha256 = digest.digest();
 }
 
-function readXattrs(fd: number, index: number, notes: FileNote[], options: CrunchFilesOptions): Xattr[] {
-  const xattrs = options.readXattrs?.(`/proc/self/fd/${fd}`) ?? [];
-  const total = xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-  if (total <= XATTR_LIMIT_BYTES) return xattrs;
-  notes.push({ index, code: 'xattrs-too-large', message: `its extended attributes take ${total} bytes, at most ${XATTR_LIMIT_BYTES} are kept; none were` });
-  return [];
+function readXattrs(fd: number, index: number, notes: FileNote[], options: CrunchFilesOptions): readonly Xattr[] {
+  const { xattrs, problem } = options.readXattrs?.(fd) ?? { xattrs: [] };
+  if (problem) notes.push({ index, ...problem });
+  return xattrs;
 }
 
-function encodeFile(body: ByteWriter, stats: BigIntStats, reading: Reading, startedAt: number, xattrs: Xattr[]): void {
+function encodeFile(body: ByteWriter, stats: BigIntStats, reading: Reading, startedAt: number, xattrs: readonly Xattr[]): void {
   const file = describeFile(stats, { size: reading.size, startedAt, hasChanged: reading.changed, ...(reading.sha256 && { sha256: reading.sha256 }) }, xattrs);
   encodeFileWithRefs(file, reading.count, reading.refs.view(), body);
 }

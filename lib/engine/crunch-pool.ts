@@ -46,6 +46,7 @@ export class ThreadPool implements CrunchPool {
   #feeder: Thread | undefined;
   #nextJob = 0;
   #failure: unknown;
+  #isClosing = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -68,7 +69,8 @@ export class ThreadPool implements CrunchPool {
       this.#growTables();
       const result = this.#ask<BlockResult>(this.#idlest(), (job) => ({ type: 'block', job, buffer, lengths }));
       previous = Promise.all([result, previous]).then(([block]) => onBlock(block));
-      previous.catch(() => undefined);
+      // The block's buffer is lost with it: the feeder must not wait for one for ever.
+      previous.catch((error: unknown) => this.fail(error));
       results.push(previous);
     };
     const stop = new Int32Array(new SharedArrayBuffer(4));
@@ -90,6 +92,7 @@ export class ThreadPool implements CrunchPool {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     const all = [...this.#threads, ...(this.#feeder ? [this.#feeder] : [])];
     await Promise.all(all.map((thread) => thread.worker.terminate()));
   }
@@ -109,6 +112,9 @@ export class ThreadPool implements CrunchPool {
     const thread: Thread = { worker, jobs: 0 };
     worker.on('message', (message: FromThread) => this.#receive(thread, message));
     worker.on('error', (error) => this.fail(error));
+    worker.on('exit', (code) => {
+      if (!this.#isClosing) this.fail(new HoldfastError('broken-invariant', `A thread of the backup ended by itself with code ${code}.`));
+    });
     return thread;
   }
 

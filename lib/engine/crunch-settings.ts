@@ -38,7 +38,7 @@ export interface CrunchCounters {
 
 export interface FileNote {
   readonly index: number;
-  readonly code: 'changed-while-read' | 'unreadable' | 'vanished' | 'xattrs-too-large';
+  readonly code: 'changed-while-read' | 'unreadable' | 'vanished' | 'xattrs-too-large' | 'xattrs-unreadable';
   readonly message: string;
 }
 

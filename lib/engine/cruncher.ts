@@ -10,6 +10,8 @@ import { SharedBuffers } from './shared-buffers.ts';
 import type { BufferSupply } from './shared-buffers.ts';
 
 const ID_SLAB_BYTES = 64 << 10;
+/** So that no frame brings more than 600 KB into its pack's directory, however tiny the files are. */
+const MAX_FRAME_CHUNKS = 1 << 14;
 
 interface OpenPack {
   readonly number: number;
@@ -134,7 +136,7 @@ export class Cruncher {
     this.rawLength += length;
     this.#counters.newBytes += length;
     this.#counters.newChunks++;
-    if (this.rawLength >= this.#settings.packSizes.frameBytes) this.#sealFrame();
+    if (this.rawLength >= this.#settings.packSizes.frameBytes || this.#chunks.length >= MAX_FRAME_CHUNKS) this.#sealFrame();
   }
 
   #sealFrame(): void {
@@ -143,7 +145,7 @@ export class Cruncher {
     pack.builder.consume(this.#sealer.seal(this.raw.subarray(0, this.rawLength), this.#chunks));
     this.#chunks = [];
     this.rawLength = 0;
-    if (pack.builder.length >= this.#settings.packSizes.targetBytes) this.#closePack(pack);
+    if (pack.builder.finishedLength >= this.#settings.packSizes.targetBytes) this.#closePack(pack);
   }
 
   /** The pack of the open frame is chosen when its first chunk arrives, because refs name it from then on. */

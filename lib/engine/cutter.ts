@@ -25,7 +25,7 @@ export interface CutBlock {
  * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
  * in a thread of its own and blocks there while the producer or the crunching threads are slower.
  * `emit` must see to it that the buffer is given back. Ends as `interrupted` at the next read when word 0 of `stop` is
- * not 0 any more: a stream may be endless.
+ * not 0 any more: a stream may be endless. A read that fails is `source-failed`.
  */
 export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void, stop?: Int32Array): StreamEnd {
   let tail: Uint8Array = new Uint8Array(0);
@@ -35,19 +35,25 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
   let total = 0;
   for (let isEnd = false; !isEnd; ) {
     const buffer = blocks.take();
-    const view = blocks.view(buffer);
-    view.set(rest.subarray(0, restLength));
-    const filled = fill(fd, view, restLength, stop);
-    total += filled - restLength;
-    const fresh = view.subarray(restLength, filled);
-    digest.update(fresh);
-    tail = lastBytes(tail, fresh);
-    isEnd = filled < view.length;
-    const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
-    restLength = filled - end;
-    rest.set(view.subarray(end, filled));
-    if (lengths.length > 0) emit({ buffer, lengths, bytes: end });
-    else blocks.give(buffer);
+    let block: CutBlock | undefined;
+    try {
+      const view = blocks.view(buffer);
+      view.set(rest.subarray(0, restLength));
+      const filled = fill(fd, view, restLength, stop);
+      total += filled - restLength;
+      const fresh = view.subarray(restLength, filled);
+      digest.update(fresh);
+      tail = lastBytes(tail, fresh);
+      isEnd = filled < view.length;
+      const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
+      restLength = filled - end;
+      rest.set(view.subarray(end, filled));
+      if (lengths.length > 0) block = { buffer, lengths, bytes: end };
+    } finally {
+      // Also after a failed read: a buffer that is not given back is missing for all streams after this one.
+      if (!block) blocks.give(buffer);
+    }
+    if (block) emit(block);
   }
   return { bytes: total, tail, sha256: digest.digest() };
 }
@@ -78,7 +84,7 @@ function readRetrying(fd: number, view: Uint8Array, filled: number, stop?: Int32
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
+      if (code !== 'EAGAIN') throw new HoldfastError('source-failed', (error as Error).message.split(',')[0] ?? 'Reading failed.', { cause: error });
       Atomics.wait(nap, 0, 0, 1);
     }
   }

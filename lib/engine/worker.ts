@@ -41,7 +41,7 @@ parentPort?.on('message', (message: ToThread) => {
   try {
     perform(message);
   } catch (error) {
-    const code = isHoldfastError(error) ? error.code : 'source-failed';
+    const code = isHoldfastError(error) ? error.code : 'broken-invariant';
     say({ type: 'failed', job: message.job, error: { code, message: error instanceof Error ? error.message : String(error) } });
   }
 });

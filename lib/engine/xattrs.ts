@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import type { ByteString } from '../model/byte-string.ts';
+import { realpathSync } from 'node:fs';
 import { fromText } from '../model/byte-string.ts';
 import type { Xattr } from '../repository/index.ts';
 
@@ -8,13 +7,57 @@ interface FsXattr {
   getAttributeSync(path: string, name: string): Buffer;
 }
 
-/** Reader of extended attributes (ACLs among them), or undefined when the optional native module is not installed. */
-export function loadXattrReader(): ((fdPath: string) => Xattr[]) | undefined {
+/** What an entry keeps of its extended attributes (ACLs among them), and what it could not keep. */
+export interface XattrReading {
+  readonly xattrs: readonly Xattr[];
+  readonly problem?: { readonly code: 'xattrs-too-large' | 'xattrs-unreadable'; readonly message: string };
+}
+
+/** By descriptor: the native module takes names as text only, and names are bytes. Never throws. */
+export type XattrReader = (fd: number) => XattrReading;
+
+/** Of one entry, names and values together (format §13). */
+const LIMIT_BYTES = 65_536;
+
+/** Undefined when the optional native module is not installed. */
+export function loadXattrReader(): XattrReader | undefined {
   let native: FsXattr;
   try {
-    native = createRequire(`${process.cwd()}/`)('fs-xattr') as FsXattr;
+    // From the program's own place, never from the working directory: whoever owns that must not choose our code.
+    // The builtin itself: test runners put a loader of their own in its place, which cannot load ES modules.
+    native = process.getBuiltinModule('node:module').createRequire(realpathSync(process.argv[1] ?? process.execPath))('fs-xattr') as FsXattr;
   } catch {
     return undefined;
   }
-  return (fdPath) => native.listAttributesSync(fdPath).map((name) => ({ name: fromText(name) as ByteString, value: native.getAttributeSync(fdPath, name) }));
+  return (fd) => readXattrs(native, `/proc/self/fd/${fd}`);
+}
+
+export function readXattrs(native: FsXattr, path: string): XattrReading {
+  const xattrs: Xattr[] = [];
+  const refused: string[] = [];
+  let total = 0;
+  for (const name of listed(native, path, refused)) {
+    try {
+      const value = native.getAttributeSync(path, name);
+      total += name.length + value.length;
+      xattrs.push({ name: fromText(name), value });
+    } catch (error) {
+      // Removed since it was listed; a name that is not UTF-8 was mangled on its way here and is not found either.
+      if ((error as NodeJS.ErrnoException).code !== 'ENODATA' || name.includes('\ufffd')) refused.push(name);
+    }
+  }
+  if (total > LIMIT_BYTES) return { xattrs: [], problem: { code: 'xattrs-too-large', message: `its extended attributes take ${total} bytes, at most ${LIMIT_BYTES} are kept; none were` } };
+  if (refused.length === 0) return { xattrs };
+  return { xattrs, problem: { code: 'xattrs-unreadable', message: `extended attributes that could not be read and are not kept: ${refused.join(', ')}` } };
+}
+
+/** File systems without extended attributes have none. */
+function listed(native: FsXattr, path: string, refused: string[]): string[] {
+  try {
+    return native.listAttributesSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') refused.push(`all (${code ?? String(error)})`);
+    return [];
+  }
 }

@@ -145,17 +145,18 @@ export class BackupSession {
     this.storedBytes += bytes.length;
   }
 
-  /** Names packs of this run that no index names yet. */
+  /** Names packs of this run that no index names yet; in several objects where one would be too large for a store. */
   async #storeIndex(): Promise<void> {
-    const fresh = this.#stored.slice(this.#indexed);
-    if (fresh.length === 0) return;
-    const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
-    const keyNumber = this.repository.keys.current;
-    const object = sealIndex(this.repository.keys, name, { supersedes: [], packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
-    await this.repository.store.put(name, object);
-    this.#indexNames.push(name);
-    this.#indexed += fresh.length;
-    this.storedBytes += object.length;
+    while (this.#indexed < this.#stored.length) {
+      const fresh = packsOfOneIndex(this.#stored.slice(this.#indexed));
+      const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
+      const keyNumber = this.repository.keys.current;
+      const object = sealIndex(this.repository.keys, name, { supersedes: [], packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
+      await this.repository.store.put(name, object);
+      this.#indexNames.push(name);
+      this.#indexed += fresh.length;
+      this.storedBytes += object.length;
+    }
   }
 
   /** Makes what is stored so far live for 7 days, for the next run to reuse (format §8, partial). */
@@ -223,6 +224,16 @@ export class BackupSession {
   #refsHead(kind: Refs['kind'], backup: BackupId | string): Pick<Refs, 'format' | 'repository' | 'kind' | 'plan' | 'backup' | 'run'> {
     return { format: FORMAT_VERSION, repository: this.repository.config.repository, kind, plan: this.options.plan, backup, run: this.options.run };
   }
+}
+
+/** 34 bytes each, and a name for each pack: an index object stays below 40 MiB. */
+const INDEX_CLAIMS = 1 << 20;
+
+/** The first of these packs, at least one, that together claim no more than one index object takes. */
+function packsOfOneIndex(packs: readonly StoredPack[]): readonly StoredPack[] {
+  let claims = 0;
+  const end = packs.findIndex(({ ids }, position) => (claims += ids.length / 32) > INDEX_CLAIMS && position > 0);
+  return end < 0 ? packs : packs.slice(0, end);
 }
 
 /** Chunks of trees are sealed with another key: data must never be found there. */

@@ -105,6 +105,7 @@ export class PackBuilder {
   readonly #cipher: CipherName;
   readonly #buffer: Uint8Array;
   #used = HEADER_BYTES;
+  #chunks = 0;
 
   /** `buffer` may lie in shared memory; a pack and its directory must fit. */
   constructor(keys: Subkeys, cipher: CipherName, buffer: Uint8Array) {
@@ -118,6 +119,11 @@ export class PackBuilder {
     return this.#used;
   }
 
+  /** About how long the finished pack would be now: with many tiny chunks the directory is longer than the frames. */
+  get finishedLength(): number {
+    return this.#used + this.frames.length * 40 + this.#chunks * 36;
+  }
+
   append(frame: SealedFrame): void {
     const offset = this.#used;
     for (const part of frame.parts) {
@@ -125,6 +131,7 @@ export class PackBuilder {
       this.#used += part.length;
     }
     this.frames.push({ ...frame.info, offset });
+    this.#chunks += frame.info.chunks.length;
   }
 
   /** Appends a frame that nobody else will read, and frees its memory at once. */

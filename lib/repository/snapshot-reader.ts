@@ -31,7 +31,7 @@ export async function readManifest(repository: Repository, name: string): Promis
 /** The greatest valid revision of a backup's refs (format §8); `damaged` when revision 0 is not what the manifest binds. */
 export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
   const prefix = names.refs(manifest.plan, manifest.backup, 0).slice(0, -1);
-  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix));
+  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix) && /^\d+$/.test(object.name.slice(prefix.length)));
   const revisions = found.map((object) => Number(object.name.slice(prefix.length))).sort((a, b) => b - a);
   for (const revision of revisions.length > 0 ? revisions : [0]) {
     const name = names.refs(manifest.plan, manifest.backup, revision);
