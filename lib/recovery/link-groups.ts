@@ -1,4 +1,4 @@
-import { lstatSync, linkSync, renameSync, unlinkSync } from 'node:fs';
+import { linkSync, renameSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import type { FileTask } from './file-task.ts';
 import type { Folder, TargetFolders } from './target-folders.ts';
@@ -52,8 +52,6 @@ export function makeLink(link: LinkTask, leader: FileTask, folders: TargetFolder
     const temporary = entryPath(at, temporaryName());
     linkSync(from, temporary);
     renameSync(temporary, to);
-    // Renaming one name of a file over another name of the same file does nothing.
-    if (lstatSync(temporary, { throwIfNoEntry: false })) unlinkSync(temporary);
   } finally {
     folders.release(link.folder);
     folders.release(leader.folder);

@@ -13,6 +13,8 @@ export interface WindowLimits {
   readonly bytes: number;
   /** Files that are open at once because their pieces lie in several places. */
   readonly heldFiles: number;
+  /** Idle directory descriptors; a quarter of what the system allows when not given. */
+  readonly openFolders?: number;
 }
 
 /** Two windows are alive at once, one filling and one being written. */

@@ -297,6 +297,10 @@ export class RestoreRun {
       if (!setMetadata(fd, this.#metadata(body, folder.parent))) this.#warnOwner(folder.path);
       if (fsync === 'file') fsyncSync(fd);
       report.restored.entries++;
+    } catch (error) {
+      // Who restores may write into the target without owning it.
+      if (folder.parent || errnoOf(error) !== 'EPERM') throw error;
+      report.warn('The mode and times of the target itself belong to somebody else and were left as they are', folder.path);
     } finally {
       folders.release(folder);
     }

@@ -67,7 +67,7 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
   const startedAt = options.clock.now();
   const report = new ReportBuilder();
   mkdirSync(plan.target, { recursive: true });
-  const folders = new TargetFolders(plan.target);
+  const folders = new TargetFolders(plan.target, options.limits?.openFolders);
   const settings = { opener: frameOpener(reader.repository.keys, 'frame'), provesChunks: options.provesChunks ?? true };
   const { create, overwrite } = plan.totals;
   const isSmall = create.bytes + overwrite.bytes < INLINE_BYTES && create.files + overwrite.files < INLINE_FILES;

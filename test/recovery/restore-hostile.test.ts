@@ -121,7 +121,10 @@ describe('a target with planted symbolic links', () => {
     expect(readFileSync(join(target, 'a/secret'), 'utf8')).toBe('from the backup');
   });
 
-  it('directories swapped for links while restoring are not entered', async () => {
+  it.each([
+    ['kept open', 1000],
+    ['opened again and again', 0],
+  ])('directories swapped for links while restoring are not entered, %s', async (_how, openFolders) => {
     const { target, outside, untouched } = ground();
     const snapshot = fixture();
     const names = Array.from({ length: 60 }, (_, index) => `d${String(index).padStart(2, '0')}`);
@@ -141,9 +144,29 @@ describe('a target with planted symbolic links', () => {
         swapped++;
       }
     };
-    await executeRestore(reader, plan, { clock: systemClock, fsync: 'none', onProgress: swap, limits: { files: 4, bytes: 1 << 20, heldFiles: 4 } });
+    await executeRestore(reader, plan, { clock: systemClock, fsync: 'none', onProgress: swap, limits: { files: 4, bytes: 1 << 20, heldFiles: 4, openFolders } });
     untouched();
     expect(swapped).toBeGreaterThan(10);
+  });
+
+  it.each([
+    ['a link to a file', (path: string, outside: string) => symlinkSync(join(outside, 'secret'), path)],
+    ['a dangling link', (path: string, outside: string) => symlinkSync(join(outside, 'new'), path)],
+    ['a hard link', (path: string, outside: string) => linkSync(join(outside, 'secret'), path)],
+    ['a file', (path: string) => writeFileSync(path, 'planted')],
+  ])('%s planted between plan and restore where files will be made is refused', async (_what, plant) => {
+    const { target, outside, untouched } = ground();
+    const snapshot = await fixture().file('one', 'from the backup', { mode: 0o777 });
+    await snapshot.file('pieces', [Buffer.from('from the '), Buffer.from('backup')], { mode: 0o777 });
+    snapshot.symlink('way', 'x').special('pipe', 'fifo');
+    const reader = await snapshot.build();
+    const plan = await planRestore(reader, { target });
+    const names = ['one', 'pieces', 'pipe', 'way'];
+    for (const name of names) plant(join(target, name), outside);
+    const report = await executeRestore(reader, plan, { clock: systemClock, fsync: 'none' });
+    untouched();
+    expect(report.refused.map(({ path, kind }) => `${kind} ${path}`).sort()).toEqual(names.map((name) => `conflict ${name}`));
+    expect(readdirSync(target).sort()).toEqual(names);
   });
 
   it('a file swapped for a link between two of its pieces is not written through', async () => {
@@ -233,6 +256,17 @@ describe('a hostile snapshot', () => {
     const snapshot = await fixture().file('short', 'four', { size: 5 });
     const report = await restore(await snapshot.build(), target);
     expect(report.refused).toEqual([{ path: 'short', kind: 'damaged', reason: 'its chunks hold 4 bytes, wanted 5' }]);
+    expect(readdirSync(target)).toEqual([]);
+  });
+
+  it('with a file that names a chunk by another length is refused', async () => {
+    const { target } = ground();
+    const snapshot = fixture();
+    const ref = await snapshot.chunk(Buffer.from('four'));
+    await snapshot.file('odd', '', { size: 3 });
+    snapshot.entry('long', { type: ENTRY.file, flags: 0, mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0, size: 3, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 1n, refs: [{ ...ref, length: 3 }] });
+    const report = await restore(await snapshot.build(), target);
+    expect(report.refused.map(({ path, kind }) => `${kind} ${path}`).sort()).toEqual(['damaged long', 'damaged odd']);
     expect(readdirSync(target)).toEqual([]);
   });
 

@@ -22,6 +22,15 @@ async function restore(reader: SnapshotReader, target: string, request: Partial<
   return executeRestore(reader, plan, { clock: systemClock, fsync: 'none', ...options });
 }
 
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  process.seteuid?.(65_534);
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
 describe('restoring into an empty directory (R1)', () => {
   it('brings back every kind of entry with content, mode and times', async () => {
     const target = join(temporaryFolder(), 'new', 'place');
@@ -154,6 +163,19 @@ describe('restoring into an empty directory (R1)', () => {
     expect(lstatSync(join(target, 's'))).toMatchObject({ uid: 1234, gid: 5678 });
     expect(lstatSync(join(target, 'null')).isCharacterDevice()).toBe(true);
     expect(lstatSync(join(target, 'null')).rdev).toBe(0x103);
+  });
+
+  (isRoot ? it : it.skip)('leaves setuid out when the system refuses the owner, and says so', async () => {
+    const target = temporaryFolder();
+    chmodSync(target, 0o777);
+    const snapshot = fixture().symlink('s', 'x', { uid: 1234, gid: 1234 });
+    await snapshot.file('su', 'x', { uid: 1234, gid: 1234, mode: 0o6755 });
+    await snapshot.file('pieces', [Buffer.from('a'), Buffer.from('b')], { uid: 1234, gid: 1234, mode: 0o6755 });
+    const reader = await snapshot.build();
+    const report = await asNobody(() => restore(reader, target, {}, { restoreOwner: true }));
+    expect(['su', 'pieces'].map((name) => statSync(join(target, name)).mode & 0o7777)).toEqual([0o755, 0o755]);
+    expect(report.warnings.join()).toMatch(/owner could not be set/);
+    expect(report.refused).toEqual([]);
   });
 
   it('leaves setuid out when the owner is not restored', async () => {

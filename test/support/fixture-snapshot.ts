@@ -94,6 +94,11 @@ export class FixtureSnapshot {
     return SnapshotReader.open(this.repository, names.snapshot(manifest.plan, manifest.backup));
   }
 
+  /** Stores content of no entry, for records made by hand. */
+  chunk(bytes: Uint8Array): Promise<ChunkRef> {
+    return this.#chunk(this.#data, bytes);
+  }
+
   get packs(): readonly PackRef[] {
     return this.#data.packs;
   }
