@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fromText } from '../model/byte-string.ts';
 import type { Xattr } from '../repository/index.ts';
 
@@ -24,8 +25,7 @@ export function loadXattrReader(): XattrReader | undefined {
   let native: FsXattr;
   try {
     // From the program's own place, never from the working directory: whoever owns that must not choose our code.
-    // The builtin itself: test runners put a loader of their own in its place, which cannot load ES modules.
-    native = process.getBuiltinModule('node:module').createRequire(realpathSync(process.argv[1] ?? process.execPath))('fs-xattr') as FsXattr;
+    native = createRequire(realpathSync(process.argv[1] ?? process.execPath))('fs-xattr') as FsXattr;
   } catch {
     return undefined;
   }
