@@ -69,10 +69,11 @@ function contentsOf(found: readonly Found[], activePlans: ReadonlySet<string>): 
     const { type, description } = manifest.source;
     plans.set(manifest.plan, { planId: manifest.plan as PlanId, name: manifest.planName, state: activePlans.has(manifest.plan) ? 'active' : 'retired', source: { type, description } });
   }
-  return { plans: [...plans.values()], backups: found.map(backupRecord), validations: found.flatMap(validationRecords) };
+  return { plans: [...plans.values()], backups: found.map(({ manifest, verdicts }) => backupRecordOf(manifest, stateOf(standingVerdict(verdicts)))), validations: found.flatMap(validationRecords) };
 }
 
-function backupRecord({ manifest, verdicts }: Found): BackupRecord {
+/** The catalog's row of a backup, from what the vault says. */
+export function backupRecordOf(manifest: Manifest, state: BackupState): BackupRecord {
   const { statistics, source } = manifest;
   return {
     backupId: manifest.backup as BackupId,
@@ -80,7 +81,7 @@ function backupRecord({ manifest, verdicts }: Found): BackupRecord {
     planName: manifest.planName,
     runId: manifest.run as RunId,
     type: manifest.type,
-    state: stateOf(standingVerdict(verdicts)),
+    state,
     startedAt: Date.parse(manifest.startedAt),
     finishedAt: Date.parse(manifest.finishedAt),
     sequence: manifest.sequence,
@@ -95,8 +96,11 @@ function backupRecord({ manifest, verdicts }: Found): BackupRecord {
   };
 }
 
-/** The catalog has no word for void: such a backup may not be restored from either. */
-function stateOf(verdict: Verdict | undefined): BackupState {
+/**
+ * What a standing verdict makes of a backup; `commit` alone says only that it was stored in time. The catalog has no word
+ * for void: such a backup may not be restored from either.
+ */
+export function stateOf(verdict: Verdict | undefined): BackupState {
   if (verdict && verdict.result !== 'good') return 'corrupted';
   return verdict && verdict.level !== 'commit' ? 'validated' : 'completed';
 }

@@ -25,17 +25,19 @@ export interface HeadReport {
  */
 export async function examineHead(store: HeadStore, unlocker?: Unlocker): Promise<HeadReport> {
   const findings = new Findings();
-  const rebuiltConfig = await findHeadDamage(store, findings, unlocker);
+  const rebuiltConfig = await findHeadDamage(store, findings, { unlocker });
   return { damage: findings.report(), notes: findings.notes, rebuiltConfig };
 }
 
-export async function findHeadDamage(store: HeadStore, findings: Findings, unlocker?: Unlocker): Promise<RepositoryConfig | undefined> {
+/** `opened`: the repository as its keys opened it, which settles what its configuration and slots must say. */
+export async function findHeadDamage(store: HeadStore, findings: Findings, { unlocker, opened }: { readonly unlocker?: Unlocker | undefined; readonly opened?: string }): Promise<RepositoryConfig | undefined> {
   const named = await repositoryOfSlots(store);
+  const isVault = named.slots > 0 || opened !== undefined;
   const config = await readConfig(store).catch((error: unknown) => {
-    if (isHoldfastError(error, 'damaged') || (isHoldfastError(error, 'vault-not-found') && named.slots > 0)) return error;
+    if (isHoldfastError(error, 'damaged') || (isHoldfastError(error, 'vault-not-found') && isVault)) return error;
     throw error;
   });
-  const believed = named.repository ?? (isHoldfastError(config) ? undefined : config.repository);
+  const believed = opened ?? named.repository ?? (isHoldfastError(config) ? undefined : config.repository);
   if (isHoldfastError(config)) findings.damage(CONFIG_NAME, 'config', config.message);
   else if (config.repository !== believed) findings.damage(CONFIG_NAME, 'config', `it names the repository ${config.repository}, the key slots ${believed}`);
   else noteUnusualSizes(config, findings);
@@ -59,7 +61,8 @@ async function findSlotDamage(store: HeadStore, repository: RepositoryId, findin
 }
 
 function slotOf(problem: HoldfastError): string {
-  return String(problem.data['slot'] ?? 'keys/');
+  const { slot } = problem.data;
+  return typeof slot === 'string' ? slot : 'keys/';
 }
 
 /** The repository that most slots name: one flipped bit must not outvote the others. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import type { Unlocker } from '../keyring/key-slot.ts';
+import { names, packIdOf } from '../repository/index.ts';
 import type { Refs, Repository } from '../repository/index.ts';
 import { readOnly } from '../stores/read-only.ts';
 import { backupOf } from './backup-name.ts';
@@ -78,6 +79,7 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   const selected = options.level === 'structure' ? [] : sample ? packsOfTurn(readable, sample) : readable;
   const readBytes = await proveContents(context, { judged, survey, selected, options });
   touchNamedPacks(context, judged);
+  noteEarlierDamage(context, survey, new Set(selected));
   const backups = opened.map((backup) => resultOf(context, backup));
   const damage = findings.report();
   if (options.isRecording !== false) await recordFindings(context, backups, { damage, level: options.level, sample });
@@ -89,7 +91,7 @@ async function startContext(given: Repository, { isRecording, unlocker, signal }
   const repository = isRecording === false ? { ...given, store: readOnly(given.store, 'this verification records nothing') } : given;
   const findings = new Findings();
   const listing = await VaultListing.read(repository.store);
-  await findHeadDamage(repository.store, findings, unlocker);
+  await findHeadDamage(repository.store, findings, { unlocker, opened: repository.config.repository });
   const held = new Set(repository.keys.keys.pairs.map(({ number }) => number));
   const hasAllKeys = listing.in('keys').every(({ name }) => held.has(Number(name.split('/')[1])));
   return { repository, listing, findings, hasAllKeys, signal };
@@ -146,6 +148,16 @@ async function checkTrees(context: Context, judged: readonly OpenedBackup[], sur
 /** A damaged pack touches every backup that names it, also when none of its entries needs the damaged part. */
 function touchNamedPacks({ findings }: Context, judged: readonly { readonly snapshot: { readonly name: string }; readonly refs?: Refs }[]): void {
   for (const { snapshot, refs } of judged) for (const { name } of refs?.packs ?? []) if (findings.isDamaged(name)) findings.touch(name, snapshot.name);
+}
+
+/** What an earlier verification wrote about packs stands until somebody deletes it: writers pass them over. */
+function noteEarlierDamage({ listing, findings }: Context, survey: PackSurvey, read: ReadonlySet<SurveyedPack>): void {
+  for (const [name, pack] of survey.packs) {
+    const record = names.damaged(packIdOf(name));
+    if (!listing.has(record) || findings.isDamaged(name)) continue;
+    if (read.has(pack)) findings.note('recovered-pack', `${name} was recorded as damaged and is whole now. New backups go on passing it over until ${record} is deleted.`);
+    else findings.note('damaged-before', `${name} was recorded as damaged and was not read this time: only level full tells whether it is whole again.`);
+  }
 }
 
 function resultOf({ findings }: Context, { snapshot, manifest, isVoid }: OpenedBackup): VerifiedBackup {

@@ -1,0 +1,42 @@
+import { names, packIdOf } from '../repository/index.ts';
+import type { Manifest, Refs } from '../repository/index.ts';
+import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
+
+/** One backup while its tree is checked. */
+export interface Subject {
+  readonly snapshot: string;
+  readonly manifest: Manifest;
+  readonly refsName: string;
+  /** Its packs by the 16 bytes of the id that stands in records, replaced ones too. */
+  readonly packs: ReadonlyMap<string, SurveyedPack>;
+}
+
+export function subjectOf(snapshot: string, manifest: Manifest, refs: Refs, survey: PackSurvey): Subject {
+  return { snapshot, manifest, refsName: names.refs(manifest.plan, manifest.backup, refs.revision), packs: packsOf(refs, survey) };
+}
+
+/** Bytes of an id as a key. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+}
+
+/** The same key, from the id in hexadecimal digits. */
+export function idBytes(hex: string): string {
+  return Buffer.from(hex, 'hex').latin1Slice();
+}
+
+/** More steps than repacking takes in the life of a vault: a ring of replacements ends here. */
+const MAX_HOPS = 64;
+
+function packsOf(refs: Refs, survey: PackSurvey): Map<string, SurveyedPack> {
+  const packs = new Map<string, SurveyedPack>();
+  for (const { name } of refs.packs) packs.set(idBytes(packIdOf(name)), survey.packs.get(name) as SurveyedPack);
+  const replaced = new Map(refs.replaced.map((pair) => [pair.old, pair.new]));
+  for (const { old } of refs.replaced) {
+    let id = old;
+    for (let hops = 0; hops < MAX_HOPS && replaced.has(id); hops++) id = replaced.get(id) as string;
+    const pack = packs.get(idBytes(id));
+    if (pack) packs.set(idBytes(old), pack);
+  }
+  return packs;
+}
