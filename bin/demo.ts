@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesInWords, counted, durationInWords, ratioInWords } from '../lib/cli/words.ts';
-import { compareWithSource } from './demo/compare.ts';
+import { compareTrees } from '../lib/recovery/compare-trees.ts';
+import { display, fsPath, fromText } from '../lib/model/byte-string.ts';
+import type { ByteString } from '../lib/model/byte-string.ts';
 import { holdfast, results } from './demo/commands.ts';
 import { inspect, startWriting } from './demo/database.ts';
 
@@ -51,16 +53,17 @@ async function tell(): Promise<void> {
   say('\n5. Restored to another place, and compared byte by byte with the source.');
   const files = await holdfast(['restore', 'latest:files', '--to', join(restored, 'files')], demo);
   await holdfast(['restore', 'latest:database', '--to', join(restored, 'database')], demo);
-  const compared = compareWithSource([[source, join(restored, 'files', basename(source))], [notes, join(restored, 'files', basename(notes))]], startedAt);
+  const compared = [source, notes].map((path) => compareWithSource(path, join(restored, 'files', basename(path))));
   const copy = inspect(join(restored, 'database', 'orders.db'));
-  const isWhole = compared.differences.length === 0 && copy.integrity === 'ok' && copy.isGapless;
-  for (const difference of compared.differences.slice(0, 20)) say(`  DIFFERENT: ${difference}`);
-  await figures({ first: first.seconds, second: second.seconds, verify: verified.seconds, restore: files.seconds, equal: compared.equal, changedSince: compared.changedSince, rows: copy.rows, integrity: copy.integrity, isWhole });
+  const differences = compared.flatMap((one) => one.differences);
+  const isWhole = differences.length === 0 && copy.integrity === 'ok' && copy.isGapless;
+  for (const difference of differences.slice(0, 20)) say(`  DIFFERENT: ${difference}`);
+  await figures({ first: first.seconds, second: second.seconds, verify: verified.seconds, restore: files.seconds, files: sum(compared, 'files'), bytes: sum(compared, 'bytes'), changedSince: sum(compared, 'changedSince'), rows: copy.rows, integrity: copy.integrity, isWhole });
   if (!isWhole) throw new Error('what was restored differs from the source');
   say(ownData());
 }
 
-interface Figures { first: number; second: number; verify: number; restore: number; equal: number; changedSince: number; rows: number; integrity: string; isWhole: boolean }
+interface Figures { first: number; second: number; verify: number; restore: number; files: number; bytes: number; changedSince: number; rows: number; integrity: string; isWhole: boolean }
 
 async function figures(seen: Figures): Promise<void> {
   const backups = await results<BackupJson>(['list', '--plan', 'files'], demo);
@@ -74,9 +77,26 @@ async function figures(seen: Figures): Promise<void> {
     ['vault', `${bytesInWords(stats.storedBytes)} in all, encrypted`],
     ['time', `first backup ${seconds(seen.first)}, second ${seconds(seen.second)}, verify ${seconds(seen.verify)}, restore ${seconds(seen.restore)}; ${seconds((Date.now() - startedAt) / 1000)} in all`],
     ['verified', 'every byte of every backup'],
-    ['restored', `${counted(seen.equal, 'entry', 'entries')} compared with the source, ${seen.isWhole ? 'all equal' : 'NOT all equal'}${seen.changedSince > 0 ? ` (${seen.changedSince} changed in the source meanwhile)` : ''}; database: integrity_check ${seen.integrity}`],
+    ['restored', `${counted(seen.files, 'file')}, ${bytesInWords(seen.bytes)} compared with the source byte by byte: ${seen.isWhole ? 'all equal' : 'NOT all equal'}${seen.changedSince > 0 ? ` (${seen.changedSince} changed in the source meanwhile)` : ''}; database: integrity_check ${seen.integrity}`],
   ];
   say(`\n${rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n')}`);
+}
+
+interface Compared { readonly files: number; readonly bytes: number; readonly changedSince: number; readonly differences: readonly string[] }
+
+/** What differs because somebody changed the source meanwhile is told apart; sockets are never restored. */
+function compareWithSource(path: string, copy: string): Compared {
+  const { files, bytes, differences } = compareTrees(path, copy);
+  const isOwnDoing = (below: ByteString) => {
+    const stats = lstatSync(fsPath(`${fromText(path)}/${below}` as ByteString), { throwIfNoEntry: false });
+    return !stats || stats.isSocket() || stats.ctimeMs >= startedAt - 10;
+  };
+  const unexplained = differences.filter((difference) => !isOwnDoing(difference.path));
+  return { files, bytes, changedSince: differences.length - unexplained.length, differences: unexplained.map(({ path: below, what }) => `${display(below) || path}: ${what}`) };
+}
+
+function sum(compared: readonly Compared[], figure: 'files' | 'bytes' | 'changedSince'): number {
+  return compared.reduce((total, one) => total + one[figure], 0);
 }
 
 function plans(): string {
@@ -91,7 +111,7 @@ plans:
 }
 
 function ownData(): string {
-  const program = fileURLToPath(new URL('./holdfast.mjs', import.meta.url));
+  const program = relative(process.cwd(), fileURLToPath(new URL('../dist/holdfast.mjs', import.meta.url)));
   return `\nThe same with your own data:\n  node ${program} backup ~/Documents\n  node ${program} list\n  node ${program} restore latest --to /tmp/restored`;
 }
 

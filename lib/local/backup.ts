@@ -8,7 +8,7 @@ import { HoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
 import type { BackupId, RunId } from '../model/ids.ts';
 import type { BackupOrder } from './backup-order.ts';
-import { backupRecordOf } from './catalog-records.ts';
+import { backupRecordOf } from '../validation/rebuild-catalog.ts';
 import { planIdOf } from './plan-id.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { takeRunLock } from './run-lock.ts';

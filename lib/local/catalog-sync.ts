@@ -6,7 +6,7 @@ import { listSnapshots, readManifest, readVerdicts, standingVerdict } from '../r
 import type { Repository } from '../repository/index.ts';
 import { commitStanding } from '../retention/void.ts';
 import type { ObjectInfo } from '../stores/store.ts';
-import { backupRecordOf, stateOf } from './catalog-records.ts';
+import { backupRecordOf, stateOf } from '../validation/rebuild-catalog.ts';
 
 const READERS = 16;
 

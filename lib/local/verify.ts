@@ -7,7 +7,7 @@ import { readVerdicts, standingVerdict } from '../repository/index.ts';
 import type { KnownNewest } from '../validation/chain.ts';
 import { verify } from '../validation/verify.ts';
 import type { VerifiedBackup, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
-import { stateOf } from './catalog-records.ts';
+import { stateOf } from '../validation/rebuild-catalog.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { startWorker } from './threads.ts';
 import type { WorkerEntries } from './threads.ts';

@@ -1,4 +1,5 @@
 import { isHoldfastError } from '../../model/errors.ts';
+import { rebuildCatalog } from '../../validation/rebuild-catalog.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -7,23 +8,22 @@ import { counted } from '../words.ts';
 
 /** Everything that a catalog can know again from the vault; what lived only here (runs, restores) is gone, and that is said. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { runtime, output } = context;
+  const { output } = context;
   return withVault(context, async (vault) => {
-    await empty(vault);
-    const { added, unreadable } = await runtime.synchroniseCatalog(vault);
-    output.result({ type: 'catalog-rebuilt', backups: added, unreadable }, () => [`The catalog has ${counted(added, 'backup')} again, as the vault says. The history of runs and restores on this machine began anew.`]);
-    for (const name of unreadable) output.warn(`${name} does not open and is not listed: run \`holdfast verify\`.`);
+    const { plans, backups, validations, unreadable, notes } = await rebuild(vault);
+    output.result({ type: 'catalog-rebuilt', plans, backups, validations, unreadable, notes }, () => [`The catalog has ${counted(backups, 'backup')} of ${counted(plans, 'plan')} again, as the vault says.`, ...notes]);
+    for (const { name, problem } of unreadable) output.warn(`${name} is not listed: ${problem}`);
     return unreadable.length > 0 ? 3 : 0;
   });
 }
 
-async function empty(vault: Vault): Promise<void> {
-  const nothing = { plans: [], backups: [], validations: [] };
+/** A broken file cannot even be emptied: it is put aside. */
+async function rebuild(vault: Vault): ReturnType<typeof rebuildCatalog> {
   try {
-    await (await vault.catalog()).replaceAll(nothing);
+    return await rebuildCatalog(vault.repository, await vault.catalog());
   } catch (error) {
     if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'unsupported-version')) throw error;
     await vault.discardCatalog();
-    await (await vault.catalog()).replaceAll(nothing);
+    return rebuildCatalog(vault.repository, await vault.catalog());
   }
 }
