@@ -98,7 +98,7 @@ export class Story {
     this.#add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(3)));
     this.#add('pruner 2', 4, (actor) => this.#prune(actor, false));
     this.#add('remover', 2, (actor) => this.#remove(actor));
-    this.#add('reader', 1, (actor) => this.#read(actor));
+    this.#add('reader', this.#seed % 2, (actor) => this.#read(actor));
     if (this.#replay) await this.#scheduler.replay(this.#replay, this.#isOver);
     else await this.#scheduler.improvise(MAX_EVENTS, this.#isOver);
     await this.#settle();
@@ -107,6 +107,11 @@ export class Story {
   }
 
   readonly #isOver = () => this.#oracle.failure !== undefined;
+
+  /** Until all garbage must be gone; the other stories end with one run, one prune and one reading. */
+  get #isFollowedToTheEnd(): boolean {
+    return this.#seed % 4 === 0;
+  }
 
   /** One actor, undisturbed, to its end. */
   async #calmly(name: string, work: (actor: Actor) => Promise<void>): Promise<void> {
@@ -246,7 +251,7 @@ export class Story {
     this.#scheduler.endAll();
     this.#scheduler.now += HOUR;
     await this.#calmly('afterwards', (actor) => this.#afterwards(actor));
-    if (this.#isOver()) return;
+    if (this.#isOver() || !this.#isFollowedToTheEnd) return;
     const garbage = await this.#oracle.findGarbage(this.#vault);
     if (garbage.length > 0) this.#oracle.fail(`after all prunes these packs stay, which nothing needs: ${garbage.join(', ')}`);
   }
@@ -256,7 +261,7 @@ export class Story {
     if (actor.dice.isOnceIn(2)) await this.#backup(actor, PLANS[0], 0, []);
     else await this.#backup(actor, PLANS[1], 1, [WRITERS[0]]);
     if (this.#counts.backups !== backups + 1) this.#oracle.fail('the run afterwards gave up');
-    for (const days of [8, 2, 1]) {
+    for (const days of this.#isFollowedToTheEnd ? [8, 2, 1] : [8]) {
       await this.#scheduler.sleep(actor, days * DAY);
       if (!(await this.#prune(actor, false, Infinity))) await this.#prune(actor, true, Infinity);
     }
