@@ -68,6 +68,16 @@ describe('depth', () => {
     expect(damage[0]?.lost).toContain('the content of 6 entries in backup');
   });
 
+  test.each([['the header', 2, 0], ['the footer', -14, 3], ['the directory', -60, 3]])('structure sees a flipped bit in %s', async (_, at, entries) => {
+    const { store, snapshot } = fixture();
+    for (const name of ['a', 'b', 'c']) await snapshot.file(name, randomBytes(100));
+    await snapshot.build();
+    const { name, size } = snapshot.packs[0]!;
+    await flip(store, name, at < 0 ? size + at : at);
+    const { damage } = await damageOf(snapshot.repository, { level: 'structure' });
+    expect(damage).toMatchObject([{ name, touched: [{ entries }] }]);
+  });
+
   test('threads find what one thread finds', async () => {
     const { store, snapshot } = fixture({ packBytes: 4 << 20 });
     for (let index = 0; index < 20; index++) await snapshot.file(`f${index}`, randomBytes(1 << 20));
