@@ -141,5 +141,5 @@ export function holds(folder: string, path: string): boolean {
 }
 
 export function throwIfInterrupted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new HoldfastError('interrupted', 'The restore was asked to stop. What was restored so far stays in the target, whole.', { nextStep: 'Run the same command again: what is there already is not restored twice.' });
+  if (signal?.aborted) throw new HoldfastError('interrupted', 'The restore was asked to stop. What was restored so far stays in the target, whole.', { nextStep: 'Run the same command again with --overwrite changed: what is whole is not written twice.' });
 }

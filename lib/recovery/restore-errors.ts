@@ -7,6 +7,6 @@ import { errnoWords } from './errno.ts';
 export function osError(errno: string, path: ByteString): HoldfastError {
   const isSpace = errno === 'ENOSPC' || errno === 'EDQUOT';
   return new HoldfastError(isSpace ? 'no-space' : 'permission', `Restoring ${display(path)} failed: ${errnoWords(errno)}. What was restored so far stays in the target, whole.`, {
-    nextStep: isSpace ? 'Make room or choose another --to, then run the same command again.' : 'Check the target, then run the same command again.',
+    nextStep: isSpace ? 'Make room or choose another --to, then run the same command again with --overwrite changed: what is whole is not written twice.' : 'Check the target, then run the same command again with --overwrite changed.',
   });
 }

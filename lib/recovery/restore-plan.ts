@@ -3,6 +3,7 @@ import type { SnapshotEntry, SnapshotReader, TreeDamage } from '../repository/in
 import type { OverwritePolicy, PlannedEntry, RestoreAction } from './decision.ts';
 import { planEntries } from './plan-entries.ts';
 import { selectEntries } from './selection.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { TargetView } from './target-view.ts';
 
 export interface RestoreRequest {
@@ -44,6 +45,7 @@ export interface RestorePlan {
 export async function planRestore(reader: SnapshotReader, request: RestoreRequest): Promise<RestorePlan> {
   const patterns = request.patterns ?? [];
   const { target, overwrite = 'never' } = request;
+  keepHeapSmall();
   const view = TargetView.open(target);
   const totals: Record<RestoreAction, ActionTotals> = { create: none(), overwrite: none(), skip: none(), conflict: none(), 'delete-extra': none() };
   const exceptions = new Map<ByteString, PlannedEntry>();

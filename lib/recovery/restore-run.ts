@@ -231,14 +231,16 @@ export class RestoreRun {
 
   #enterRoot(entry: SnapshotEntry, { action }: Decision): void {
     const { root } = this.#options.folders;
-    if (action !== 'skip' && entry.type === ENTRY.directory) root.body = entry;
+    if ((action !== 'skip' || this.#options.plan.overwrite === 'changed') && entry.type === ENTRY.directory) root.body = entry;
     this.#levels.push({ path: entry.path, folder: root, refusal: undefined });
   }
 
   #enter(entry: SnapshotEntry & DirectoryBody, parent: Folder, decision: Decision): void {
     try {
       const { folder, isNew } = this.#makeFolder(parent, nameOf(entry.path));
-      if (decision.action === 'overwrite' || (isNew && decision.action === 'create')) folder.body = entry;
+      // What equals the backup now will not any more when something is restored into it.
+      const isKept = this.#options.plan.overwrite === 'changed' && decision.action === 'skip';
+      if (decision.action === 'overwrite' || isKept || (isNew && decision.action === 'create')) folder.body = entry;
       this.#levels.push({ path: entry.path, folder, refusal: undefined });
     } catch (error) {
       const refusal = this.#refusalOf(error, entry.path);

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../model/errors.ts';
 import { runWriteJob } from './write-files.ts';
@@ -22,8 +21,6 @@ export function inlinePool(settings: WriteSettings): WritePool {
 const YOUNG_GENERATION_MB = 8;
 
 export function threadPool(workerUrl: URL | string, threads: number, settings: WriteSettings): WritePool {
-  // The young generation of this thread would grow to 100 MiB of garbage; kept small it costs no measurable time.
-  setFlagsFromString('--semi-space-growth-factor=1');
   const members = Array.from({ length: threads }, () => new Member(workerUrl, settings));
   return {
     capacity: threads * 2,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../lib/model/clock.ts';
 import { FLAG } from '../../lib/repository/index.ts';
 import type { SnapshotReader } from '../../lib/repository/index.ts';
+import { compareTrees } from '../../lib/recovery/compare-trees.ts';
 import { executeRestore, outcomeOf, planRestore } from '../../lib/recovery/restore.ts';
 import type { ExecuteOptions, RestoreReport, RestoreRequest } from '../../lib/recovery/restore.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
@@ -238,6 +239,20 @@ describe('stopping', () => {
     const left = readdirSync(target);
     expect(left.length).toBeLessThan(100);
     for (const name of left) expect(statSync(join(target, name)).size).toBe(10_000);
+  });
+
+  it('a second run with --overwrite changed completes the first, directories too', async () => {
+    const [target, whole] = [temporaryFolder(), temporaryFolder()];
+    const snapshot = fixture({ frameBytes: 10_000, packBytes: 50_000 }).directory('d', { mode: 0o750 }).directory('d/e', { mode: 0o711 });
+    for (let index = 0; index < 60; index++) await snapshot.file(`d/${index % 2 ? 'e/' : ''}f${index}`, [randomBytes(500), randomBytes(500)]);
+    const reader = await snapshot.build();
+    const controller = new AbortController();
+    const options = { limits: { files: 10, bytes: 1 << 20, heldFiles: 10 } };
+    await expect(restore(reader, target, {}, { ...options, signal: controller.signal, onProgress: ({ files }) => files > 20 && controller.abort() })).rejects.toMatchObject({ code: 'interrupted' });
+    const report = await restore(reader, target, { overwrite: 'changed' }, options);
+    expect(report.skipped.length).toBeGreaterThan(10);
+    await restore(reader, whole);
+    expect(compareTrees(whole, target, { top: true }).differences).toEqual([]);
   });
 });
 
