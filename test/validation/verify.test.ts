@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { fromText } from '../../lib/model/byte-string.ts';
-import { ENTRY, FLAG, Subkeys, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage } from '../../lib/repository/index.ts';
-import type { Repository } from '../../lib/repository/index.ts';
+import { newHexId } from '../../lib/model/ids.ts';
+import type { PackId } from '../../lib/model/ids.ts';
+import { ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, signRefs } from '../../lib/repository/index.ts';
+import type { Refs, Repository } from '../../lib/repository/index.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { packsOfTurn } from '../../lib/validation/sample.ts';
@@ -155,6 +157,40 @@ describe('entry trees', () => {
     expect(damage).toHaveLength(1);
     expect(damage[0]?.problems[0]).toContain(words);
     expect(damage[0]?.touched).toMatchObject([{ entries: 1, examples: [fromText('b')] }]);
+  });
+});
+
+describe('later revisions of refs', () => {
+  /** A pack was copied frame by frame to a new one, and the old one is gone (repacking). */
+  async function repacked(sign: (repository: Repository, name: string, refs: Refs) => Refs) {
+    const { store, snapshot } = fixture();
+    for (const name of ['a', 'b', 'c']) await snapshot.file(name, randomBytes(500));
+    const { manifest, refs } = await snapshot.build();
+    const { keys, cipher } = snapshot.repository;
+    const [old] = snapshot.packs;
+    const bytes = await store.get(old!.name);
+    const builder = new PackBuilder(keys, cipher, new Uint8Array(1 << 16));
+    builder.absorb(directoryOf(keys, old!.name, bytes).frames, bytes);
+    const pack = builder.finish(names.pack('hot', 'ab'.repeat(16), newHexId<PackId>()));
+    await store.put(pack.name, pack.bytes);
+    await store.remove(old!.name);
+    const packs = [...refs.packs.filter(({ name }) => name !== old!.name), { name: pack.name, size: pack.bytes.length, sha256: pack.sha256 }];
+    const name = names.refs(manifest.plan, manifest.backup, 1);
+    await store.put(name, encodeRefs(sign(snapshot.repository, name, { ...refs, revision: 1, packs, replaced: [{ old: packIdOf(old!.name), new: packIdOf(pack.name) }] })));
+    return { snapshot, name, old: old!.name, renewed: pack.name, store };
+  }
+
+  test('entries are followed into the pack that replaced theirs, and damage there names them', async () => {
+    const { snapshot, renewed, store } = await repacked((repository, name, refs) => signRefs(repository.keys, name, refs));
+    expect((await damageOf(snapshot.repository)).damage).toEqual([]);
+    await flip(store, renewed, 16 + 50);
+    expect((await damageOf(snapshot.repository)).damage).toMatchObject([{ name: renewed, touched: [{ examples: ['a', 'b', 'c'] }] }]);
+  });
+
+  test('a revision that the vault did not sign is damage, and the one before it counts', async () => {
+    const { snapshot, name, old } = await repacked((_, __, refs) => ({ ...refs, mac: Buffer.alloc(32).toString('base64') }));
+    const { damage } = await damageOf(snapshot.repository);
+    expect(damage.map((object) => [object.name, object.problems[0]])).toEqual([[name, 'its signature is not that of this vault'], [old, 'it is missing']]);
   });
 });
 
