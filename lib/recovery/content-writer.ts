@@ -1,5 +1,5 @@
 import type { ChunkRef, SnapshotReader } from '../repository/index.ts';
-import { errnoOf, errnoWords, isFatal } from './errno.ts';
+import { errnoOf, isFatal } from './errno.ts';
 import { discardFile, holdFile } from './file-task.ts';
 import type { FileTask, Refusal } from './file-task.ts';
 import { PackJobs, isLoss } from './pack-jobs.ts';
@@ -7,7 +7,7 @@ import type { PackJob, PlacedPiece } from './pack-jobs.ts';
 import { PieceWindow } from './piece-window.ts';
 import type { WindowLimits } from './piece-window.ts';
 import { throwIfInterrupted } from './plan-entries.ts';
-import { osError } from './restore-errors.ts';
+import { osError, refusalOf } from './restore-errors.ts';
 import type { TargetFolders } from './target-folders.ts';
 import type { FrameOrder, WriteOrder, WriteResult } from './write-job.ts';
 import type { WritePool } from './write-pool.ts';
@@ -169,10 +169,4 @@ export class ContentWriter {
   #throwFailure(): void {
     if (this.#failure) throw this.#failure;
   }
-}
-
-/** In the way, or refused by the system. */
-export function refusalOf(errno: string | undefined, error: unknown): Refusal {
-  const isInTheWay = errno === 'EEXIST' || errno === 'EISDIR' || errno === 'ENOTDIR' || errno === 'ELOOP';
-  return { kind: isInTheWay ? 'conflict' : 'failed', reason: errnoWords(errno, error) };
 }

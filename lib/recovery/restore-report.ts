@@ -26,6 +26,15 @@ export interface RestoreReport {
   readonly durationMilliseconds: number;
 }
 
+export interface RestoreProgress {
+  readonly files: number;
+  readonly totalFiles: number;
+  readonly bytes: number;
+  readonly totalBytes: number;
+  /** Undefined in the first second. */
+  readonly etaSeconds: number | undefined;
+}
+
 /** The most serious thing that happened, for exit codes; undefined when everything that was planned is there. */
 export function outcomeOf(report: RestoreReport): ErrorCode | undefined {
   const kinds = new Set(report.refused.map((entry) => entry.kind));

@@ -7,7 +7,7 @@ import { WINDOW_LIMITS } from './piece-window.ts';
 import type { WindowLimits } from './piece-window.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import { ReportBuilder } from './restore-report.ts';
-import type { RestoreReport } from './restore-report.ts';
+import type { RestoreProgress, RestoreReport } from './restore-report.ts';
 import { RestoreRun } from './restore-run.ts';
 import { TargetFolders } from './target-folders.ts';
 import { deleteExtras } from './delete-extras.ts';
@@ -20,16 +20,7 @@ export type { ActionTotals, RestorePlan, RestoreRequest } from './restore-plan.t
 export { OVERWRITE_POLICIES } from './decision.ts';
 export type { OverwritePolicy, PlannedEntry, RestoreAction } from './decision.ts';
 export { outcomeOf } from './restore-report.ts';
-export type { RefusedEntry, RestoreReport } from './restore-report.ts';
-
-export interface RestoreProgress {
-  readonly files: number;
-  readonly totalFiles: number;
-  readonly bytes: number;
-  readonly totalBytes: number;
-  /** Undefined in the first second. */
-  readonly etaSeconds: number | undefined;
-}
+export type { RefusedEntry, RestoreProgress, RestoreReport } from './restore-report.ts';
 
 export interface ExecuteOptions {
   readonly clock: Pick<Clock, 'now'>;
