@@ -4,10 +4,11 @@ import { runBackup } from '../backup/run-backup.ts';
 import type { BackupOutcome } from '../backup/run-backup.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { RunState } from '../catalog/records.ts';
-import { HoldfastError } from '../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
 import type { BackupId, RunId } from '../model/ids.ts';
 import type { BackupOrder } from './backup-order.ts';
+import { names } from '../repository/index.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
 import { planIdOf } from './plan-id.ts';
 import { RunRecorder } from './run-recorder.ts';
@@ -15,6 +16,7 @@ import { takeRunLock } from './run-lock.ts';
 import { sourceOf } from './source-of.ts';
 import { startWorker } from './threads.ts';
 import type { WorkerEntries } from './threads.ts';
+import { knownNewest } from './verify.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 import { writerIdentity } from './writer-identity.ts';
 import { placesOf } from './places.ts';
@@ -49,6 +51,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
   const recorder = new RunRecorder(() => vault.catalog(), clock);
   try {
     await vault.sweep();
+    const rolledBack = await noteIfRolledBack(vault, plan.id);
     await recorder.begin({ runId: run, planId: plan.id, planName: plan.name, type: options.isFull ? 'full' : 'incremental', host: writer.host });
     const { policy } = order;
     const outcome = await runBackup(
@@ -67,13 +70,28 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     );
     const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
-    return { ...outcome, notes: recorder.notes };
+    return { ...outcome, notes: [...rolledBack, ...recorder.notes] };
   } catch (error) {
     await recorder.fail(error);
     throw error;
   } finally {
     lock.release();
   }
+}
+
+/** An old state of a vault takes a new backup as any other; that newer ones were there must not go unsaid. */
+async function noteIfRolledBack(vault: LocalVault, planId: string): Promise<string[]> {
+  const newest = (await knownNewest(vault)).find(({ plan }) => plan === planId);
+  if (newest === undefined) return [];
+  const { store } = vault.repository;
+  for (const name of [names.snapshot(planId, newest.backup), names.removed(planId, newest.backup)]) {
+    const isThere = await store.stat(name).then(() => true, (error: unknown) => {
+      if (isHoldfastError(error, 'not-found')) return false;
+      throw error;
+    });
+    if (isThere) return [];
+  }
+  return [`Backup ${newest.backup} of this plan was made from this machine, is not in the vault, and no removal is recorded: this is an old state of the vault, or somebody deleted there.`];
 }
 
 function refuseOldKey(vault: LocalVault): void {

@@ -19,8 +19,14 @@ export class RunRecorder {
     this.#clock = clock;
   }
 
+  /** The caller holds the lock of the plan, so a run of it that is under way in the catalog has died. */
   async begin(run: Pick<RunRecord, 'runId' | 'planId' | 'planName' | 'type' | 'host'>): Promise<void> {
     const now = this.#clock.now();
+    await this.record(async (catalog) => {
+      for (const dead of await catalog.listRuns({ plan: run.planId, states: ['running', 'committing'] })) {
+        await catalog.transitionRun(dead.runId, { from: ['running', 'committing'], to: 'failed', set: { finishedAt: now, error: { code: 'interrupted', message: 'Its process ended without a word.' } } });
+      }
+    });
     const isWritten = await this.record((catalog) => catalog.recordRun({ ...run, state: 'running', queuedAt: now, startedAt: now, processId: process.pid }));
     if (isWritten) this.#runId = run.runId;
   }

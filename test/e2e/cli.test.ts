@@ -235,6 +235,8 @@ describe('what stands in the way is said in one line, with the right exit code, 
     const listed = await person.run(['list', ...here]);
     expect(listed.code).toBe(3);
     expect(listed.stderr).toContain('old state of the vault');
+    const saved = await person.run(['backup', 'source', ...here]);
+    expect([saved.code, saved.stderr.includes('old state of the vault')]).toEqual([3, true]);
   });
 
   test('a mistyped command, a missing option, an unknown plan are usage', async () => {
@@ -278,5 +280,20 @@ describe('without any configuration', () => {
     await person.do(['backup', 'a', 'b', ...flags]);
     await person.do(['restore', 'latest', '--to', 'back', ...flags]);
     expect(filesBelow(person.path('work', 'back')).map((file) => file.slice(person.path('work', 'back').length)).sort()).toEqual(['/a/file', '/b/file']);
+  });
+
+  test('a backup whose promised verification did not come is not the latest good one', async () => {
+    const person = new Person();
+    mkdirSync(person.path('work', 'data'));
+    writeFileSync(person.path('work', 'data', 'file'), 'one');
+    writeFileSync(person.path('work', 'holdfast.yaml'), `vaults: { main: { directory: ${person.vault}, key-file: ${person.path('key')} } }\nplans: { data: { source: { type: files, paths: [data] }, policy: { verification: full } } }\n`);
+    await person.do(['init']);
+    const [first] = await person.json<{ backup: string; verification: string }>(['backup', 'data']);
+    expect(first?.verification).toBe('good');
+    await person.do(['backup', 'data']);
+    const newest = filesBelow(join(person.vault, 'verdicts')).sort().filter((file) => !file.includes(`/${first?.backup}/`));
+    expect(newest.length).toBeGreaterThan(0);
+    for (const file of newest) rmSync(file);
+    expect((await person.json<{ backup: string }>(['show', 'latest:data']))[0]?.backup).toBe(first?.backup);
   });
 });

@@ -77,7 +77,8 @@ function jsonOf(report: RestoreReport, outcome: string | undefined, notes: reado
 }
 
 function linesOf({ output }: CommandContext, { backup, target, restored, skipped, refused, treeDamage, deleted, durationMilliseconds }: RestoreReport): string[] {
-  const lines = [`${output.paint('green', 'Restored')} ${backup} to ${target}: ${counted(restored.files, 'file')}, ${bytesInWords(restored.bytes)}, in ${durationInWords(durationMilliseconds)}`];
+  const isWhole = refused.length === 0 && treeDamage.length === 0;
+  const lines = [`${isWhole ? output.paint('green', 'Restored') : output.paint('yellow', 'Restored in part')} ${backup} to ${target}: ${counted(restored.files, 'file')}, ${bytesInWords(restored.bytes)}, in ${durationInWords(durationMilliseconds)}`];
   if (skipped.length > 0) lines.push(`  ${counted(skipped.length, 'entry', 'entries')} left as they are: ${skipped[0]?.reason ?? ''}`);
   if (deleted.length > 0) lines.push(`  ${counted(deleted.length, 'extra entry', 'extra entries')} deleted`);
   for (const entry of refused.slice(0, SHOWN)) lines.push(`  ${output.paint('red', 'not restored')} ${display(entry.path)}: ${entry.reason}`);
