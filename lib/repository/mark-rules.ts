@@ -32,7 +32,8 @@ export interface Mark {
   readonly name: string;
   readonly packId: string;
   readonly storedAt: number;
-  readonly ruling: Ruling | 'undecided';
+  /** `unreadable`: its ruling is damaged. Writers keep away from the pack as if it were doomed, prune as if it were not. */
+  readonly ruling: Ruling | 'undecided' | 'unreadable';
   /** When the ruling was stored; undefined while undecided. */
   readonly ruledAt: number | undefined;
 }
@@ -115,8 +116,14 @@ function packIdOfMark(name: string): string {
 }
 
 async function readMark(store: Pick<Store, 'get'>, { name, storedAt }: ObjectInfo, listedRuling: ObjectInfo | undefined): Promise<Mark> {
-  const ruling = listedRuling && (await readRuling(store, name));
+  const ruling = listedRuling && (await readRuling(store, name).catch(unreadable));
   return { name, packId: packIdOfMark(name), storedAt, ruling: ruling ?? 'undecided', ruledAt: ruling && listedRuling?.storedAt };
+}
+
+/** One flipped bit in a note of prune must not stop every backup. */
+function unreadable(error: unknown): 'unreadable' {
+  if (!isHoldfastError(error, 'damaged')) throw error;
+  return 'unreadable';
 }
 
 /** Undefined when there is none: also when it was cleared since it was listed, which counts as undecided and old. */

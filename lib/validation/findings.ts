@@ -104,7 +104,7 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
   partial: () => 'no backup: an unfinished run is not resumed from here, and prune may free what it stored',
   verdict: () => 'no backup: what an earlier verification found; this one has looked again',
   'damage-record': () => 'no backup: the note that a pack is damaged; its pack is judged anew by reading it',
-  mark: () => 'no backup: a note of prune. Until it is removed, prune and new backups may refuse to run',
+  mark: () => 'no backup: a note of prune. New backups keep away from the pack that it is about, and prune keeps it, until the note is removed',
   removal: () => 'no backup: who removed a backup, when and why',
 };
 

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { createKeyFile } from '../../lib/keyring/key-file.ts';
 import { openSlots } from '../../lib/keyring/open-slots.ts';
 import { systemClock } from '../../lib/model/clock.ts';
-import { SnapshotReader, listSnapshots, openRepository, readConfig, readDamagedPacks, readVerdicts, sha256, standingVerdict } from '../../lib/repository/index.ts';
+import { SnapshotReader, encodeMark, encodeRuling, listSnapshots, names, openRepository, readConfig, readDamagedPacks, readVerdicts, rulingNameOf, sha256, standingVerdict } from '../../lib/repository/index.ts';
 import type { Repository } from '../../lib/repository/index.ts';
 import { executeRestore, outcomeOf as restoreOutcome, planRestore } from '../../lib/recovery/restore.ts';
+import { planPrune } from '../../lib/retention/prune-plan.ts';
+import { readPruneState } from '../../lib/retention/prune-state.ts';
 import { openDirectoryStore } from '../../lib/stores/directory-store.ts';
 import { examineHead, verify } from '../../lib/validation/verify.ts';
 import { failure } from '../sources/reading.ts';
@@ -169,6 +171,20 @@ test.each([0, 4, 11, -1])('a backup goes on beside a newest manifest that is dam
   const report = await verify(repository, { level: 'full', clock: systemClock });
   expect(report.backups.find(({ snapshot }) => snapshot === next)?.result).toBe('good');
   expect(report.damage.map(({ name }) => name)).toEqual([newestSnapshot()]);
+});
+
+test('a damaged ruling of prune stops no backup, and nothing under it is deleted', async () => {
+  const { folder, repository } = copy();
+  const orphan = names.pack('hot', 'ab'.repeat(16), '0123456789abcdef'.repeat(2));
+  await repository.store.put(orphan, Buffer.from('needed by nobody'));
+  const mark = names.condemned(orphan.split('/').at(-1)!, '01HZZZZZZZZZZZZZZZZZZZZZZZ');
+  await repository.store.put(mark, encodeMark(orphan));
+  await repository.store.put(rulingNameOf(mark), encodeRuling('doomed'));
+  const doomed = async () => planPrune(await readPruneState(repository.store, repository)).deletions.map(({ pack }) => pack);
+  expect(await doomed()).toContain(orphan);
+  flipOnDisk(folder, rulingNameOf(mark), 24);
+  expect(await doomed()).toEqual([]);
+  expect(await backUpFiles(repository, vault.filesFolder)).toContain(FILES_PLAN);
 });
 
 test('an old state of the vault served as the newest is noted when somebody outside knows better', async () => {

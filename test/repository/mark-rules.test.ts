@@ -1,4 +1,4 @@
-import { encodeMark, encodeRuling, isRunTooOld, isVoid, judgeMarks, names, readMarks, rulingNameOf } from '../../lib/repository/index.ts';
+import { encodeMark, encodeRuling, isRunTooOld, isVoid, judgeMarks, names, readMarks, readRuling, rulingNameOf } from '../../lib/repository/index.ts';
 import type { Mark, Ruling } from '../../lib/repository/index.ts';
 import { memoryVault } from '../support/vault.ts';
 
@@ -77,10 +77,13 @@ describe('a look at condemned/', () => {
     expect(order).toEqual(['now', 'list condemned/']);
   });
 
-  it('refuses a ruling that says something else', async () => {
+  it('keeps writers away from a pack whose ruling says something else, and obeys no such ruling', async () => {
     const { store } = memoryVault();
     await store.put(names.condemned('aa', 'M1'), encodeMark('packs/hot/w/aa/aa'));
     await store.put(rulingNameOf(names.condemned('aa', 'M1')), Buffer.from('{"ruling":"perhaps"}'));
-    await expect(readMarks(store)).rejects.toMatchObject({ code: 'damaged', message: expect.stringContaining('"perhaps"') });
+    const marks = await readMarks(store);
+    expect(marks.marks.map(({ ruling }) => ruling)).toEqual(['unreadable']);
+    expect([judgeMarks(marks, 'first').get('aa'), judgeMarks(marks, 'second').get('aa')]).toEqual(['absent', 'reread']);
+    await expect(readRuling(store, names.condemned('aa', 'M1'))).rejects.toMatchObject({ code: 'damaged', message: expect.stringContaining('"perhaps"') });
   });
 });
