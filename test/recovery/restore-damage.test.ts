@@ -96,6 +96,22 @@ describe('damage in the tree', () => {
     for (const name of readdirSync(join(target, 'd'))) expect(readFileSync(join(target, 'd', name)).equals(before.contents.get(`d/${name}`) as Buffer)).toBe(true);
   });
 
+  it('where the delta is lost the base is not passed off as the present state', async () => {
+    const store = new MemoryStore(systemClock);
+    const snapshot = new FixtureSnapshot(store, { packBytes: 1, frameBytes: 1, treeChunkBytes: 1 }).directory('');
+    for (const name of ['a', 'b', 'c', 'd']) await snapshot.file(name, `old ${name}`);
+    snapshot.inDelta();
+    for (const name of ['b', 'c']) await snapshot.file(name, `new ${name}`);
+    const reader = await snapshot.build();
+    const lost = reader.manifest.tree.delta?.chunks[1];
+    await store.remove(snapshot.metaPacks.find(({ name }) => name.endsWith(lost?.pack as string))?.name as string);
+    const target = temporaryFolder();
+    const report = await executeRestore(reader, await planRestore(reader, { target }), { clock: systemClock, fsync: 'none' });
+    expect(outcomeOf(report)).toBe('damaged');
+    expect(report.treeDamage.map(({ from }) => from)).toEqual(['c']);
+    expect(readdirSync(target).map((name) => readFileSync(join(target, name), 'utf8')).sort()).toEqual(['new b', 'old a']);
+  });
+
   it('nothing extra is deleted while a part of the tree cannot be read', async () => {
     const before = await vault();
     const target = temporaryFolder();

@@ -19,13 +19,19 @@ export interface FixtureSizes {
   readonly treeChunkBytes: number;
 }
 
+interface Stored {
+  readonly path: string;
+  readonly body: EntryBody | Uint8Array;
+}
+
 type Common = Partial<Omit<FileBody, 'type' | 'refs'>>;
 
 /** Builds one real backup with the repository's own functions: packs, tree, refs and manifest, in any store. */
 export class FixtureSnapshot {
   readonly repository: Repository;
   readonly sizes: FixtureSizes;
-  readonly #entries: { path: string; body: EntryBody | Uint8Array }[] = [];
+  readonly #base: Stored[] = [];
+  #delta: Stored[] | undefined;
   readonly #data: PackLine;
   readonly #meta: PackLine;
   readonly #known = new Map<string, ChunkRef>();
@@ -74,7 +80,13 @@ export class FixtureSnapshot {
   }
 
   record(path: string, body: EntryBody | Uint8Array): this {
-    this.#entries.push({ path, body });
+    (this.#delta ?? this.#base).push({ path, body });
+    return this;
+  }
+
+  /** Records that follow go into the delta. */
+  inDelta(): this {
+    this.#delta = [];
     return this;
   }
 
@@ -86,11 +98,12 @@ export class FixtureSnapshot {
 
   /** Stores everything and opens the backup. `isSorted: false` keeps the records in the order they were added. */
   async build({ isSorted = true } = {}): Promise<SnapshotReader> {
-    const root = await this.#root(isSorted);
+    const base = await this.#root(this.#base, isSorted);
+    const delta = this.#delta ? await this.#root(this.#delta, isSorted) : null;
     await this.#data.close();
     await this.#meta.close();
     const packs = [...this.#data.packs, ...this.#meta.packs];
-    const manifest = await this.#commit(root, packs);
+    const manifest = await this.#commit({ base, delta }, packs);
     return SnapshotReader.open(this.repository, names.snapshot(manifest.plan, manifest.backup));
   }
 
@@ -144,8 +157,8 @@ export class FixtureSnapshot {
     return [await this.#chunk(this.#meta, writer.finish())];
   }
 
-  async #root(isSorted: boolean): Promise<TreeRoot> {
-    const entries = isSorted ? this.#entries.sort((a, b) => comparePaths(a.path, b.path)) : this.#entries;
+  async #root(records: Stored[], isSorted: boolean): Promise<TreeRoot> {
+    const entries = isSorted ? records.sort((a, b) => comparePaths(a.path, b.path)) : records;
     const pending: { first: string; bytes: Uint8Array }[] = [];
     const stream = new TreeStreamWriter((chunk) => pending.push(chunk), this.sizes.treeChunkBytes);
     const writer = new ByteWriter();
@@ -164,7 +177,7 @@ export class FixtureSnapshot {
     return { chunks, packs, records: stream.records, bytes: stream.bytes };
   }
 
-  async #commit(base: TreeRoot, packs: readonly PackRef[]): Promise<Manifest> {
+  async #commit(tree: Manifest['tree'], packs: readonly PackRef[]): Promise<Manifest> {
     const { store, config, keys, cipher } = this.repository;
     const backup = newUlid<BackupId>(1_700_000_000_000);
     const run = newUlid<RunId>(1_700_000_000_000);
@@ -173,8 +186,8 @@ export class FixtureSnapshot {
     const zero = { newFiles: 0, changedFiles: 0, unchangedFiles: 0, removedEntries: 0, readBytes: 0, newBytes: 0, storedBytes: 0, durationMilliseconds: 0 };
     const manifest: Manifest = {
       format: 1, backup, plan: PLAN, planName: 'fixture', run, writer: this.#data.writer, host: 'host', type: 'full', source: { type: 'files', description: 'fixture', paths: [] },
-      startedAt: '2023-11-14T22:13:20.000Z', finishedAt: '2023-11-14T22:13:20.000Z', checkedAt: 0, sequence: 1, predecessors: [], tree: { base, delta: null }, contentSha256: '',
-      refsSha256: sha256(refs).toString('hex'), statistics: { entries: base.records, files: this.#files, directories: this.#directories, bytes: this.#bytes, ...zero }, warnings: [],
+      startedAt: '2023-11-14T22:13:20.000Z', finishedAt: '2023-11-14T22:13:20.000Z', checkedAt: 0, sequence: 1, predecessors: [], tree, contentSha256: '',
+      refsSha256: sha256(refs).toString('hex'), statistics: { entries: tree.base.records, files: this.#files, directories: this.#directories, bytes: this.#bytes, ...zero }, warnings: [],
     };
     await store.put(names.snapshot(PLAN, backup), sealManifest(keys, manifest, cipher));
     return manifest;
