@@ -16,6 +16,8 @@ export async function main(args: readonly string[], version: string): Promise<vo
   const exitCode = await runCli(args, {
     version, stdout, stderr, stdin, clock: systemClock, environment: process.env, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
   });
+  // A pipe takes what its reader has room for; the rest waits in this process, and `exit` would drop it.
+  await Promise.all([stdout, stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
   process.exit(exitCode);
 }
 
