@@ -55,6 +55,14 @@ export class Findings {
     this.touch(name, snapshot).ranges.push(range);
   }
 
+  /** Takes back what was said only about this backup: somebody removed it meanwhile. */
+  forget(snapshot: string): void {
+    for (const [name, touched] of this.#touched) {
+      touched.delete(snapshot);
+      if (touched.size === 0) this.#records.delete(name);
+    }
+  }
+
   isDamaged(name: string): boolean {
     return this.#records.has(name);
   }

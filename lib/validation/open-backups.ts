@@ -51,8 +51,12 @@ async function openOne(context: Context, snapshot: ObjectInfo): Promise<OpenedBa
   }
   const odd = headProblem(stored);
   if (odd) damaged(odd);
-  const isVoid = (await judgeCommit(repository, snapshot, manifest)) === 'void';
   const refs = await openRefs(context, name, manifest);
+  if (!refs && (await isRemoved(context, name))) {
+    findings.forget(name);
+    return undefined;
+  }
+  const isVoid = (await judgeCommit(repository, snapshot, manifest)) === 'void';
   return { snapshot, manifest, sha256: sha256(stored).toString('hex'), isVoid, ...(refs && { refs }) };
 }
 
@@ -65,7 +69,7 @@ async function isRemoved({ repository }: Context, snapshot: string): Promise<boo
 async function openRefs(context: Context, snapshot: string, manifest: Manifest): Promise<Refs | undefined> {
   const { listing, findings } = context;
   const first = names.refs(manifest.plan, manifest.backup, 0);
-  const found = listing.below('refs', first.slice(0, -1)).map(({ name }) => name);
+  const found = listing.refsOf(manifest.plan, manifest.backup);
   const damaged = (name: string, problem: string) => {
     findings.damage(name, 'refs', problem);
     findings.touch(name, snapshot);

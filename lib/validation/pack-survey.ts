@@ -20,6 +20,8 @@ export interface PackSurvey {
   /** By name. */
   readonly packs: ReadonlyMap<string, SurveyedPack>;
   readonly chunks: PackedChunks;
+  /** Names of packs that a readable index names; filled when indexes are looked at. */
+  readonly indexed: Set<string>;
 }
 
 const AT_ONCE = 8;
@@ -32,7 +34,7 @@ export async function surveyPacks(context: Context, lists: readonly Refs[]): Pro
     throwIfInterrupted(context.signal);
     await surveyPack(context, pack, chunks);
   });
-  return { packs, chunks };
+  return { packs, chunks, indexed: new Set() };
 }
 
 function gather({ findings }: Context, lists: readonly Refs[]): Map<string, SurveyedPack> {

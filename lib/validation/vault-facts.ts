@@ -54,6 +54,7 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
   const odd = headProblem(stored);
   if (odd !== undefined) return odd;
   const index = openIndex(repository.keys, name, stored);
+  for (const pack of index.packs) survey.indexed.add(pack.name);
   const claims = new Uint32Array(index.packs.length);
   for (const [position, ordinal] of index.ordinals.entries()) {
     claims[ordinal]! += 1;
@@ -108,23 +109,30 @@ function wrongPack(id: string, named: string): string | undefined {
  * What should be there by the names of other things: a backup with a verdict has a snapshot, refs have a snapshot unless
  * their run is unfinished, packs of a run have an index.
  */
-export function checkCounterparts(context: Context, opened: readonly OpenedBackup[], survey: PackSurvey): void {
+export async function checkCounterparts(context: Context, opened: readonly OpenedBackup[], survey: PackSurvey): Promise<void> {
   const { listing, findings } = context;
-  const known = new Set([...listing.in('snapshots'), ...listing.in('removed')].map(({ name }) => packIdOf(name)));
+  const known = await knownBackups(context);
   const judged = new Set(listing.in('verdicts').map(({ name }) => name.split('/')[1] as string));
-  const unfinished = new Map<string, string>();
+  const withRefs = new Map<string, string>();
   for (const { name } of listing.in('refs')) {
     const [, plan = '', file = ''] = name.split('/');
     const backup = file.replace(/\.\d+$/, '');
-    if (!known.has(backup)) unfinished.set(backup, names.snapshot(plan, backup));
+    if (!known.has(backup)) withRefs.set(backup, names.snapshot(plan, backup));
   }
-  for (const [backup, snapshot] of unfinished) {
+  for (const [backup, snapshot] of withRefs) {
     // A verdict says that the snapshot was there once.
     if (judged.has(backup)) lostSnapshot(context, snapshot);
     else findings.note('unfinished-run', `refs of backup ${backup} stand without its snapshot: its run was killed before the end, or the snapshot was deleted. Prune clears them away after 7 days.`);
   }
-  for (const backup of judged) if (!known.has(backup) && !unfinished.has(backup) && !isNamedMissing(context, backup)) lostSnapshot(context, `snapshots/?/${backup}`);
+  for (const backup of judged) if (!known.has(backup) && !withRefs.has(backup) && !isNamedMissing(context, backup)) lostSnapshot(context, `snapshots/?/${backup}`);
   noteNotIndexed(context, opened, survey);
+}
+
+/** Looked at again now: a backup that ended, or was removed, since the listing is neither lost nor unfinished. */
+async function knownBackups({ repository, listing }: Context): Promise<Set<string>> {
+  const known = new Set([...listing.in('snapshots'), ...listing.in('removed')].map(({ name }) => packIdOf(name)));
+  for (const folder of ['snapshots/', 'removed/']) for await (const { name } of repository.store.list(folder)) known.add(packIdOf(name));
+  return known;
 }
 
 /** Its plan is known when a successor names it. */
@@ -137,24 +145,19 @@ function lostSnapshot({ findings }: Context, name: string): void {
   findings.touch(name, name);
 }
 
-/** An index that is gone is named by the run that must have written it. */
-function noteNotIndexed({ listing, findings }: Context, opened: readonly OpenedBackup[], survey: PackSurvey): void {
-  const own = new Set<string>();
-  for (const { manifest, refs } of opened) {
-    if (!manifest || !refs || listing.below('index', names.index(manifest.writer, manifest.run, 0).slice(0, -1)).length > 0) continue;
-    const packs = refs.packs.filter(({ name }) => name.includes(`/${manifest.writer}/`) && !own.has(name));
-    const hasStored = manifest.statistics.storedBytes > packs.length && packs.some(({ name }) => survey.packs.has(name));
-    if (hasStored && !isSharedFully(opened, manifest.backup, packs.map(({ name }) => name))) {
-      findings.note('not-indexed', `${names.index(manifest.writer, manifest.run, 0)} is missing, which names the packs that backup ${manifest.backup} added. Nothing is lost: the next backup reads what those packs hold from themselves.`);
-    }
-    for (const { name } of packs) own.add(name);
+/** An index that is gone is named by the first backup whose packs no index names: its run must have written it. */
+function noteNotIndexed({ listing, findings }: Context, opened: readonly OpenedBackup[], { indexed }: PackSurvey): void {
+  const told = new Set<string>();
+  const byAge = opened.toSorted((left, right) => (left.snapshot.name.split('/')[2]! < right.snapshot.name.split('/')[2]! ? -1 : 1));
+  for (const { manifest, refs } of byAge) {
+    if (!manifest || !refs) continue;
+    const missing = refs.packs.filter(({ name }) => !indexed.has(name) && !told.has(name));
+    const index = names.index(manifest.writer, manifest.run, 0);
+    for (const { name } of missing) told.add(name);
+    // An index that is there and damaged was told as such.
+    if (missing.length === 0 || listing.has(index)) continue;
+    findings.note('not-indexed', `${index} is missing, which named ${missing.length} packs that backup ${manifest.backup} needs. Nothing is lost: the next backup reads what those packs hold from themselves.`);
   }
-}
-
-/** True when every one of those packs stands in an older backup's refs: this run stored none of them. */
-function isSharedFully(opened: readonly OpenedBackup[], backup: string, packs: readonly string[]): boolean {
-  const older = new Set(opened.filter(({ manifest }) => manifest && manifest.backup < backup).flatMap(({ refs }) => refs?.packs.map(({ name }) => name) ?? []));
-  return packs.every((name) => older.has(name));
 }
 
 /** Packs that nothing names; prune frees them. */

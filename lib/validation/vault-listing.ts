@@ -5,20 +5,32 @@ import { CONFIG_NAME } from '../repository/index.ts';
 const FOLDERS = ['keys', 'packs', 'index', 'snapshots', 'refs', 'partial', 'verdicts', 'removed', 'damaged', 'condemned'] as const;
 export type Folder = (typeof FOLDERS)[number];
 
-/** Everything in the vault, listed once. */
+/**
+ * Everything in the vault. Snapshots are listed before everything else: what they need was stored before them, so a
+ * backup that ends meanwhile is never seen without its packs (format §10).
+ */
 export class VaultListing {
   readonly objects = new Map<string, ObjectInfo>();
   readonly strays: string[] = [];
   readonly #folders = new Map<string, ObjectInfo[]>(FOLDERS.map((folder) => [folder, []]));
 
+  #refs: Map<string, string[]> | undefined;
+
   static async read(store: Pick<Store, 'list'>): Promise<VaultListing> {
     const listing = new VaultListing();
-    for await (const object of store.list('')) listing.#add(object);
+    for await (const object of store.list('snapshots/')) listing.#add(object);
+    for await (const object of store.list('')) if (!object.name.startsWith('snapshots/')) listing.#add(object);
     return listing;
   }
 
   in(folder: Folder): readonly ObjectInfo[] {
     return this.#folders.get(folder) ?? [];
+  }
+
+  /** All revisions of one backup's refs. */
+  refsOf(plan: string, backup: string): readonly string[] {
+    this.#refs ??= Map.groupBy(this.in('refs').map(({ name }) => name), (name) => name.slice(0, name.lastIndexOf('.')));
+    return this.#refs.get(`refs/${plan}/${backup}`) ?? [];
   }
 
   below(folder: Folder, prefix: string): ObjectInfo[] {

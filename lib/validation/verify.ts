@@ -100,7 +100,7 @@ async function startContext(given: Repository, { isRecording, unlocker, signal }
 /** What no single backup needs. */
 async function checkRest(context: Context, opened: readonly OpenedBackup[], survey: PackSurvey): Promise<void> {
   await checkFacts(context, survey);
-  checkCounterparts(context, opened, survey);
+  await checkCounterparts(context, opened, survey);
   // What an unreadable list names is not known, so nothing may be called unneeded.
   if (opened.every(({ refs }) => refs)) noteOrphans(context, survey);
 }

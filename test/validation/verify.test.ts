@@ -4,10 +4,11 @@ import { Worker } from 'node:worker_threads';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { newHexId } from '../../lib/model/ids.ts';
 import type { PackId } from '../../lib/model/ids.ts';
-import { ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, signRefs } from '../../lib/repository/index.ts';
+import { CHUNKER_SIZES, ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, signRefs } from '../../lib/repository/index.ts';
 import type { Refs, Repository } from '../../lib/repository/index.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { Store } from '../../lib/stores/store.ts';
+import { executeRemove } from '../../lib/retention/remove.ts';
 import { packsOfTurn } from '../../lib/validation/sample.ts';
 import type { SurveyedPack } from '../../lib/validation/pack-survey.ts';
 import { verify } from '../../lib/validation/verify.ts';
@@ -15,6 +16,8 @@ import type { VerifyOptions } from '../../lib/validation/verify.ts';
 import { failure } from '../sources/reading.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
 import { FixtureSnapshot } from '../support/fixture-snapshot.ts';
+import { SMALL_PLAN, SmallBackups } from '../support/small-backup.ts';
+import { memoryVault } from '../support/vault.ts';
 
 // Fixture manifests were checked at the beginning of time.
 const clock = new LeapingClock(0);
@@ -191,6 +194,57 @@ describe('later revisions of refs', () => {
     const { snapshot, name, old } = await repacked((_, __, refs) => ({ ...refs, mac: Buffer.alloc(32).toString('base64') }));
     const { damage } = await damageOf(snapshot.repository);
     expect(damage.map((object) => [object.name, object.problems[0]])).toEqual([[name, 'its signature is not that of this vault'], [old, 'it is missing']]);
+  });
+});
+
+describe('while others work', () => {
+  test('a backup that ends during the listing is not called corrupted', async () => {
+    const { repository, store, clock: now } = memoryVault();
+    await store.put('holdfast.json', Buffer.from(JSON.stringify({ format: 1, repository: repository.config.repository, chunker: CHUNKER_SIZES })));
+    const backups = new SmallBackups(repository);
+    await backups.make(['first']);
+    let isDone = false;
+    const racing: Store = {
+      ...bound(store),
+      async *list(prefix) {
+        for await (const object of store.list(prefix)) {
+          // Between the packs and the snapshots of one listing.
+          if (!isDone && object.name.startsWith('refs/')) {
+            isDone = true;
+            await backups.make(['second']);
+          }
+          yield object;
+        }
+      },
+    };
+    const report = await verify({ ...repository, store: racing }, { level: 'full', clock: now });
+    expect(isDone).toBe(true);
+    expect(report.damage.map(({ name }) => name)).toEqual(['keys/']);
+    expect(report.notes.filter(({ code }) => code === 'unfinished-run')).toEqual([]);
+    expect(report.backups.every(({ result }) => result === 'good')).toBe(true);
+  });
+
+  test('a backup that is removed after it was listed is passed over', async () => {
+    const { repository, store, clock: now } = memoryVault();
+    await store.put('holdfast.json', Buffer.from(JSON.stringify({ format: 1, repository: repository.config.repository, chunker: CHUNKER_SIZES })));
+    const backups = new SmallBackups(repository);
+    const [gone] = [await backups.make(['first']), await backups.make(['second'])];
+    let isDone = false;
+    const racing: Store = {
+      ...bound(store),
+      get: async (name, range) => {
+        const bytes = await store.get(name, range);
+        if (!isDone && name === backups.snapshot(gone!)) {
+          isDone = true;
+          await executeRemove({ removals: [{ plan: SMALL_PLAN, backup: gone!, reason: 'asked for' }], affected: [], warnings: [], refusals: [] }, repository, { who: 'somebody', why: 'a test' });
+        }
+        return bytes;
+      },
+    };
+    const report = await verify({ ...repository, store: racing }, { level: 'full', clock: now });
+    expect(isDone).toBe(true);
+    expect(report.damage.map(({ name }) => name)).toEqual(['keys/']);
+    expect(report.backups.map(({ backup }) => backup)).not.toContain(gone);
   });
 });
 
