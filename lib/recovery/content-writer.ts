@@ -5,8 +5,8 @@ import type { FileTask, Refusal } from './file-task.ts';
 import { PackJobs, isLoss } from './pack-jobs.ts';
 import type { PackJob, PlacedPiece } from './pack-jobs.ts';
 import { PieceWindow } from './piece-window.ts';
-import type { WindowLimits } from './piece-window.ts';
 import { throwIfInterrupted } from './plan-entries.ts';
+import type { RestoreLimits } from './restore-limits.ts';
 import { osError, refusalOf } from './restore-errors.ts';
 import type { TargetFolders } from './target-folders.ts';
 import type { FrameOrder, WriteOrder, WriteResult } from './write-job.ts';
@@ -16,7 +16,7 @@ export interface ContentWriterOptions {
   readonly reader: SnapshotReader;
   readonly folders: TargetFolders;
   readonly pool: WritePool;
-  readonly limits: WindowLimits;
+  readonly limits: RestoreLimits;
   readonly signal: AbortSignal | undefined;
   /** The last piece of a file was written or refused; called on the main thread. */
   readonly onFinished: (task: FileTask) => void;
@@ -24,8 +24,6 @@ export interface ContentWriterOptions {
   readonly onProgress: (bytes: number) => void;
   readonly onOwnerDenied: (count: number, example: FileTask) => void;
 }
-
-const EMPTY_FILES_PER_JOB = 1024;
 
 /**
  * Writes the contents of files. Gathers a window of files, then reads each needed range of each pack once, while the
@@ -47,7 +45,7 @@ export class ContentWriter {
     const { files, bytes, heldFiles } = options.limits;
     // A small one first, so that the threads have work while the next ones fill.
     this.#window = new PieceWindow({ files: Math.ceil(files / 8), bytes: bytes / 8, heldFiles });
-    this.#jobs = new PackJobs(options.reader, (task, length, reason) => this.#finishPiece(task, length, { kind: 'damaged', reason }));
+    this.#jobs = new PackJobs(options.reader, options.limits.jobFiles, (task, length, reason) => this.#finishPiece(task, length, { kind: 'damaged', reason }));
   }
 
   /** Waits only when a window is full and the one before is not written yet; returns undefined when there is room. */
@@ -81,7 +79,8 @@ export class ContentWriter {
   }
 
   async #run(window: PieceWindow): Promise<void> {
-    for (let at = 0; at < window.empty.length; at += EMPTY_FILES_PER_JOB) await this.#start(() => this.#writeEmpty(window.empty.slice(at, at + EMPTY_FILES_PER_JOB)));
+    const { jobFiles } = this.#options.limits;
+    for (let at = 0; at < window.empty.length; at += jobFiles) await this.#start(() => this.#writeEmpty(window.empty.slice(at, at + jobFiles)));
     for await (const job of this.#jobs.of(window)) await this.#start(() => this.#write(job));
   }
 

@@ -14,7 +14,12 @@ export interface PackJob {
   readonly directory: PackDirectory;
   readonly offset: number;
   readonly length: number;
-  readonly frames: readonly { readonly frame: FrameInfo; readonly pieces: readonly PlacedPiece[] }[];
+  readonly frames: readonly JobFrame[];
+}
+
+interface JobFrame {
+  readonly frame: FrameInfo;
+  readonly pieces: readonly PlacedPiece[];
 }
 
 /** Small enough to keep several under way, large enough that reading and posting cost nothing beside writing. */
@@ -27,12 +32,14 @@ const KEPT_DIRECTORIES = 8;
 /** Turns windows into jobs, pack by pack in the order of first use. */
 export class PackJobs {
   readonly #reader: SnapshotReader;
+  readonly #jobFiles: number;
   readonly #onLost: (task: FileTask, length: number, reason: string) => void;
   readonly #directories = new Map<string, PackDirectory>();
 
   /** `onLost` hears of every wanted piece that no pack gives. */
-  constructor(reader: SnapshotReader, onLost: (task: FileTask, length: number, reason: string) => void) {
+  constructor(reader: SnapshotReader, jobFiles: number, onLost: (task: FileTask, length: number, reason: string) => void) {
     this.#reader = reader;
+    this.#jobFiles = jobFiles;
     this.#onLost = onLost;
   }
 
@@ -45,26 +52,30 @@ export class PackJobs {
   }
 
   *#jobs(directory: PackDirectory, wanted: Map<string, Piece | Piece[]>): Generator<PackJob> {
-    let frames: { frame: FrameInfo; pieces: PlacedPiece[] }[] = [];
-    let rawBytes = 0;
+    let frames: JobFrame[] = [];
     for (const frame of directory.frames) {
       if (wanted.size === 0) break;
       const pieces = this.#piecesIn(frame, wanted);
-      if (pieces.length === 0) continue;
-      const first = frames[0]?.frame ?? frame;
-      const last = frames.at(-1)?.frame ?? frame;
-      const isFar = frame.offset - (last.offset + last.sealedLength) > GAP_BYTES;
-      const isLong = frame.offset + frame.sealedLength - first.offset > JOB_SEALED_BYTES || rawBytes + frame.rawLength > JOB_RAW_BYTES;
-      if (frames.length > 0 && (isFar || isLong)) {
-        yield job(directory, frames);
-        frames = [];
-        rawBytes = 0;
+      for (let at = 0; at < pieces.length; at += this.#jobFiles) {
+        const next: JobFrame = { frame, pieces: pieces.slice(at, at + this.#jobFiles) };
+        if (frames.length > 0 && !this.#fits(frames, next)) {
+          yield job(directory, frames);
+          frames = [];
+        }
+        frames.push(next);
       }
-      frames.push({ frame, pieces });
-      rawBytes += frame.rawLength;
     }
     if (frames.length > 0) yield job(directory, frames);
     this.#lose(wanted, `The pack ${directory.name} does not hold a chunk that the entry names`);
+  }
+
+  #fits(frames: readonly JobFrame[], next: JobFrame): boolean {
+    const [first, last] = [(frames[0] as JobFrame).frame, (frames.at(-1) as JobFrame).frame];
+    const isNear = next.frame.offset - (last.offset + last.sealedLength) <= GAP_BYTES;
+    const isShort = next.frame.offset + next.frame.sealedLength - first.offset <= JOB_SEALED_BYTES;
+    const rawBytes = frames.reduce((sum, { frame }) => sum + frame.rawLength, next.frame.rawLength);
+    const files = frames.reduce((sum, { pieces }) => sum + pieces.length, next.pieces.length);
+    return isNear && isShort && rawBytes <= JOB_RAW_BYTES && files <= this.#jobFiles;
   }
 
   #piecesIn(frame: FrameInfo, wanted: Map<string, Piece | Piece[]>): PlacedPiece[] {
@@ -115,8 +126,7 @@ export function isLoss(error: unknown): error is Error {
   return isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found');
 }
 
-function job(directory: PackDirectory, frames: PackJob['frames']): PackJob {
-  const first = (frames[0] as PackJob['frames'][number]).frame;
-  const last = (frames.at(-1) as PackJob['frames'][number]).frame;
+function job(directory: PackDirectory, frames: readonly JobFrame[]): PackJob {
+  const [first, last] = [(frames[0] as JobFrame).frame, (frames.at(-1) as JobFrame).frame];
   return { directory, offset: first.offset, length: last.offset + last.sealedLength - first.offset, frames };
 }

@@ -1,5 +1,6 @@
 import type { ChunkRef } from '../repository/index.ts';
 import type { FileTask } from './file-task.ts';
+import type { RestoreLimits } from './restore-limits.ts';
 
 /** A chunk that a file wants at a place. */
 export interface Piece {
@@ -8,24 +9,12 @@ export interface Piece {
   readonly length: number;
 }
 
-export interface WindowLimits {
-  readonly files: number;
-  readonly bytes: number;
-  /** Files that are open at once because their pieces lie in several places. */
-  readonly heldFiles: number;
-  /** Idle directory descriptors; a quarter of what the system allows when not given. */
-  readonly openFolders?: number;
-}
-
-/** Two windows are alive at once, one filling and one being written. */
-export const WINDOW_LIMITS: WindowLimits = { files: 8192, bytes: 128 << 20, heldFiles: 256 };
-
 /** Wanted chunks of some thousand files, gathered by pack so that each needed range is read once per window. */
 export class PieceWindow {
   /** By 16 bytes of pack id, then by 32 bytes of chunk id; both as byte strings, in the order of first use. */
   readonly packs = new Map<string, Map<string, Piece | Piece[]>>();
   readonly empty: FileTask[] = [];
-  readonly #limits: WindowLimits;
+  readonly #limits: Pick<RestoreLimits, 'files' | 'bytes' | 'heldFiles'>;
   #files = 0;
   #bytes = 0;
   #heldFiles = 0;
@@ -33,7 +22,7 @@ export class PieceWindow {
   #lastPack = '';
   #lastChunks: Map<string, Piece | Piece[]> | undefined;
 
-  constructor(limits: WindowLimits) {
+  constructor(limits: Pick<RestoreLimits, 'files' | 'bytes' | 'heldFiles'>) {
     this.#limits = limits;
   }
 

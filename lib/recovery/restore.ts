@@ -3,8 +3,8 @@ import type { Clock } from '../model/clock.ts';
 import { frameOpener } from '../repository/index.ts';
 import type { SnapshotReader } from '../repository/index.ts';
 import { flushFileSystem } from './flush.ts';
-import { WINDOW_LIMITS } from './piece-window.ts';
-import type { WindowLimits } from './piece-window.ts';
+import { restoreLimits } from './restore-limits.ts';
+import type { RestoreLimits } from './restore-limits.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import { ReportBuilder } from './restore-report.ts';
 import type { RestoreProgress, RestoreReport } from './restore-report.ts';
@@ -40,7 +40,8 @@ export interface ExecuteOptions {
    * 131,000 files it saves 9 % of the processor time.
    */
   readonly provesChunks?: boolean;
-  readonly limits?: WindowLimits;
+  /** By the system's limits when not given; tests make them small. */
+  readonly limits?: Partial<RestoreLimits>;
   /** The optional native module by default. */
   readonly setXattrs?: XattrWriter | undefined;
 }
@@ -58,13 +59,15 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
   const startedAt = options.clock.now();
   const report = new ReportBuilder();
   mkdirSync(plan.target, { recursive: true });
-  const folders = new TargetFolders(plan.target, options.limits?.openFolders);
+  const threads = options.threads ?? 2;
+  const limits = { ...restoreLimits(threads), ...options.limits };
+  const folders = new TargetFolders(plan.target, limits.openFolders);
   const settings = { opener: frameOpener(reader.repository.keys, 'frame'), provesChunks: options.provesChunks ?? true };
   const { create, overwrite } = plan.totals;
   const isSmall = create.bytes + overwrite.bytes < INLINE_BYTES && create.files + overwrite.files < INLINE_FILES;
-  const pool = options.workerUrl === undefined || isSmall || options.threads === 0 ? inlinePool(settings) : threadPool(options.workerUrl, options.threads ?? 2, settings);
+  const pool = options.workerUrl === undefined || isSmall || threads === 0 ? inlinePool(settings) : threadPool(options.workerUrl, threads, settings);
   try {
-    const run = new RestoreRun({ reader, plan, folders, pool, report, limits: WINDOW_LIMITS, setXattrs: loadXattrWriter(), ...options });
+    const run = new RestoreRun({ reader, plan, folders, pool, report, setXattrs: loadXattrWriter(), ...options, limits });
     await run.perform();
     if (report.treeDamage.length === 0) deleteExtras(plan, folders, report);
     if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd);

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { DirectoryBody } from '../repository/index.ts';
@@ -33,7 +33,7 @@ export class TargetFolders {
   /** Open and not pinned, longest unused first. */
   readonly #idle = new Set<Folder>();
 
-  constructor(target: string, capacity = idleDescriptors()) {
+  constructor(target: string, capacity: number) {
     requireProc();
     this.#capacity = capacity;
     const fd = openSync(target, O_RDONLY | O_DIRECTORY);
@@ -125,10 +125,4 @@ function requireProc(): void {
   throw new HoldfastError('unsupported', `Restoring needs Linux with /proc mounted; this is ${process.platform}. Without it a planted link could lead out of the target.`, {
     nextStep: 'Restore on a Linux machine or in a container. `holdfast cat` and `holdfast ls` work here.',
   });
-}
-
-/** Leaves room for the files that are open meanwhile. */
-function idleDescriptors(): number {
-  const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-  return Math.max(16, Math.min(4096, Math.floor(Number(limit?.[1] ?? 1024) / 4)));
 }

@@ -7,6 +7,7 @@ import type { SnapshotReader } from '../../lib/repository/index.ts';
 import { compareTrees } from '../../lib/recovery/compare-trees.ts';
 import { executeRestore, outcomeOf, planRestore } from '../../lib/recovery/restore.ts';
 import type { ExecuteOptions, RestoreReport, RestoreRequest } from '../../lib/recovery/restore.ts';
+import { restoreLimits } from '../../lib/recovery/restore-limits.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import { FixtureSnapshot } from '../support/fixture-snapshot.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -341,5 +342,23 @@ describe('restoring over what is there (R1)', () => {
     await restore(reader, target, { overwrite: 'always' });
     expect(readdirSync(target).sort()).toEqual(['a', 'b']);
     expect(statSync(join(target, 'a')).ino).toBe(statSync(join(target, 'b')).ino);
+  });
+});
+
+describe('few descriptors', () => {
+  it('share out the limit: all that may be open at once stays below it', () => {
+    for (const [threads, descriptors] of [[2, 256], [2, 1024], [16, 1024], [2, 20_000], [64, 1_000_000]] as const) {
+      const { openFolders, heldFiles, jobFiles } = restoreLimits(threads, descriptors);
+      expect(openFolders + 2 * heldFiles + 2 * threads * jobFiles).toBeLessThan(descriptors);
+    }
+  });
+
+  it('each file in a directory of its own still arrives', async () => {
+    const target = temporaryFolder();
+    const snapshot = fixture();
+    for (let index = 0; index < 300; index++) await snapshot.directory(`d${index}`).file(`d${index}/f`, index % 9 === 0 ? '' : String(index));
+    const report = await restore(await snapshot.build(), target, {}, { limits: { ...restoreLimits(2, 64), files: 100 } });
+    expect(report.refused).toEqual([]);
+    for (let index = 0; index < 300; index++) expect(readFileSync(join(target, `d${index}/f`), 'utf8')).toBe(index % 9 === 0 ? '' : String(index));
   });
 });
