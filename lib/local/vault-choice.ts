@@ -21,18 +21,22 @@ export interface VaultChoice {
   readonly isDefault: boolean;
 }
 
-/** Command line, then environment, then `holdfast.yaml`, then the embedded default; for vault and key by themselves. */
+/**
+ * Command line, then environment, then `holdfast.yaml`, then the embedded default; for vault and key by themselves. What
+ * the environment says is a default: it does not send a plan to another vault than the one that is written for it.
+ */
 export async function chooseVault(options: VaultOptions, environment: Environment, config: Config | undefined, planVault?: ResolvedVault): Promise<VaultChoice> {
-  const { variables, workingFolder } = environment;
+  const { workingFolder } = environment;
+  const variables = planVault === undefined ? environment.variables : {};
   const named = options.vault ?? nonEmpty(variables['HOLDFAST_VAULT']);
   const configured = await configuredVault(config, named, planVault, workingFolder);
   const places = placesOf(environment);
   const directory = configured?.directory ?? (named === undefined ? places.defaultVault : resolve(workingFolder, named));
-  const key = givenKey(options, environment) ?? configured?.key ?? { kind: 'key-file', path: places.defaultKeyFile };
+  const key = givenKey(options, { variables, workingFolder }) ?? configured?.key ?? { kind: 'key-file', path: places.defaultKeyFile };
   return { directory, key, isDefault: named === undefined && configured === undefined };
 }
 
-function givenKey(options: VaultOptions, { variables, workingFolder }: Environment): KeyChoice | undefined {
+function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Environment, 'variables' | 'workingFolder'>): KeyChoice | undefined {
   if (options.keyFile !== undefined && options.passphraseFile !== undefined) {
     throw new HoldfastError('usage', 'Both --key-file and --passphrase-file were given, wanted one of them.');
   }

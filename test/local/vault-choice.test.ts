@@ -1,0 +1,79 @@
+import { loadConfig } from '../../lib/config/load-config.ts';
+import { absolutePaths, planOrders } from '../../lib/local/backup-order.ts';
+import type { BackupRequest } from '../../lib/local/backup-order.ts';
+import { placesOf } from '../../lib/local/places.ts';
+import { planIdOf } from '../../lib/local/plan-id.ts';
+import { chooseVault } from '../../lib/local/vault-choice.ts';
+
+const environment = (variables: Record<string, string> = {}) => ({ variables, home: '/home/me', workingFolder: '/work', temporaryFolder: '/tmp' });
+const config = (vaults = 1) =>
+  loadConfig(
+    ['vaults:', ...Array.from({ length: vaults }, (_, index) => `  v${index}: { directory: vault${index}, key-file: key${index} }`), 'plans:', '  docs: { vault: v0, source: { type: files, paths: [docs] } }', '  dump: { vault: v0, source: { type: command, command: dump, stdin-name: d }, policy: { compression: { algorithm: gzip } } }'].join('\n'),
+    '/etc/holdfast.yaml',
+    { home: '/home/me' },
+  );
+
+describe('which vault and which key', () => {
+  test('the embedded default when nobody says anything', async () => {
+    expect(await chooseVault({}, environment(), undefined)).toEqual({ directory: '/home/me/.local/share/holdfast/vault', key: { kind: 'key-file', path: '/home/me/.config/holdfast/key' }, isDefault: true });
+    expect(placesOf(environment({ XDG_STATE_HOME: '/s', XDG_DATA_HOME: 'relative' }))).toMatchObject({ stateFolder: '/s/holdfast', defaultVault: '/home/me/.local/share/holdfast/vault' });
+  });
+
+  test('option before environment before configuration', async () => {
+    const variables = { HOLDFAST_VAULT: 'env', HOLDFAST_KEY_FILE: '/env/key' };
+    expect(await chooseVault({ vault: 'mine', passphraseFile: 'words' }, environment(variables), config())).toEqual({ directory: '/work/mine', key: { kind: 'passphrase-file', path: '/work/words' }, isDefault: false });
+    expect(await chooseVault({}, environment(variables), config())).toMatchObject({ directory: '/work/env', key: { path: '/env/key' } });
+    expect(await chooseVault({}, environment(), config())).toMatchObject({ directory: '/etc/vault0', key: { path: '/etc/key0' } });
+  });
+
+  test('a configured vault is found by its name and by its directory, and brings its key', async () => {
+    expect(await chooseVault({ vault: 'v1' }, environment(), config(2))).toMatchObject({ directory: '/etc/vault1', key: { path: '/etc/key1' } });
+    expect(await chooseVault({ vault: '/etc/vault1' }, environment(), config(2))).toMatchObject({ key: { path: '/etc/key1' } });
+    await expect(chooseVault({}, environment(), config(2))).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('two keys at once are refused', async () => {
+    await expect(chooseVault({ keyFile: 'a', passphraseFile: 'b' }, environment(), undefined)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('the environment does not send a plan to another vault', async () => {
+    const [order] = await planOrders({ targets: ['docs'] }, environment({ HOLDFAST_VAULT: '/elsewhere' }), config());
+    expect(order?.vault).toMatchObject({ directory: '/etc/vault0', key: { path: '/etc/key0' } });
+  });
+});
+
+describe('what a backup command means', () => {
+  const orders = (request: BackupRequest, withConfig = true) => planOrders(request, environment(), withConfig ? config() : undefined);
+
+  test('a plan, all plans, or paths; ./NAME is always a path', async () => {
+    expect((await orders({ targets: ['docs'] })).map(({ planName, source }) => [planName, source.type])).toEqual([['docs', 'files']]);
+    expect((await orders({ targets: [] })).map(({ planName }) => planName)).toEqual(['docs', 'dump']);
+    expect((await orders({ targets: ['./docs'] })).map(({ planName }) => planName)).toEqual(['/work/docs']);
+    await expect(orders({ targets: ['docs', '/etc'] })).rejects.toMatchObject({ code: 'usage' });
+    await expect(orders({ targets: ['dosc'] })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(orders({ targets: [] }, false)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('options of the command line win over the plan', async () => {
+    const [order] = await orders({ targets: ['dump'], compression: { level: 9 }, verification: 'full', minimumSizeBytes: 7 });
+    expect(order?.policy).toMatchObject({ compression: { algorithm: 'gzip', level: 9 }, verification: 'full', minimumSizeBytes: 7 });
+    expect((await orders({ targets: ['dump'], compression: { algorithm: 'zstd' } }))[0]?.policy.compression).toEqual({ algorithm: 'zstd', level: 3 });
+    await expect(orders({ targets: ['dump'], exclude: ['x'] })).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('a vault inside of its source is left out, whatever its name', async () => {
+    const [order] = await planOrders({ targets: ['/srv'], vault: '/srv/a[1]*/vault' }, environment(), undefined);
+    expect(order?.source).toMatchObject({ exclude: [String.raw`/a\[1\]\*/vault`] });
+  });
+
+  test('the same paths are the same plan in any order, other paths or another key are not (format §1)', () => {
+    const secret = Buffer.alloc(32, 1);
+    const id = (...paths: string[]) => planIdOf(secret, absolutePaths(paths, '/work'));
+    expect(id('b', '/work/a')).toBe(id('a/', './b', 'a'));
+    expect(id('a', 'b')).not.toBe(id('a b'));
+    expect(id('a')).not.toBe(planIdOf(Buffer.alloc(32, 2), ['/work/a']));
+    expect(id('a')).toMatch(/^[0-9a-f]{32}$/);
+    // First 128 bits of HMAC-SHA256(32 times 01, "plan" 00 "/work/a"), by openssl.
+    expect(id('a')).toBe('f823dd92049545a1e94b0cc04626b87f');
+  });
+});
