@@ -12,7 +12,7 @@ export async function flushFileSystem(fd: number): Promise<void> {
   });
   if (failure === undefined) return;
   throw new HoldfastError('unavailable', `Everything was restored, but flushing it to the disk with \`sync -f\` failed: ${failure}.`, {
-    nextStep: 'Check the disk and the system log, run `sync`, then compare or restore again. With --fsync file every file is flushed by itself.',
+    nextStep: 'Check the disk and the system log, run `sync`, then restore again with --overwrite changed.',
     retryable: false,
   });
 }

@@ -51,6 +51,9 @@ export class RestoreRun {
   readonly #rules: MetadataRules;
   readonly #walk: FolderWalk;
   readonly #startedAt: number;
+  #writtenBytes = 0;
+  /** Of further names of hard-linked files: nothing is written for them, and the totals of the backup count them. */
+  #linkedBytes = 0;
 
   constructor(options: RestoreRunOptions) {
     this.#options = options;
@@ -62,7 +65,10 @@ export class RestoreRun {
       ...options,
       signal: options.signal,
       onFinished: (task) => this.#finishTask(task),
-      onProgress: (bytes) => this.#count(bytes),
+      onProgress: (bytes) => {
+        this.#writtenBytes = bytes;
+        this.#tellProgress();
+      },
       onOwnerDenied: (_count, { path }) => this.#rules.warnOwner(path),
     });
   }
@@ -79,6 +85,7 @@ export class RestoreRun {
       }
       this.#walk.leaveUntil(undefined);
       await this.#writer.finish();
+      this.#tellProgress();
     } catch (error) {
       await this.#writer.abandon();
       throw error;
@@ -207,6 +214,7 @@ export class RestoreRun {
     else {
       report.restored.entries++;
       report.restored.files++;
+      this.#linkedBytes += leader.size;
     }
     this.#walk.release(link.folder);
   }
@@ -217,9 +225,9 @@ export class RestoreRun {
     if (entry.type === ENTRY.directory) this.#walk.bar(entry.path, refusal);
   }
 
-  #count(bytes: number): void {
+  #tellProgress(): void {
     const { report, plan, clock, onProgress } = this.#options;
-    report.restored.bytes = bytes;
+    report.restored.bytes = this.#writtenBytes + this.#linkedBytes;
     if (!onProgress) return;
     const { create, overwrite } = plan.totals;
     const totalBytes = create.bytes + overwrite.bytes;

@@ -103,7 +103,7 @@ describe('restoring into an empty directory (R1)', () => {
     const report = await restore(await snapshot.build(), target);
     const inodes = ['x/first', 'y/second', 'zz'].map((path) => statSync(join(target, path)).ino);
     expect(new Set(inodes).size).toBe(1);
-    expect(report.restored.files).toBe(3);
+    expect(report.restored).toMatchObject({ files: 3, bytes: 12 });
   });
 
   it('restores runs of zeroes of sparse files as holes, with the right length', async () => {
@@ -152,6 +152,18 @@ describe('restoring into an empty directory (R1)', () => {
     await restore(await snapshot.build(), target);
     expect(statSync(join(target, 'locked')).mode & 0o7777).toBe(0);
     chmodSync(join(target, 'locked'), 0o700);
+  });
+
+  (isRoot ? it : it.skip)('an ordinary user restores directories that nobody may enter, whatever is open meanwhile', async () => {
+    const target = temporaryFolder();
+    chmodSync(target, 0o777);
+    const snapshot = fixture({ frameBytes: 1000, packBytes: 3000 }).directory('outer', { mode: 0o000 }).directory('outer/inner', { mode: 0o000 });
+    for (let index = 0; index < 20; index++) await snapshot.file(`outer/inner/${index}`, [randomBytes(600), randomBytes(600)]);
+    const reader = await snapshot.build();
+    const report = await asNobody(() => restore(reader, target, {}, { limits: { files: 3, bytes: 1 << 20, heldFiles: 3, openFolders: 0 } }));
+    expect(report.refused).toEqual([]);
+    expect(['outer', 'outer/inner'].map((path) => statSync(join(target, path)).mode & 0o7777)).toEqual([0, 0]);
+    expect(readdirSync(join(target, 'outer/inner')).length).toBe(20);
   });
 
   (isRoot ? it : it.skip)('as root sets owners, devices and setuid', async () => {
@@ -312,6 +324,14 @@ describe('restoring over what is there (R1)', () => {
     const report = await executeRestore(reader, plan, { clock: systemClock, fsync: 'none' });
     expect(report.deleted).toEqual(['d/more', 'extra']);
     expect(readdirSync(target).sort()).toEqual(['d', 'later', 'missing']);
+  });
+
+  it('deletes nothing outside the patterns', async () => {
+    const reader = await sample();
+    const target = await filled(reader);
+    const report = await restore(reader, target, { deleteExtra: true, patterns: ['d'] });
+    expect(report.deleted).toEqual(['d/more']);
+    expect(readFileSync(join(target, 'extra'), 'utf8')).toBe('extra');
   });
 
   it('the plan writes nothing', async () => {
