@@ -4,8 +4,8 @@ import { Worker } from 'node:worker_threads';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { newHexId } from '../../lib/model/ids.ts';
 import type { PackId } from '../../lib/model/ids.ts';
-import { CHUNKER_SIZES, ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, signRefs } from '../../lib/repository/index.ts';
-import type { Refs, Repository } from '../../lib/repository/index.ts';
+import { CHUNKER_SIZES, ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, sealManifest, signRefs } from '../../lib/repository/index.ts';
+import type { Refs, Repository, TreeRoot } from '../../lib/repository/index.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { executeRemove } from '../../lib/retention/remove.ts';
@@ -142,6 +142,28 @@ describe('entry trees', () => {
     expect(damage[0]?.problems[0]).toContain(words);
     expect(damage[0]?.touched[0]?.ranges.length || damage[0]?.touched[0]?.entries).toBe(1);
     expect(backups.map(({ result }) => result)).toEqual(['corrupted']);
+  });
+
+  test('tree chunks that do not ascend from one to the next are damage', async () => {
+    const { snapshot } = fixture({ ...SMALL, treeChunkBytes: 1 });
+    snapshot.directory('b').directory('a');
+    await snapshot.build({ isSorted: false });
+    const { damage } = await damageOf(snapshot.repository, { level: 'structure' });
+    expect(damage).toMatchObject([{ problems: [expect.stringContaining('do not ascend from those of the tree chunk before it')], touched: [{ ranges: [{ from: 'a' }] }] }]);
+  });
+
+  test.each([
+    ['another number of records', (tree: TreeRoot) => ({ ...tree, records: tree.records + 1 }), 'its manifest says 3'],
+    ['another first path', (tree: TreeRoot) => ({ ...tree, chunks: tree.chunks.map((chunk) => ({ ...chunk, first: Buffer.from('c').toString('base64') })) }), 'does not begin with the path that its manifest names'],
+  ])('a manifest that says %s than its tree holds does not pass', async (_, change, words) => {
+    const { store, snapshot } = fixture();
+    const { manifest } = await snapshot.directory('b').build();
+    const name = names.snapshot(manifest.plan, manifest.backup);
+    const { keys, cipher } = snapshot.repository;
+    await store.remove(name);
+    await store.put(name, sealManifest(keys, { ...manifest, tree: { base: change(manifest.tree.base), delta: null } }, cipher));
+    const { damage } = await damageOf(snapshot.repository, { level: 'structure' });
+    expect(damage).toMatchObject([{ problems: [expect.stringContaining(words)] }]);
   });
 
   const file = { type: ENTRY.file, flags: 0, mode: 0o600, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 1n } as const;
