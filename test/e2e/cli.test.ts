@@ -107,6 +107,24 @@ describe('the program as a user meets it', () => {
     expect((await person.run(['restore', 'latest', '--to', person.path('none'), ...here])).code).toBe(12);
   });
 
+  test('a vault without its configuration: verify names it and says what to write; with that everything is whole', async () => {
+    const copy = person.path('headless-vault');
+    cpSync(person.vault, copy, { recursive: true });
+    rmSync(join(copy, 'holdfast.json'));
+    const here = ['--vault', copy, '--key-file', person.path('key')];
+    expect((await person.run(['list', ...here])).code).toBe(10);
+    const verified = await person.run(['verify', ...here]);
+    expect(verified.code).toBe(12);
+    const line = /write this line into it: (\{.*\})/.exec(verified.stderr)?.[1] ?? '';
+    writeFileSync(join(copy, 'holdfast.json'), `${line}\n`);
+    expect((await person.do(['verify', '--level', 'full', ...here])).stdout).toContain('3 of 3 backups good');
+  });
+
+  test('list finds a plan by a path, as latest does', async () => {
+    expect(await person.json<Listed>(['list', '--plan', 'source', ...flags])).toHaveLength(2);
+    expect(await person.json<Listed>(['list', '--plan', 'folder', ...flags])).toHaveLength(1);
+  });
+
   test('keys add lets a passphrase open the vault; both open it afterwards', async () => {
     writeFileSync(person.path('passphrase'), 'correct horse battery staple\n');
     await person.do(['keys', 'add', '--new-passphrase-file', person.path('passphrase'), ...flags]);

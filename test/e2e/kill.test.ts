@@ -87,8 +87,8 @@ describe('SIGKILL while each kind of object is being written', () => {
     const flags = flagsOf(person, person.vault);
     plant(person.path('work', 'data'), 5, 4_000);
     await person.do(['init', '--no-yaml', ...flags]);
-    // Every kilobyte takes a tenth of a second, so that the kinds are far apart.
-    const child = person.start(['backup', 'data', '--limit-upload', '10 kB', ...flags]);
+    // Every kilobyte takes a twentieth of a second, so that the kinds are far apart.
+    const child = person.start(['backup', 'data', '--limit-upload', '20 kB', ...flags]);
     const running = ended(child);
     const has = (folder: string) => existsSync(join(person.vault, folder)) && filesBelow(join(person.vault, folder)).length > 0;
     while (!has(kind)) await sleep(1);

@@ -1,5 +1,6 @@
 import { display } from '../../model/byte-string.ts';
-import { isHoldfastError } from '../../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { CONFIG_NAME } from '../../repository/index.ts';
 import type { DamagedObject, VerifyLevel, VerifyReport } from '../../validation/verify.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -26,19 +27,22 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
       return notes.length > 0 || report.backups.some(({ result }) => result === 'void') || report.notes.some(({ code }) => ALARMING.includes(code)) ? 3 : 0;
     });
   } catch (error) {
-    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'vault-not-found') || isHoldfastError(error, 'wrong-key')) await tellHead(context);
+    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'vault-not-found') || isHoldfastError(error, 'wrong-key')) await tellHead(context, error);
     throw error;
   }
 }
 
 /** When a vault does not open, what it is opened with is looked at piece by piece; the error itself follows. */
-async function tellHead(context: CommandContext): Promise<void> {
-  const { damage } = await context.runtime.examineVault(context.options).catch((error: unknown) => {
-    if (isHoldfastError(error)) return { damage: [] };
+async function tellHead(context: CommandContext, cause: HoldfastError): Promise<void> {
+  const head = await context.runtime.examineVault(context.options).catch((error: unknown) => {
+    if (isHoldfastError(error)) return undefined;
     throw error;
   });
-  if (damage.length === 0) return;
-  context.output.result({ type: 'verify-head', damage: damage.map(damageJson) }, () => damage.flatMap((object) => damageLines(context, object)));
+  if (head === undefined || head.damage.length === 0) return;
+  const { damage, rebuiltConfig } = head;
+  context.output.result({ type: 'verify-head', damage: damage.map(damageJson), rebuiltConfig: rebuiltConfig ?? null }, () => damage.flatMap((object) => damageLines(context, object)));
+  if (rebuiltConfig === undefined || cause.code === 'wrong-key') return;
+  throw new HoldfastError('damaged', `${CONFIG_NAME} is missing or damaged; the key slots say what it should be.`, { nextStep: `Put it back from a copy of the vault, or write this line into it: ${JSON.stringify(rebuiltConfig)}`, cause });
 }
 
 function jsonOf(report: VerifyReport, notes: readonly string[]): object {
