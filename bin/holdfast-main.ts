@@ -7,6 +7,7 @@ import { HoldfastError } from '../lib/model/errors.ts';
 /** Puts the command line on the local runtime: the only place where both are known. */
 export async function main(args: readonly string[], version: string): Promise<void> {
   quietExperimentalWarnings();
+  dieWithStarter();
   const environment = { variables: process.env, home: homedir(), workingFolder: process.cwd(), temporaryFolder: tmpdir() };
   const loadRuntime = async (): Promise<Runtime> => {
     const { LocalRuntime } = await import('../lib/local/runtime.ts');
@@ -21,18 +22,32 @@ export async function main(args: readonly string[], version: string): Promise<vo
   process.exit(exitCode);
 }
 
+/** A terminal signals all its processes, and those that started us pass theirs on: within this time it is the same signal. */
+const SAME_SIGNAL_MILLISECONDS = 300;
+
 /** The first signal asks for a clean stop, the second ends the process at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  let firstAt = 0;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
+      if (controller.signal.aborted && Date.now() - firstAt < SAME_SIGNAL_MILLISECONDS) return;
       if (controller.signal.aborted) process.exit(130);
+      firstAt = Date.now();
       controller.abort(new HoldfastError('interrupted', `Stopped by ${name}.`, { nextStep: 'Run the same command again: it goes on from what is done.' }));
     });
   }
   // Whoever reads our output may have seen enough (`holdfast ls | head`).
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   return controller.signal;
+}
+
+/** Started by `bin/holdfast.ts` of an older Node: when that is killed, this run is what somebody wanted to kill. */
+function dieWithStarter(): void {
+  if (process.env['HOLDFAST_STARTED_BY'] === undefined) return;
+  delete process.env['HOLDFAST_STARTED_BY'];
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.channel?.unref();
 }
 
 /** In the bundle workers lie beside this file, in the sources where they are written. */

@@ -25,10 +25,9 @@ async function runWithNewerNode(): Promise<void> {
   }
   const { spawn } = await import('node:child_process');
   const { fileURLToPath } = await import('node:url');
-  const child = spawn(fileURLToPath(node), [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
-  // A terminal sends its signals to both; others may know this process alone.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  // The channel tells the child when this process dies, however it dies: what is killed here must stop there.
+  const child = spawn(fileURLToPath(node), [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, HOLDFAST_STARTED_BY: String(process.pid) } });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);
   });
