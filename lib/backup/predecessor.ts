@@ -2,6 +2,8 @@ import { isHoldfastError } from '../model/errors.ts';
 import { SnapshotReader, isVoid, listSnapshots, readManifest, readRefs, readVerdicts, standingVerdict } from '../repository/index.ts';
 import type { BackupSession, Manifest, ManifestWarning, Repository } from '../repository/index.ts';
 
+const SMALL_TREE_CHUNKS = 4;
+
 /** How many of the newest snapshots are looked at for heads: forks are rare and short. */
 const LOOK_BACK = 4;
 
@@ -20,8 +22,8 @@ interface Candidate {
 }
 
 /**
- * Finds the heads of a plan's chain and the newest backup that this run may build on: not void, not found corrupted,
- * by a writer that is trusted, its tree's packs all there. A damaged one is passed over with a warning.
+ * Finds the heads of a plan's chain and the newest backup that this run may build on: not void,
+ * by a writer that is trusted, its tree's packs all there (damaged ones among the data are read again). A damaged one is passed over with a warning.
  */
 export async function findPredecessor(repository: Repository, session: BackupSession): Promise<Predecessor> {
   const warnings: ManifestWarning[] = [];
@@ -52,6 +54,8 @@ async function openIfUsable(repository: Repository, session: BackupSession, { ma
   const { base, delta } = manifest.tree;
   const treePacks = [...base.chunks, ...(delta?.chunks ?? [])].map(({ pack }) => pack);
   if (!treePacks.every((pack) => session.isUsable(pack))) return undefined;
+  // A small tree is read at once, at no cost: what was read is kept. A stream is not read twice because of it later.
+  if (treePacks.length <= SMALL_TREE_CHUNKS) for await (const records of reader.recordBatches()) void [...records];
   session.noteRefs(refs);
   return reader;
 }

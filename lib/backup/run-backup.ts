@@ -70,24 +70,34 @@ const MAX_ATTEMPTS = 3;
  */
 export async function runBackup(request: BackupRequest, ports: BackupPorts): Promise<BackupOutcome> {
   await request.source.check();
+  let unreadableTree: HoldfastError | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await attemptBackup(request, ports);
+      return await attemptBackup(request, ports, { number: attempt, unreadableTree });
     } catch (error) {
-      const isRepeatable = error instanceof PacksWithdrawn && request.source.shape === 'tree' && attempt < MAX_ATTEMPTS;
+      const isTreeUnreadable = isHoldfastError(error, 'damaged') && !unreadableTree;
+      const isRepeatable = (error instanceof PacksWithdrawn || isTreeUnreadable) && request.source.shape === 'tree' && attempt < MAX_ATTEMPTS;
       if (!isRepeatable) throw error;
+      if (isTreeUnreadable) unreadableTree = error;
     }
   }
 }
 
-async function attemptBackup(request: BackupRequest, ports: BackupPorts): Promise<BackupOutcome> {
+interface Attempt {
+  readonly number: number;
+  /** Why the tree of the backup before cannot be built on: damage there must not stop all backups to come. */
+  readonly unreadableTree: HoldfastError | undefined;
+}
+
+async function attemptBackup(request: BackupRequest, ports: BackupPorts, { number, unreadableTree }: Attempt): Promise<BackupOutcome> {
   const startedAt = ports.clock.now();
   const runId = request.run ?? newUlid<RunId>(startedAt);
-  const session = await BackupSession.open(request.repository, { plan: request.plan.id, run: runId, writer: request.writer });
+  const session = await BackupSession.open(request.repository, { plan: request.plan.id, run: runId, attempt: number, writer: request.writer });
   const predecessor = await findPredecessor(request.repository, session);
   const engine = startEngine(request, session, ports);
-  const run = new BackupRun({ ...engine, session, previous: predecessor.reader, meta: new MetaPacks(session), signal: ports.signal, clock: ports.clock, onProgress: ports.onProgress ?? (() => undefined) });
+  const run = new BackupRun({ ...engine, session, previous: unreadableTree ? undefined : predecessor.reader, meta: new MetaPacks(session), signal: ports.signal, clock: ports.clock, onProgress: ports.onProgress ?? (() => undefined) });
   run.warnings.push(...predecessor.warnings);
+  if (unreadableTree) run.warnings.push({ code: 'predecessor-damaged', message: `The tree of the backup before could not be read: ${unreadableTree.message} Everything is read again.` });
   try {
     const evidence = await performPass(run, request);
     ports.signal.throwIfAborted();

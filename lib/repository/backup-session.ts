@@ -8,6 +8,7 @@ import { isRunTooOld, judgeMarks, readMarks } from './mark-rules.ts';
 import type { Marks } from './mark-rules.ts';
 import { names, packIdOf } from './names.ts';
 import { openIndex, sealIndex } from './pack-index.ts';
+import type { DecodedIndex } from './pack-index.ts';
 import { readPackDirectory } from './pack-reader.ts';
 import type { PackRef, Refs } from './refs.ts';
 import { encodeRefs } from './refs.ts';
@@ -18,6 +19,8 @@ import { sha256 } from './seal.ts';
 export interface SessionOptions {
   readonly plan: PlanId;
   readonly run: RunId;
+  /** From 1: a run that is repeated under its id must not take a name of an earlier attempt again. */
+  readonly attempt?: number;
   readonly writer: Writer;
   /** Writers whose packs may be reused besides one's own (design, Trust). */
   readonly trustedWriters?: readonly string[];
@@ -60,9 +63,9 @@ export class BackupSession {
   readonly #usable: Map<string, { name: string; size: number }>;
   readonly #stored: StoredPack[] = [];
   #indexed = 0;
-  #indexNumber = 0;
+  #indexNumber: number;
   readonly #indexNames: string[] = [];
-  #partials = 0;
+  #partials: number;
   /** Digests of reused packs, learnt from indexes and earlier refs. */
   readonly #digests = new Map<string, string>();
   storedBytes = 0;
@@ -72,6 +75,7 @@ export class BackupSession {
     this.options = options;
     this.#startedAt = startedAt;
     this.#usable = usable;
+    this.#indexNumber = this.#partials = ((options.attempt ?? 1) - 1) * NUMBERS_PER_ATTEMPT;
   }
 
   /** First look: `condemned/` before `packs/` (format §11). */
@@ -115,14 +119,14 @@ export class BackupSession {
 
   async #visitIndex(name: string, indexed: Set<string>, visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
     const index = openIndex(this.repository.keys, name, await this.repository.store.get(name));
-    const byPack = index.packs.map((pack) => ({ id: packIdOf(pack.name), pack, ids: [] as Uint8Array[] }));
-    for (const [position, ordinal] of index.ordinals.entries()) byPack[ordinal]?.ids.push(index.ids.subarray(position * 32, position * 32 + 32));
-    for (const { id, pack, ids } of byPack) {
+    const idsByPack = groupByPack(index);
+    for (const [ordinal, pack] of index.packs.entries()) {
+      const id = packIdOf(pack.name);
       indexed.add(id);
       // A pack of another size than its index says is not the pack that was written.
       if (isMeta(pack.name) || this.#usable.get(id)?.size !== pack.size) continue;
       this.#digests.set(id, pack.sha256);
-      visit(id, Buffer.concat(ids));
+      visit(id, idsByPack[ordinal] as Uint8Array);
     }
   }
 
@@ -226,6 +230,8 @@ export class BackupSession {
   }
 }
 
+const NUMBERS_PER_ATTEMPT = 1_000_000;
+
 /** 34 bytes each, and a name for each pack: an index object stays below 40 MiB. */
 const INDEX_CLAIMS = 1 << 20;
 
@@ -234,6 +240,20 @@ function packsOfOneIndex(packs: readonly StoredPack[]): readonly StoredPack[] {
   let claims = 0;
   const end = packs.findIndex(({ ids }, position) => (claims += ids.length / 32) > INDEX_CLAIMS && position > 0);
   return end < 0 ? packs : packs.slice(0, end);
+}
+
+/** The claims of each pack one after another: copied, because a view for each of a million ids would cost 100 MiB. */
+function groupByPack({ packs, ids, ordinals }: DecodedIndex): Uint8Array[] {
+  const counts = new Uint32Array(packs.length);
+  for (const ordinal of ordinals) counts[ordinal]! += 1;
+  const grouped = Array.from(counts, (count) => Buffer.allocUnsafe(count * 32));
+  const filled = new Uint32Array(packs.length);
+  const all = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength);
+  for (const [position, ordinal] of ordinals.entries()) {
+    all.copy(grouped[ordinal] as Buffer, (filled[ordinal] as number) * 32, position * 32, position * 32 + 32);
+    filled[ordinal]! += 1;
+  }
+  return grouped;
 }
 
 /** Chunks of trees are sealed with another key: data must never be found there. */

@@ -8,7 +8,8 @@ import type { ToThread } from '../../lib/engine/messages.ts';
 import { byteString } from '../../lib/model/byte-string.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError } from '../../lib/model/errors.ts';
-import type { PlanId, WriterId } from '../../lib/model/ids.ts';
+import { newUlid } from '../../lib/model/ids.ts';
+import type { PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
 import { FLAG, decodeRefs, encodeMark, listSnapshots, names, packIdOf, recordDamage } from '../../lib/repository/index.ts';
 import type { FileBody, Repository } from '../../lib/repository/index.ts';
 import type { StreamSource } from '../../lib/sources/source.ts';
@@ -121,6 +122,29 @@ describe('runs after runs (K3, P4)', () => {
   });
 
   it.each([
+    ['small', 20],
+    ['large', 2600],
+  ])('builds on nothing when the %s tree of the backup before is damaged, and says so; a stream does the same', async (_what, files) => {
+    const root = temporaryFolder();
+    for (let index = 0; index < files; index++) writeFileSync(join(root, `some rather long name of a file ${index}`), index % 2 ? 'odd' : 'even');
+    const repository = testRepository();
+    const first = await backUp(repository, root, settled);
+    await spoilLastFrame(repository.store, (await objectNames(repository.store, 'packs/meta/'))[0] as string);
+    const next = await backUp(repository, root, settled);
+    expect(next.statistics).toMatchObject({ unchangedFiles: 0, newBytes: 0 });
+    expect(next.manifest.warnings).toMatchObject([{ code: 'predecessor-damaged' }]);
+    expect(next.manifest.predecessors).toMatchObject([{ backup: first.manifest.backup }]);
+    await expectHeld(repository, next, root);
+
+    const streams = testRepository();
+    await backUp(streams, streamOf(Buffer.from('first')));
+    await spoilLastFrame(streams.store, (await objectNames(streams.store, 'packs/meta/'))[0] as string);
+    const dump = await backUp(streams, streamOf(Buffer.from('second')));
+    expect((await heldBy(streams, dump)).get('dump.sql')?.content?.toString()).toBe('second');
+    expect(dump.manifest.warnings).toMatchObject([{ code: 'predecessor-damaged' }]);
+  });
+
+  it.each([
     ['named damaged', (repository: Repository, pack: string) => recordDamage(repository.store, pack, 'as the test says')],
     ['marked by prune', (repository: Repository, pack: string) => repository.store.put(names.condemned(packIdOf(pack), '0'.repeat(26)), encodeMark(pack))],
     ['gone', (repository: Repository, pack: string) => repository.store.remove(pack)],
@@ -147,7 +171,7 @@ describe('runs after runs (K3, P4)', () => {
     await backUp(testRepository(memory), root, settled);
     writeFileSync(join(root, 'new'), 'something new');
     const store = withdrawing(memory, clock);
-    const outcome = await backUp(testRepository(store), root, settled);
+    const outcome = await backUp(testRepository(store), root, { ...settled, run: newUlid<RunId>(clock.now()) });
     expect(outcome.statistics).toMatchObject({ unchangedFiles: 0 });
     await expectHeld(testRepository(store), outcome, root);
 
@@ -216,7 +240,7 @@ describe('runs that do not end well (K3)', () => {
 
   it.each(['packs/hot', 'packs/meta', 'index', 'refs', 'snapshots'])('a store that refuses %s fails the run with its words, soon, and no backup is there', async (prefix) => {
     const root = temporaryFolder();
-    for (let index = 0; index < 24; index++) writeFileSync(join(root, String(index)), randomBytes(256 << 10));
+    for (let index = 0; index < 10; index++) writeFileSync(join(root, String(index)), randomBytes(256 << 10));
     const memory = new MemoryStore(systemClock);
     const store = watching(memory, ({ name }) => {
       if (name.startsWith(prefix)) throw new HoldfastError('permission', `no ${prefix} today`);
@@ -352,6 +376,15 @@ describe('streams (S6, K3)', () => {
     expect(other.manifest).toMatchObject({ sequence: 1, predecessors: [] });
   });
 });
+
+/** One bit of the last frame before the directory. */
+async function spoilLastFrame(store: Store, pack: string): Promise<void> {
+  const bytes = await store.get(pack);
+  const at = bytes.length - 17 - Buffer.from(bytes).readUInt32BE(bytes.length - 4);
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await store.remove(pack);
+  await store.put(pack, bytes);
+}
 
 function inProcessLarge() {
   return { packSizes: { ...SMALL_PACKS, targetBytes: 16 * MIB, limitBytes: 20 * MIB } };
