@@ -109,8 +109,8 @@ describe('a signal', () => {
     const person = await withVault();
     const source = person.path('work', 'data');
     mkdirSync(source);
-    for (let index = 0; index < 12; index++) writeFileSync(join(source, `file-${index}`), randomBytes(8_000_000));
-    const child = person.start(['backup', 'data', '--limit-upload', '20 MB']);
+    for (let index = 0; index < 6; index++) writeFileSync(join(source, `file-${index}`), randomBytes(8_000_000));
+    const child = person.start(['backup', 'data', '--limit-upload', '30 MB']);
     const running = ended(child);
     while (filesOf(person, 'packs').length === 0) await sleep(5);
     child.kill(signal);
@@ -120,9 +120,9 @@ describe('a signal', () => {
     expect(snapshots(person)).toBe(0);
     expect(readdirSync(join(person.vault, 'tmp'))).toEqual([]);
     const [next] = await person.json<Saved>(['backup', 'data']);
-    expect(next?.statistics.newBytes).toBeLessThan(96_000_000 - 10_000_000);
+    expect(next?.statistics.newBytes).toBeLessThan(48_000_000 - 10_000_000);
     const stored = filesOf(person, 'packs').reduce((sum, file) => sum + readFileSync(file).length, 0);
-    expect(stored).toBeLessThan(1.1 * 96_000_000);
+    expect(stored).toBeLessThan(1.1 * 48_000_000);
     await person.do(['restore', 'latest', '--to', person.path('out')]);
     expect(describeTree(person.path('out'))).toEqual(describeTree(source));
   });

@@ -47,13 +47,13 @@ describe('SIGKILL at ten moments of a backup', () => {
   let whole: number;
 
   beforeAll(async () => {
-    plant(join(source, 'old'), 4, 2_000_000);
+    plant(join(source, 'old'), 2, 1_000_000);
     const flags = flagsOf(person, start);
     await person.do(['init', '--no-yaml', ...flags]);
     earlierId = (await person.json<{ backup: string }>(['backup', 'data', ...flags]))[0]?.backup ?? '';
     earlier = describeTree(source);
     cpSync(person.path('xdg', 'state'), person.path('state-at-start'), { recursive: true });
-    plant(join(source, 'new'), 20, 2_000_000);
+    plant(join(source, 'new'), 14, 2_000_000);
     later = describeTree(source);
     const uninterrupted = person.path('uninterrupted');
     cpSync(start, uninterrupted, { recursive: true });
@@ -112,7 +112,7 @@ describe('SIGKILL at ten moments of a restore', () => {
     const person = new Person();
     const source = person.path('work', 'data');
     const flags = flagsOf(person, person.vault);
-    plant(source, 12, 2_000_000);
+    plant(source, 8, 2_000_000);
     plant(join(source, 'small'), 300, 500);
     await person.do(['init', '--no-yaml', ...flags]);
     await person.do(['backup', 'data', ...flags]);
