@@ -19,7 +19,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const { exitCode, vanished } = await bringUpToDate(context, vault);
     const known = await listPlan(await vault.catalog(), namesOf(options['plan'] as string | undefined, context), (options['limit'] as number | undefined) ?? Infinity);
     const backups = known.map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
-    if (output.isJson) for (const backup of backups) output.result({ type: 'backup', ...jsonOf(backup) }, () => []);
+    if (output.isJson) for (const backup of backups) output.result(jsonOf(backup), () => []);
     else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
     return exitCode;
   });
@@ -58,6 +58,6 @@ function shortened(name: string): string {
   return name.length <= 48 ? name : `${name.slice(0, 47)}…`;
 }
 
-function jsonOf({ backupId, startedAt, finishedAt, ...rest }: ListedBackup): object {
-  return { backup: backupId, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
+function jsonOf({ backupId, type: backupType, startedAt, finishedAt, ...rest }: ListedBackup): object {
+  return { type: 'backup', backup: backupId, backupType, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
 }

@@ -1,8 +1,8 @@
 import { display, fromText } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { ENTRY, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
-import type { SnapshotEntry } from '../../repository/index.ts';
+import { ENTRY, FLAG, SnapshotReader, isSnapshotFile, sha256 } from '../../repository/index.ts';
+import type { SnapshotEntry, SnapshotFile } from '../../repository/index.ts';
 import { directChildren } from '../../recovery/direct-children.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -41,12 +41,21 @@ export function pathInBackup(text: string): ByteString {
 function show({ output }: CommandContext, entry: SnapshotEntry, name: ByteString): void {
   const size = isSnapshotFile(entry) ? entry.size : 0;
   const modifiedAt = entry.mtimeSeconds * 1000 + Math.floor(entry.mtimeNanoseconds / 1e6);
-  const json = () => ({ type: 'entry', path: display(entry.path), pathBase64: Buffer.from(entry.path, 'latin1').toString('base64'), kind: TYPE_NAMES[entry.type], size, mode: entry.mode.toString(8).padStart(4, '0'), uid: entry.uid, gid: entry.gid, modifiedAt: isoTime(modifiedAt), ...(entry.type === ENTRY.symlink && { target: display(entry.target) }) });
+  const json = () => ({ type: 'entry', path: display(entry.path), pathBase64: Buffer.from(entry.path, 'latin1').toString('base64'), kind: TYPE_NAMES[entry.type], size, mode: entry.mode.toString(8).padStart(4, '0'), uid: entry.uid, gid: entry.gid, modifiedAt: isoTime(modifiedAt), ...(entry.type === ENTRY.symlink && { target: display(entry.target) }), ...(isSnapshotFile(entry) && { sha256: digestOf(entry) }) });
   output.result(output.isJson ? json() : {}, () => {
     const link = entry.type === ENTRY.symlink ? ` -> ${display(entry.target)}` : '';
     const isFolder = entry.type === ENTRY.directory;
     return `${TYPE_LETTERS[entry.type] ?? '?'}${permissions(entry.mode)}  ${(isSnapshotFile(entry) ? bytesInWords(size) : '-').padStart(9)}  ${timeInWords(modifiedAt)}  ${isFolder ? output.paint('bold', `${display(name)}/`) : display(name)}${link}`;
   });
+}
+
+/** SHA-256 of the content: stored with the entry, or the id of its only chunk (decision 0005); null for what could not be read. */
+function digestOf(file: SnapshotFile): string | null {
+  if (file.flags & FLAG.unreadable) return null;
+  if (file.sha256) return Buffer.from(file.sha256).toString('hex');
+  const [only] = file.refs;
+  if (file.refs.length === 1 && only && !(file.flags & FLAG.listed)) return Buffer.from(only.id).toString('hex');
+  return file.size === 0 ? sha256(new Uint8Array(0)).toString('hex') : null;
 }
 
 /** Times of files may lie outside of what a Date holds. */

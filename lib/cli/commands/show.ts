@@ -12,16 +12,16 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
     const { manifest, sha256 } = await readManifest(vault.repository, name);
     const verdicts = await readVerdicts(vault.repository, manifest.backup);
     const standing = standingVerdict(verdicts);
-    context.output.result({ type: 'backup', ...jsonOf(manifest, vault.directory, sha256), verdict: standing ?? null, verdicts: verdicts.verdicts }, () => linesOf(context, manifest, standing));
+    context.output.result({ ...jsonOf(manifest, vault.directory, sha256), verdict: standing ?? null, verdicts: verdicts.verdicts }, () => linesOf(context, manifest, standing));
     return 0;
   });
 }
 
 /** The tree's own index is of no use outside and can be megabytes long. */
-function jsonOf({ tree, source, ...rest }: Manifest, vault: string, manifestSha256: string): object {
+function jsonOf({ tree, source, type: backupType, ...rest }: Manifest, vault: string, manifestSha256: string): object {
   const { base, delta } = tree;
   const paths = source.paths.map((path) => Buffer.from(path, 'base64').toString('utf8'));
-  return { ...rest, vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+  return { type: 'backup', backupType, ...rest, vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
 }
 
 function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdict | undefined): string[] {
