@@ -134,10 +134,11 @@ async function leaveReusable(error: unknown, run: BackupRun, engine: Engine, sig
   if (!signal.aborted) return error;
   await engine.pool.flush().catch(() => undefined);
   await engine.stored().catch(() => undefined);
-  await run.session.checkpoint();
+  // Without it the next run finds the packs all the same, by their directories.
+  const unrecorded = await run.session.checkpoint().catch((cause: unknown) => cause);
   return new HoldfastError('interrupted', 'The backup was interrupted before it was complete; no backup was made.', {
     nextStep: 'Run it again: what was stored so far is reused.',
-    cause: isHoldfastError(error) ? error : undefined,
+    cause: isHoldfastError(error) ? error : unrecorded,
   });
 }
 

@@ -51,7 +51,8 @@ export class ChunkTable {
 
   #probe(id: Uint8Array, pack: number): number {
     const words = this.#words;
-    let slot = Math.floor(((word(id, 0) >>> 0) / 2 ** 32) * this.#slots);
+    // By the last bytes: an index gives ids in ascending order, and by the first ones they would all crowd in one place.
+    let slot = Math.floor(((word(id, 28) >>> 0) / 2 ** 32) * this.#slots);
     for (let probes = 0; probes < this.#slots; probes++, slot = slot + 1 === this.#slots ? 0 : slot + 1) {
       const at = ChunkTable.#HEAD_WORDS + slot * SLOT_WORDS;
       let state = Atomics.load(words, at);

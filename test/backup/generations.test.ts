@@ -72,7 +72,7 @@ function apply(root: string, change: Change): void {
       return makeFolder(root, change.path);
     case 'crowd':
       makeFolder(root, change.path);
-      for (let index = 0; index < change.count; index++) writeCrowd(`${root}/${change.path}/${index}`, `${index} ${change.fill}`);
+      for (let index = 0; index < change.count; index++) writeCrowd(`${root}/${change.path}/${index}`, `${index} ${'x'.repeat(change.fill)}`);
       return;
     case 'link':
       clear();
@@ -98,8 +98,13 @@ function apply(root: string, change: Change): void {
   }
 }
 
+/** Every other one is a link so long that a tree of a few dozen takes several tree chunks. */
 function writeCrowd(file: string, text: string): void {
-  if (!look(bytes(file))?.isDirectory()) writeFileSync(bytes(file), text);
+  const [stats, path] = [look(bytes(file)), bytes(file)];
+  if (stats?.isDirectory()) return;
+  if (text.length % 2 === 0) return writeFileSync(path, text);
+  if (stats) rmSync(path);
+  symlinkSync(`${text} `.padEnd(3000, 'target '), path);
 }
 
 interface Generation {
@@ -152,6 +157,7 @@ describe('generations of backups (S6, K2)', () => {
   it('each holds exactly what the file system held, whatever changed in between', async () => {
     let newBases = 0;
     let deltas = 0;
+    let longTrees = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(change, { maxLength: 12 }), { minLength: 2, maxLength: 6 }), async (story) => {
         const root = temporaryFolder();
@@ -159,6 +165,7 @@ describe('generations of backups (S6, K2)', () => {
         const told = await tell(repository, root, story);
         await expectAllHeld(repository, told);
         for (const { outcome } of told.slice(1)) outcome.manifest.tree.delta ? deltas++ : newBases++;
+        longTrees += told.filter(({ outcome }) => outcome.manifest.tree.base.chunks.length > 2).length;
         rmSync(root, { recursive: true, force: true });
       }),
       { numRuns: 25 },
@@ -166,6 +173,7 @@ describe('generations of backups (S6, K2)', () => {
     // Otherwise this has proved less than it says.
     expect(newBases).toBeGreaterThan(3);
     expect(deltas).toBeGreaterThan(3);
+    expect(longTrees).toBeGreaterThan(3);
   });
 
   it('a crowd that shrinks little by little becomes a new base before its tombstones outgrow a tenth', async () => {

@@ -265,7 +265,7 @@ describe('runs that do not end well (K3)', () => {
         say({ type: 'failed', job: message.job, error: { code: 'broken-invariant', message: 'as the test says' } });
         return true;
       });
-    await expect(backUp(repository, root, { ports: { startThread: startFailing } })).rejects.toMatchObject({ code: 'broken-invariant' });
+    await expect(backUp(repository, root, { ports: { startThread: startFailing } })).rejects.toMatchObject({ code: 'broken-invariant', message: 'as the test says' });
     expect(await listSnapshots(repository.store)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, linkSync, mkdirSync, openSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, linkSync, mkdirSync, openSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import type { FileBody, SpecialBody, SymlinkBody } from '../../lib/repository/in
 import { backUp, heldBy, testRepository } from '../support/run-backup.ts';
 import type { HeldEntry, TestBackup } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { threadInProcess } from '../support/thread-in-process.ts';
 
 const itAsRoot = process.geteuid?.() === 0 ? it : it.skip;
 
@@ -242,6 +243,30 @@ describe('what cannot be read is reported, and the rest is kept (S6, P4)', () =>
     expect((entry as FileBody).flags & FLAG.unreadable).toBe(FLAG.unreadable);
     expect(content).toHaveLength(0);
     expect(warnings).toEqual(['unreadable mem']);
+  });
+
+  itAsRoot('keeps what an ordinary user may read, and names what it may not: files are listed, folders are known to be there', async () => {
+    const root = temporaryFolder();
+    chmodSync(root, 0o755);
+    mkdirSync(join(root, 'closed'));
+    for (const path of ['open', 'secret', 'closed/inside']) writeFileSync(join(root, path), path);
+    chmodSync(join(root, 'secret'), 0o600);
+    chmodSync(join(root, 'closed'), 0o700);
+    const repository = testRepository();
+    let outcome;
+    process.seteuid?.(65_534);
+    try {
+      outcome = await backUp(repository, root, { ports: { startThread: (settings) => threadInProcess(settings) } });
+    } finally {
+      process.seteuid?.(0);
+    }
+    const held = await heldBy(repository, outcome);
+    expect([...held.keys()]).toEqual(['', 'closed', 'open', 'secret']);
+    expect(held.get('open')?.content?.toString()).toBe('open');
+    expect(held.get('secret')?.entry).toMatchObject({ flags: FLAG.unreadable | FLAG.racy, mode: 0o600, size: 'secret'.length });
+    expect(outcome.manifest.warnings.map(({ code, path, message }) => `${code} ${path} ${message.slice(0, 6)}`).sort()).toEqual(['unreadable closed EACCES', 'unreadable secret EACCES']);
+    const later = await backUp(repository, root, { ports: { startThread: (settings) => threadInProcess(settings) } });
+    expect((await heldBy(repository, later)).get('secret')?.content?.toString()).toBe('secret');
   });
 
   it('fails when a root itself cannot be read, so that it never seems empty', async () => {
