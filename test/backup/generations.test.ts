@@ -165,7 +165,8 @@ describe('generations of backups (S6, K2)', () => {
         const repository = testRepository(undefined, { files: TINY_CHUNKS, streams: TINY_CHUNKS });
         const told = await tell(repository, root, story);
         await expectAllHeld(repository, told);
-        for (const { outcome } of told.slice(1)) outcome.manifest.tree.delta ? deltas++ : newBases++;
+        deltas += told.filter(({ outcome }) => outcome.manifest.tree.delta).length;
+        newBases += told.slice(1).filter(({ outcome }) => !outcome.manifest.tree.delta).length;
         longTrees += told.filter(({ outcome }) => outcome.manifest.tree.base.chunks.length > 2).length;
         rmSync(root, { recursive: true, force: true });
       }),

@@ -19,7 +19,7 @@ import type { Store } from '../../lib/stores/store.ts';
 import { wrapStore } from '../../lib/stores/wrapping.ts';
 import type { StoreCall } from '../../lib/stores/wrapping.ts';
 import { stateHeld, stateOnDisk } from '../support/disk-state.ts';
-import { TEST_PLAN, TEST_WRITER, TINY_CHUNKS, backUp, heldBy, objectNames, testRepository } from '../support/run-backup.ts';
+import { TEST_PLAN, TEST_WRITER, TINY_CHUNKS, backUp, entryOf, heldBy, objectNames, testRepository } from '../support/run-backup.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { threadInProcess } from '../support/thread-in-process.ts';
@@ -70,7 +70,7 @@ describe('runs after runs (K3, P4)', () => {
     writeFileSync(join(root, 'file'), 'fresh');
     const repository = testRepository();
     const first = await backUp(repository, root, inProcess);
-    expect((((await heldBy(repository, first)).get('file')?.entry) as FileBody).flags & FLAG.racy).toBe(FLAG.racy);
+    expect(entryOf<FileBody>(await heldBy(repository, first), 'file').flags & FLAG.racy).toBe(FLAG.racy);
     const second = await backUp(repository, root, inProcess);
     expect(second.statistics).toMatchObject({ changedFiles: 1, unchangedFiles: 0, readBytes: 5, newBytes: 0 });
     expect(second.manifest.tree).toEqual(first.manifest.tree);
@@ -321,7 +321,7 @@ describe('sources that change under the reader (S6)', () => {
     const repository = testRepository();
     const outcome = await backUp(repository, root, { threads: 2, ports: { clock: { ...systemClock, now: () => Date.now() + 60_000 } } });
     await expectHeld(repository, outcome, root);
-    expect(((await heldBy(repository, outcome)).get('large')?.entry as FileBody).flags).toBe(FLAG.sparse | FLAG.digest);
+    expect(entryOf<FileBody>(await heldBy(repository, outcome), 'large').flags).toBe(FLAG.sparse | FLAG.digest);
     expect((await backUp(repository, root)).statistics.readBytes).toBeLessThanOrEqual('small'.length);
   });
 
@@ -338,7 +338,7 @@ describe('sources that change under the reader (S6)', () => {
       });
     const outcome = await backUp(repository, root, { ports: { startThread: broken } });
     const held = await heldBy(repository, outcome);
-    expect((held.get('large')?.entry as FileBody).flags & FLAG.unreadable).toBe(FLAG.unreadable);
+    expect(entryOf<FileBody>(held, 'large').flags & FLAG.unreadable).toBe(FLAG.unreadable);
     expect(held.get('small')?.content?.toString()).toBe('small');
     expect(outcome.manifest.warnings).toMatchObject([{ code: 'unreadable', path: 'large', message: 'EIO: i/o error' }]);
   });

@@ -9,7 +9,7 @@ import { display } from '../../lib/model/byte-string.ts';
 import type { ByteString } from '../../lib/model/byte-string.ts';
 import { ENTRY, FLAG } from '../../lib/repository/index.ts';
 import type { FileBody, SpecialBody, SymlinkBody } from '../../lib/repository/index.ts';
-import { backUp, heldBy, testRepository } from '../support/run-backup.ts';
+import { backUp, entryOf, heldBy, testRepository } from '../support/run-backup.ts';
 import type { HeldEntry, TestBackup } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { threadInProcess } from '../support/thread-in-process.ts';
@@ -36,8 +36,8 @@ describe('every kind of entry is kept (S6)', () => {
     const file = held.get('folder/file');
     expect(file?.content?.toString()).toBe('content');
     expect(file?.entry).toMatchObject({ type: ENTRY.file, mode: 0o640, size: 7, mtimeSeconds: -6, mtimeNanoseconds: 500_000_000, uid: process.getuid?.() });
-    expect((held.get('folder/dangling')?.entry as SymlinkBody).target).toBe('../nowhere');
-    expect((held.get('link-to-folder')?.entry as SymlinkBody).target).toBe('folder');
+    expect(entryOf<SymlinkBody>(held, 'folder/dangling').target).toBe('../nowhere');
+    expect(entryOf<SymlinkBody>(held, 'link-to-folder').target).toBe('folder');
     expect(held.get('folder')?.entry).toMatchObject({ type: ENTRY.directory, mode: statSync(join(root, 'folder')).mode & 0o7777 });
     expect(warnings).toEqual([]);
   });
@@ -72,7 +72,7 @@ describe('every kind of entry is kept (S6)', () => {
     expect(warnings).toEqual([]);
     const deepest = Array.from({ length: 60 }, () => name).join('/');
     expect(held.get(`${deepest}/file`)?.content?.toString()).toBe('60');
-    expect((held.get(`${deepest}/link`)?.entry as SymlinkBody).target).toBe('target');
+    expect(entryOf<SymlinkBody>(held, `${deepest}/link`).target).toBe('target');
     expect(held.size).toBe(1 + 60 * 2 + 1);
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(openBefore);
     execFileSync('rm', ['-rf', join(root, name)]);
@@ -94,7 +94,7 @@ describe('every kind of entry is kept (S6)', () => {
     execFileSync('mknod', [join(root, 'null'), 'c', '1', '3']);
     execFileSync('mknod', [join(root, 'disk'), 'b', '259', '70000']);
     const { held } = await heldOf(root);
-    const { type, major, minor } = held.get('null')?.entry as SpecialBody;
+    const { type, major, minor } = entryOf<SpecialBody>(held, 'null');
     expect({ type, major, minor }).toEqual({ type: ENTRY.characterDevice, major: 1, minor: 3 });
     expect(held.get('disk')?.entry).toMatchObject({ type: ENTRY.blockDevice, major: 259, minor: 70_000 });
   });
@@ -105,7 +105,7 @@ describe('every kind of entry is kept (S6)', () => {
     writeFileSync(join(root, 'other'), 'linked');
     linkSync(join(root, 'a'), join(root, 'b'));
     const { held } = await heldOf(root);
-    const group = (path: string) => Buffer.from((held.get(path)?.entry as FileBody).linkGroup ?? []).toString('hex');
+    const group = (path: string) => Buffer.from(entryOf<FileBody>(held, path).linkGroup ?? []).toString('hex');
     expect(group('a')).toHaveLength(32);
     expect(group('b')).toBe(group('a'));
     expect(group('other')).toBe('');
@@ -120,8 +120,8 @@ describe('every kind of entry is kept (S6)', () => {
     writeFileSync(join(root, 'dense'), Buffer.alloc(100_000, 1));
     const { held } = await heldOf(root);
     const sparse = held.get('sparse');
-    expect((sparse?.entry as FileBody).flags & FLAG.sparse).toBe(FLAG.sparse);
-    expect((held.get('dense')?.entry as FileBody).flags & FLAG.sparse).toBe(0);
+    expect(entryOf<FileBody>(held, 'sparse').flags & FLAG.sparse).toBe(FLAG.sparse);
+    expect(entryOf<FileBody>(held, 'dense').flags & FLAG.sparse).toBe(0);
     expect(sparse?.content?.equals(Buffer.concat([Buffer.alloc(3_000_000), Buffer.from('end')]))).toBe(true);
   });
 
@@ -148,7 +148,7 @@ describe('every kind of entry is kept (S6)', () => {
     ].join('\n');
     execFileSync('python3', ['-c', script, root]);
     const { held, warnings } = await heldOf(root);
-    const file = held.get('file')?.entry as FileBody;
+    const file = entryOf<FileBody>(held, 'file');
     expect(file.xattrs?.map(({ name, value }) => [name, Buffer.from(value).toString('hex')])).toEqual([['user.plain', '00ff']]);
     expect(warnings).toEqual(['xattrs-unreadable file']);
     // Directories are the main thread's work; the runner's loader cannot load the native module there, a thread can.

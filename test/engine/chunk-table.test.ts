@@ -53,7 +53,10 @@ describe('the table of known chunks', () => {
   it('a thread that was not told of a new table yet still knows the older ones', () => {
     const tables = ChunkTables.create(64);
     const elsewhere = new ChunkTables(tables.buffers);
-    for (let index = 0; index < 60; index++) tables.growIfCrowded() || tables.claim(idOf(index), index);
+    for (let index = 0; index < 60; index++) {
+      tables.growIfCrowded();
+      tables.claim(idOf(index), index);
+    }
     expect(tables.buffers.length).toBe(2);
     expect(elsewhere.find(idOf(0))).toBe(0);
     elsewhere.adopt(tables.buffers);

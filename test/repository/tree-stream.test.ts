@@ -67,7 +67,10 @@ describe('the tree as a stream (format §7)', () => {
     fc.assert(
       fc.property(sortedRecords(body), sortedRecords(deltaBody), (base, delta) => {
         const model = new Map(base.map((record) => [record.path, record]));
-        for (const record of delta) record.body[0] === ENTRY.tombstone ? model.delete(record.path) : model.set(record.path, record);
+        for (const record of delta) {
+          if (record.body[0] === ENTRY.tombstone) model.delete(record.path);
+          else model.set(record.path, record);
+        }
         const wanted = [...model.values()].sort((left, right) => comparePaths(left.path, right.path));
         const merged = [...mergeStreams(base, delta)];
         expect(plain(merged)).toEqual(plain(wanted));

@@ -67,6 +67,13 @@ export async function heldBy(repository: Repository, { manifest }: Pick<BackupOu
   return held;
 }
 
+/** The entry of one path as the test expects it to be; absent is an error. */
+export function entryOf<T>(held: ReadonlyMap<string, HeldEntry>, path: string): T {
+  const one = held.get(path);
+  if (!one) throw new Error(`the backup does not hold ${path}`);
+  return one.entry as unknown as T;
+}
+
 /** Names of all objects under a prefix. */
 export async function objectNames(store: Pick<Store, 'list'>, prefix = ''): Promise<string[]> {
   return (await Array.fromAsync(store.list(prefix))).map(({ name }) => name);
