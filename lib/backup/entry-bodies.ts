@@ -26,6 +26,7 @@ export function otherBody({ access, stats }: Pick<Walked, 'access' | 'stats'>, p
 
 /** Extended attributes of a directory; none when it may not be opened, which the walk reports. */
 export function directoryXattrs(access: ByteString, readXattrs: XattrReader): XattrReading {
+  if (!readXattrs.mayHaveAny(access)) return { xattrs: [] };
   let fd: number;
   try {
     fd = openSync(fsPath(access), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);

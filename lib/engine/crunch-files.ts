@@ -54,7 +54,7 @@ function crunchFile(cruncher: Cruncher, path: ByteString, index: number, body: B
     const after = fstatSync(fd, { bigint: true });
     if (before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs) reading.changed = true;
     if (reading.changed) notes.push({ index, code: 'changed-while-read', message: 'the file changed while it was read; what was read is kept, and it is read again next time' });
-    const xattrs = readXattrs(fd, index, notes, options);
+    const xattrs = options.readXattrs?.mayHaveAny(path) ? readXattrs(fd, index, notes, options.readXattrs) : [];
     encodeFile(body, after, reading, startedAt, xattrs);
     return FILE_STATUS.stored;
   } catch (error) {
@@ -154,8 +154,8 @@ function readLarge(cruncher: Cruncher, fd: number, reading: Reading): void {
   if (reading.count > 1) reading.sha256 = digest.digest();
 }
 
-function readXattrs(fd: number, index: number, notes: FileNote[], options: CrunchFilesOptions): readonly Xattr[] {
-  const { xattrs, problem } = options.readXattrs?.(fd) ?? { xattrs: [] };
+function readXattrs(fd: number, index: number, notes: FileNote[], read: XattrReader): readonly Xattr[] {
+  const { xattrs, problem } = read(fd);
   if (problem) notes.push({ index, ...problem });
   return xattrs;
 }

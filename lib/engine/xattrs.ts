@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fromText } from '../model/byte-string.ts';
+import { fromText, fsPath } from '../model/byte-string.ts';
+import type { ByteString } from '../model/byte-string.ts';
 import type { Xattr } from '../repository/index.ts';
 
 interface FsXattr {
@@ -15,7 +16,14 @@ export interface XattrReading {
 }
 
 /** By descriptor: the native module takes names as text only, and names are bytes. Never throws. */
-export type XattrReader = (fd: number) => XattrReading;
+export interface XattrReader {
+  (fd: number): XattrReading;
+  /**
+   * A quick look by path, a third of the cost: nearly nothing has attributes. Only *none* is believed: a path may lead
+   * elsewhere by now, and foreign attributes (a capability) must never be kept for this entry.
+   */
+  mayHaveAny(access: ByteString): boolean;
+}
 
 /** Of one entry, names and values together (format §13). */
 const LIMIT_BYTES = 65_536;
@@ -29,7 +37,18 @@ export function loadXattrReader(): XattrReader | undefined {
   } catch {
     return undefined;
   }
-  return (fd) => readXattrs(native, `/proc/self/fd/${fd}`);
+  return Object.assign((fd: number) => readXattrs(native, `/proc/self/fd/${fd}`), { mayHaveAny: (access: ByteString) => mayHaveAny(native, access) });
+}
+
+function mayHaveAny(native: FsXattr, access: ByteString): boolean {
+  const path = fsPath(access);
+  if (typeof path !== 'string') return true;
+  try {
+    return native.listAttributesSync(path).length > 0;
+  } catch {
+    // Whatever it is, the look by descriptor says it properly.
+    return true;
+  }
 }
 
 export function readXattrs(native: FsXattr, path: string): XattrReading {
