@@ -8,4 +8,6 @@ export default {
   },
   workerIdleMemoryLimit: '1500MB',
   testTimeout: 60_000,
+  // All cores: the tests wait for disks and children as much as they compute.
+  maxWorkers: '100%',
 };
