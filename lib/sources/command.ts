@@ -12,10 +12,11 @@ import { OutputTail, withoutSecrets } from './output-tail.ts';
 import { makePipe } from './pipe.ts';
 import { ProcessGroup } from './process-group.ts';
 import type { ProcessEnd } from './process-group.ts';
+import { hasPipe, shellFor } from './shell.ts';
 import type { OpenStream, SourceStream, StreamProof, StreamSeen, StreamSource } from './source.ts';
 
 export interface CommandOptions {
-  /** A line for `sh -c`, or a program with its arguments. Of a pipe of programs the shell reports only the last exit code. */
+  /** A line for a shell in which a pipe fails when any part of it does, or a program with its arguments. */
   readonly command: string | readonly string[];
   /** Name of the entry. */
   readonly name: ByteString;
@@ -38,6 +39,7 @@ export class CommandSource implements StreamSource {
   readonly type = 'command';
   readonly description: string;
   readonly #options: CommandOptions;
+  #shell: Promise<readonly string[]> | undefined;
 
   constructor(options: CommandOptions) {
     this.#options = options;
@@ -47,7 +49,7 @@ export class CommandSource implements StreamSource {
 
   async check(): Promise<void> {
     const { command, environment } = this.#options;
-    if (typeof command === 'string') return checkSyntax(command, this.description);
+    if (typeof command === 'string') return checkSyntax(await this.#shellFor(command), command, this.description);
     await checkProgram(command[0] ?? '', environment['PATH'] ?? '');
   }
 
@@ -56,13 +58,19 @@ export class CommandSource implements StreamSource {
     yield { name, attributes: attributesAt(clock.now()), open: () => this.#open(signal) };
   }
 
+  /** Asked once: every attempt of a run uses the same one. */
+  #shellFor(line: string): Promise<readonly string[]> {
+    this.#shell ??= shellFor(line, this.#options.environment);
+    return this.#shell;
+  }
+
   async #open(signal: AbortSignal): Promise<OpenStream> {
     signal.throwIfAborted();
     const { command, environment, folder, temporaryFolder, secrets = [], clock } = this.#options;
+    const program = typeof command === 'string' ? [...(await this.#shellFor(command)), '-c', command] : command;
     const pipe = await makePipe(temporaryFolder);
     const said = new OutputTail(secrets);
     try {
-      const program = typeof command === 'string' ? ['sh', '-c', command] : command;
       const group = new ProcessGroup(program, { stdout: pipe.writeEnd, environment, folder, onStderr: (bytes) => said.add(bytes) }, clock);
       return new RunningCommand(this.description, this.#options, group, pipe.readEnd, said, signal);
     } finally {
@@ -74,7 +82,7 @@ export class CommandSource implements StreamSource {
 class RunningCommand implements OpenStream {
   readonly fd: number;
   readonly #what: string;
-  readonly #wanted: Pick<CommandOptions, 'minimumBytes' | 'endMarker'>;
+  readonly #wanted: Wanted;
   readonly #group: ProcessGroup;
   readonly #said: OutputTail;
   readonly #signal: AbortSignal;
@@ -127,18 +135,24 @@ class RunningCommand implements OpenStream {
   }
 }
 
-function complaintAbout(end: ProcessEnd, bytes: number, tail: Uint8Array, { minimumBytes, endMarker }: Pick<CommandOptions, 'minimumBytes' | 'endMarker'>): string | undefined {
+type Wanted = Pick<CommandOptions, 'command' | 'minimumBytes' | 'endMarker'>;
+
+/** 128 + SIGPIPE, as a shell tells it. */
+const BROKEN_PIPE = 141;
+
+function complaintAbout(end: ProcessEnd, bytes: number, tail: Uint8Array, { command, minimumBytes, endMarker }: Wanted): string | undefined {
   if (end.startError) return `could not be started (${end.startError.code})`;
   if (end.signal !== null) return `was killed by ${end.signal} after ${bytes} bytes, wanted exit code 0`;
+  if (end.code === BROKEN_PIPE && typeof command === 'string' && hasPipe(command)) return `ended with exit code 141 after ${bytes} bytes, wanted 0: a part of its pipe stopped reading (as \`head\` does) while the part before was still writing`;
   if (end.code !== 0) return `ended with exit code ${end.code} after ${bytes} bytes, wanted 0`;
   if (bytes < minimumBytes) return `wrote ${bytes} bytes, wanted at least ${minimumBytes}`;
   if (endMarker !== undefined && !Buffer.from(tail).includes(endMarker)) return `wrote ${bytes} bytes without the end marker ${JSON.stringify(endMarker)} in the last ${tail.length}: the output was cut`;
   return undefined;
 }
 
-async function checkSyntax(command: string, what: string): Promise<void> {
-  await promisify(execFile)('sh', ['-n', '-c', command]).catch((cause: { code?: unknown }) => {
-    throw new HoldfastError('source-failed', `The shell does not understand the command \`${what}\` (sh -n ended with ${String(cause.code)}).`, { nextStep: 'Try it with `sh -c`: it is not run by bash.' });
+async function checkSyntax([shell = 'sh', ...options]: readonly string[], command: string, what: string): Promise<void> {
+  await promisify(execFile)(shell, [...options, '-n', '-c', command]).catch((cause: { code?: unknown }) => {
+    throw new HoldfastError('source-failed', `The shell does not understand the command \`${what}\` (${shell} -n ended with ${String(cause.code)}).`, { nextStep: `Try it with \`${shell} -c\`.` });
   });
 }
 

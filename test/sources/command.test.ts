@@ -1,4 +1,4 @@
-import { mkdtempSync, read, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, read, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromText } from '../../lib/model/byte-string.ts';
@@ -44,6 +44,30 @@ describe('a command source (S12)', () => {
     ['writes nothing', 'true', /wrote 0 bytes, wanted at least 1/],
   ])('that %s fails', async (_what, command, message) => {
     expect((await run(source(command))).outcome).toMatchObject({ code: 'source-failed', message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    ['its first part', '(echo half; exit 3) | cat', /ended with exit code 3 after 5 bytes/],
+    ['a part in the middle', 'echo whole | (cat; exit 4) | cat', /ended with exit code 4/],
+    ['its last part', 'echo whole | (cat; exit 5)', /ended with exit code 5/],
+  ])('with a pipe fails when %s fails (S12)', async (_which, command, message) => {
+    expect((await run(source(command))).outcome).toMatchObject({ code: 'source-failed', message: expect.stringMatching(message) });
+  });
+
+  it('with a pipe passes when all of its parts do', async () => {
+    expect((await run(source('echo whole | cat | cat'))).outcome).toMatchObject({ bytes: 6 });
+  });
+
+  it('whose pipe is closed early by a later part says what the exit code 141 means', async () => {
+    expect((await run(source('yes | head -1'))).outcome).toMatchObject({ code: 'source-failed', message: expect.stringMatching(/exit code 141 after 2 bytes, wanted 0: a part of its pipe stopped reading/) });
+  });
+
+  it('with a pipe is refused where no shell can tell that its first part failed', async () => {
+    const environment = { PATH: folderWithOldShell() };
+    expect(await failure(source('/bin/echo half | /bin/cat', { environment }).check())).toMatchObject({ code: 'source-failed', message: expect.stringContaining('contains a pipe'), nextStep: expect.stringContaining('install bash') });
+    const both = source('/bin/false || /bin/echo whole', { environment });
+    await both.check();
+    expect((await run(both)).outcome).toMatchObject({ bytes: 6 });
   });
 
   it('whose output stays under the minimum size fails, at the minimum it passes', async () => {
@@ -131,6 +155,14 @@ describe('a command source (S12)', () => {
 
 function source(command: string | readonly string[], options: Partial<CommandOptions> = {}): CommandSource {
   return new CommandSource({ command, name: fromText('dump.sql'), minimumBytes: 1, environment: { PATH: process.env['PATH'] }, folder, temporaryFolder: folder, clock: systemClock, ...options });
+}
+
+/** A folder whose only program is an `sh` that does not know `pipefail`. */
+function folderWithOldShell(): string {
+  const programs = join(folder, 'programs');
+  mkdirSync(programs);
+  writeFileSync(join(programs, 'sh'), '#!/bin/sh\ncase "$1$2" in *pipefail*) exit 2 ;; esac\nexec /bin/sh "$@"\n', { mode: 0o755 });
+  return programs;
 }
 
 async function run(command: CommandSource) {
