@@ -40,6 +40,8 @@ export interface BackupPorts {
 export interface BackupRequest {
   readonly repository: Repository;
   readonly writer: Writer;
+  /** Writers whose packs and trees may be built on besides one's own (design, Trust). */
+  readonly trustedWriters?: readonly string[];
   readonly plan: { readonly id: PlanId; readonly name: string };
   readonly run?: RunId;
   readonly source: Source;
@@ -58,6 +60,8 @@ export interface BackupOutcome {
   readonly manifest: Manifest;
   readonly statistics: BackupStatistics;
   readonly evidence: readonly string[];
+  /** Writers whose packs were not reused, told when there was none at the start that could be. */
+  readonly strangers: readonly string[];
 }
 
 /** A tree is read again when prune withdrew packs meanwhile; more often than this means that something else is wrong. */
@@ -92,7 +96,8 @@ interface Attempt {
 async function attemptBackup(request: BackupRequest, ports: BackupPorts, { number, unreadableTree }: Attempt): Promise<BackupOutcome> {
   const startedAt = ports.clock.now();
   const runId = request.run ?? newUlid<RunId>(startedAt);
-  const session = await BackupSession.open(request.repository, { plan: request.plan.id, run: runId, attempt: number, writer: request.writer });
+  const session = await BackupSession.open(request.repository, { plan: request.plan.id, run: runId, attempt: number, writer: request.writer, ...(request.trustedWriters && { trustedWriters: request.trustedWriters }) });
+  const strangers = session.strangers();
   const predecessor = await findPredecessor(request.repository, session);
   const engine = startEngine(request, session, ports);
   const run = new BackupRun({ ...engine, session, previous: unreadableTree ? undefined : predecessor.reader, meta: new MetaPacks(session), signal: ports.signal, clock: ports.clock, onProgress: ports.onProgress ?? (() => undefined) });
@@ -107,7 +112,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
     const tree = await run.builder.finish();
     await run.meta.finish();
     await engine.stored();
-    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, clock: ports.clock });
+    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, strangers, clock: ports.clock });
   } catch (error) {
     throw await leaveReusable(error, run, engine, ports.signal);
   } finally {
@@ -206,6 +211,7 @@ interface CommitParts {
   readonly tree: BuiltTree;
   readonly startedAt: number;
   readonly evidence: readonly string[];
+  readonly strangers: readonly string[];
   readonly clock: Clock;
 }
 
@@ -232,7 +238,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
     usedPacks(tree, session),
   );
   await refuseIfVoid(request.repository, manifest);
-  return { manifest, statistics: manifest.statistics, evidence: parts.evidence };
+  return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers };
 }
 
 /** Judged at once, where it was first written: a run that slept before its last step has not made a backup (format §12). */

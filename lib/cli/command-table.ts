@@ -50,6 +50,7 @@ export function commandTable(): CommandRow[] {
         oneOf('--compression <name>', 'compression of new data', ['zstd', 'gzip', 'none']),
         option('--level <n>', 'compression level', wholeNumber(1, 22)),
         oneOf('--class <name>', 'storage class of new data', ['hot', 'warm', 'cold']),
+        option('--trust-writer <id>', 'reuse what this writer stored, too: another machine with the same key; may be repeated', collect),
         option('--threads <n>', 'worker threads', wholeNumber(1, 64)),
         oneOf('--verify <level>', 'read the new backup back before it counts as good', ['none', ...LEVELS]),
         option('--limit-upload <size>', 'write at most this many bytes a second', byteSize),

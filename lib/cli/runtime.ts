@@ -97,6 +97,7 @@ export interface BackupResult {
   readonly statistics: BackupStatistics;
   readonly evidence: readonly string[];
   readonly notes: readonly string[];
+  readonly hints: readonly string[];
 }
 
 export interface RestoreOptions {

@@ -18,6 +18,8 @@ export interface ResolvedVault {
   readonly name: string;
   readonly directory: string;
   readonly key: ResolvedKey;
+  /** Writers whose packs are reused besides one's own. */
+  readonly trustedWriters?: readonly string[];
 }
 
 export type ResolvedKey =
@@ -69,7 +71,8 @@ export function resolveVaults(config: Config): ResolvedVault[] {
 function resolveVault(config: Config, name: string): ResolvedVault {
   const fields = config.fields.vaults[name];
   invariant(fields !== undefined, `vault ${name} was checked and is not there`);
-  return { name, directory: absolute(config, fields.directory), key: resolveKey(config, fields) };
+  const trustedWriters = fields['trusted-writers'];
+  return { name, directory: absolute(config, fields.directory), key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }) };
 }
 
 function resolveKey(config: Config, fields: VaultFields): ResolvedKey {

@@ -18,7 +18,7 @@ import { startWorker } from './threads.ts';
 import type { WorkerEntries } from './threads.ts';
 import { knownNewest } from './verify.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
-import { writerIdentity } from './writer-identity.ts';
+import { machineId, writerIdentity } from './writer-identity.ts';
 import { placesOf } from './places.ts';
 
 export interface BackupOptions {
@@ -32,6 +32,8 @@ export interface BackupOptions {
 export interface BackupResult extends BackupOutcome {
   /** What went wrong beside the backup itself, such as a catalog that could not be written. */
   readonly notes: readonly string[];
+  /** Good to know; nothing went wrong. */
+  readonly hints: readonly string[];
 }
 
 /** Packs in flight are memory: more threads than this help only on machines that say so. */
@@ -45,7 +47,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
   refuseOldKey(vault);
   const { clock, environment } = context;
   const plan = { id: planIdOf(vault.repository.keys.keys.chunker, order.planParts), name: order.planName };
-  const writer = await writerIdentity(placesOf(environment).stateFolder);
+  const writer = await writerIdentity(placesOf(environment).stateFolder, { chunkerSecret: vault.repository.keys.keys.chunker, machine: await machineId(), uid: process.getuid?.() ?? 0 });
   const lock = takeRunLock(join(vault.stateFolder, 'locks', plan.id), order.planName);
   const run = newUlid<RunId>(clock.now());
   const recorder = new RunRecorder(() => vault.catalog(), clock);
@@ -58,6 +60,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
       {
         repository: { ...vault.repository, cipher: policy.encryption },
         writer, plan, run,
+        trustedWriters: order.vault.trustedWriters ?? [],
         source: sourceOf(order, vault.stateFolder, context),
         type: options.isFull ? 'full' : 'incremental',
         packClass: policy.class,
@@ -70,13 +73,19 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     );
     const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
-    return { ...outcome, notes: [...rolledBack, ...recorder.notes] };
+    return { ...outcome, notes: [...rolledBack, ...recorder.notes], hints: hintsOn(outcome.strangers) };
   } catch (error) {
     await recorder.fail(error);
     throw error;
   } finally {
     lock.release();
   }
+}
+
+/** Deduplication stops at writers, by design (design, Trust): whoever wonders where the space goes is told once. */
+function hintsOn(strangers: readonly string[]): string[] {
+  if (strangers.length === 0) return [];
+  return [`Packs of ${strangers.length} other ${strangers.length === 1 ? 'writer' : 'writers'} are not reused (${strangers.join(', ')}): \`--trust-writer ID\` or \`trusted-writers\` in holdfast.yaml reuses those of machines that you trust like this one.`];
 }
 
 /** An old state of a vault takes a new backup as any other; that newer ones were there must not go unsaid. */

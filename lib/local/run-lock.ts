@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../model/errors.ts';
+import { makeFolders } from './make-folders.ts';
 
 export interface RunLock {
   release(): void;
@@ -13,7 +14,7 @@ export interface RunLock {
  * gone with it, however it died. Fails as `busy`.
  */
 export function takeRunLock(path: string, planName: string): RunLock {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolders(dirname(path));
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

@@ -12,7 +12,7 @@ import type { LocalContext } from './vault.ts';
 const OUR_SECRETS = /^HOLDFAST_PASSPHRASE/;
 
 /** `stateFolder`: copies of databases lie below it in plain while they are read. */
-export function sourceOf({ source, policy }: Pick<BackupOrder, 'source' | 'policy'>, stateFolder: string, { environment, clock }: LocalContext): Source {
+export function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, { environment, clock }: LocalContext): Source {
   if (source.type === 'files') {
     const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
     return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
@@ -21,7 +21,7 @@ export function sourceOf({ source, policy }: Pick<BackupOrder, 'source' | 'polic
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });
-  const variables = Object.fromEntries(Object.entries(environment.variables).filter(([variable]) => !OUR_SECRETS.test(variable)));
+  const variables = Object.fromEntries(Object.entries(environment.variables).filter(([variable]) => !OUR_SECRETS.test(variable) && !vault.secretVariables?.includes(variable)));
   const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
   return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: variables, folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
 }

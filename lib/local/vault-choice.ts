@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import type { ResolvedVault } from '../config/resolve-plans.ts';
 import { HoldfastError } from '../model/errors.ts';
+import { isHexId } from '../model/ids.ts';
 import type { KeyChoice } from './key-choice.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
@@ -12,6 +13,8 @@ export interface VaultOptions {
   readonly keyFile?: string | undefined;
   readonly passphraseFile?: string | undefined;
   readonly config?: string | undefined;
+  /** Ids of writers whose packs a backup may reuse, besides those of `trusted-writers`. */
+  readonly trustWriter?: readonly string[] | undefined;
 }
 
 export interface VaultChoice {
@@ -19,6 +22,9 @@ export interface VaultChoice {
   readonly key: KeyChoice;
   /** Nobody named a vault: the embedded default, which the first backup makes. */
   readonly isDefault: boolean;
+  readonly trustedWriters?: readonly string[];
+  /** Variables that `holdfast.yaml` names as secrets, of all of its vaults: nothing that is started gets to see them. */
+  readonly secretVariables?: readonly string[];
 }
 
 /**
@@ -33,7 +39,23 @@ export async function chooseVault(options: VaultOptions, environment: Environmen
   const places = placesOf(environment);
   const directory = configured?.directory ?? (named === undefined ? places.defaultVault : resolve(workingFolder, named));
   const key = givenKey(options, { variables, workingFolder }) ?? configured?.key ?? { kind: 'key-file', path: places.defaultKeyFile };
-  return { directory, key, isDefault: named === undefined && configured === undefined };
+  const trustedWriters = [...(options.trustWriter ?? []).map(checkedWriter), ...(configured?.trustedWriters ?? [])];
+  const secretVariables = secretVariablesOf(config);
+  return {
+    directory, key, isDefault: named === undefined && configured === undefined,
+    ...(trustedWriters.length > 0 && { trustedWriters }),
+    ...(secretVariables.length > 0 && { secretVariables }),
+  };
+}
+
+/** It becomes part of names in the vault. */
+function checkedWriter(id: string): string {
+  if (isHexId(id)) return id;
+  throw new HoldfastError('usage', `--trust-writer is ${JSON.stringify(id)}, wanted a writer id of 32 hexadecimal digits.`, { nextStep: 'A backup from here names the other writers of the vault.' });
+}
+
+function secretVariablesOf(config: Config | undefined): string[] {
+  return Object.values(config?.fields.vaults ?? {}).flatMap(({ passphrase }) => (passphrase?.kind === 'env' ? [passphrase.name] : []));
 }
 
 function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Environment, 'variables' | 'workingFolder'>): KeyChoice | undefined {

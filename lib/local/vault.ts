@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
@@ -16,6 +16,7 @@ import type { Store } from '../stores/store.ts';
 import { throttled } from '../stores/throttled.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf } from './key-choice.ts';
+import { makeFolders } from './make-folders.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
 import type { VaultChoice } from './vault-choice.ts';
@@ -101,6 +102,7 @@ function composeStore(store: Store, clock: Clock, { uploadBytesPerSecond }: Stor
 
 async function openCatalog(file: string): Promise<Catalog> {
   const { SqliteCatalog } = await import('../catalog/sqlite-catalog.ts');
+  makeFolders(dirname(file));
   return new SqliteCatalog(file);
 }
 
@@ -121,6 +123,7 @@ export async function makeVault(choice: VaultChoice, context: LocalContext): Pro
   await refuseOccupied(choice.directory);
   const config = newRepositoryConfig();
   const isNewKey = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
+  if (isNewKey && choice.key.kind === 'key-file') makeFolders(dirname(choice.key.path));
   const wrapper: KeyWrapper = isNewKey && choice.key.kind === 'key-file' ? await createKeyFile(choice.key.path) : await unlockerOf(choice.key, context.environment);
   const { slots } = await createSlots(config.repository, [wrapper]);
   await writeSlots(store, slots);

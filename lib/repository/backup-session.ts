@@ -95,6 +95,21 @@ export class BackupSession {
     return this.#usable.has(packId);
   }
 
+  /**
+   * Whose packs this run may not reuse, when there are no others: a first backup from here into a vault that is in use.
+   * Empty as soon as one pack is its own or of a writer that it trusts.
+   */
+  strangers(): string[] {
+    const known = [this.options.writer.id as string, ...(this.options.trustedWriters ?? [])];
+    const found = new Set<string>();
+    for (const { name } of this.#usable.values()) {
+      const writer = name.split('/')[2] ?? '';
+      if (known.includes(writer)) return [];
+      found.add(writer);
+    }
+    return [...found].sort();
+  }
+
   /** Packs of earlier refs: their digests need not be learnt again. */
   noteRefs(refs: Refs): void {
     for (const pack of refs.packs) this.#digests.set(packIdOf(pack.name), pack.sha256);

@@ -65,6 +65,19 @@ describe('runs after runs (K3, P4)', () => {
     await expectHeld(repository, second, root);
   });
 
+  it('a new writer reuses nothing and is told of the others; once it trusts them it stores nothing again (K3)', async () => {
+    const root = temporaryFolder();
+    writeFileSync(join(root, 'file'), randomBytes(100_000));
+    const repository = testRepository();
+    expect((await backUp(repository, root, settled)).strangers).toEqual([]);
+    const writer = { id: 'ef'.repeat(16) as WriterId, host: 'other' };
+    const trusting = await backUp(repository, root, { ...settled, writer, trustedWriters: [TEST_WRITER.id], type: 'full' });
+    expect(trusting).toMatchObject({ strangers: [], statistics: { newBytes: 0 } });
+    const alone = await backUp(repository, root, { ...settled, writer: { ...writer, id: '12'.repeat(16) as WriterId } });
+    expect(alone.strangers).toContain(TEST_WRITER.id);
+    expect(alone.statistics.newBytes).toBe(100_000);
+  });
+
   it('a file written just before it was read is read again, and costs nothing when it is the same', async () => {
     const root = temporaryFolder();
     writeFileSync(join(root, 'file'), 'fresh');

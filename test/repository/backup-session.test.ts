@@ -155,6 +155,10 @@ describe('a session (format §10, K3)', () => {
     await pack(repository, 2, ['two'], stranger).store(other);
     expect((await knownTo(await session(repository, 'RUN2'))).size).toBe(0);
     expect((await knownTo(await session(repository, 'RUN2', { trustedWriters: [stranger] }))).size).toBe(2);
+    expect((await session(repository, 'RUN2')).strangers()).toEqual([stranger]);
+    expect((await session(repository, 'RUN2', { trustedWriters: [stranger] })).strangers()).toEqual([]);
+    await pack(repository, 3, ['three']).store(await session(repository, 'RUN3'));
+    expect((await session(repository, 'RUN4')).strangers()).toEqual([]);
   });
 
   it('many chunks take several index objects, each small enough for any store', async () => {

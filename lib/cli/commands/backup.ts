@@ -75,6 +75,7 @@ async function finish(context: CommandContext, { order, vault, result, progress 
   const json = { type: 'backup', backup: manifest.backup, plan: manifest.planName, planId: manifest.plan, run: manifest.run, sequence: manifest.sequence, state, verification, startedAt: manifest.startedAt, finishedAt: manifest.finishedAt, vault: vault.directory, statistics, evidence: result.evidence, warnings: manifest.warnings, notes: result.notes };
   output.result(json, () => summary(context, result, verification));
   if (!output.isJson) tellWarnings(context, result);
+  for (const hint of result.hints) output.note(hint);
   if (verification === 'corrupted') throw new HoldfastError('damaged', `The backup ${manifest.backup} was stored and does not read back as it was written.`, { nextStep: `Check the disk of ${vault.directory}, then run \`holdfast verify ${manifest.backup} --level full\`.` });
   return manifest.warnings.length > 0 || result.notes.length > 0 ? 3 : 0;
 }
