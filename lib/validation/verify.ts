@@ -2,7 +2,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Unlocker } from '../keyring/key-slot.ts';
 import { names, packIdOf } from '../repository/index.ts';
 import type { Refs, Repository } from '../repository/index.ts';
-import { readOnly } from '../stores/read-only.ts';
+import { isUnwritable, readOnly } from '../stores/read-only.ts';
 import { backupOf } from './backup-name.ts';
 import { checkChains } from './chain.ts';
 import type { KnownNewest } from './chain.ts';
@@ -82,9 +82,15 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   noteEarlierDamage(context, survey, new Set(selected));
   const backups = opened.map((backup) => resultOf(context, backup));
   const damage = findings.report();
-  if (options.isRecording !== false) await recordFindings(context, backups, { damage, level: options.level, sample });
+  if (options.isRecording !== false) await recordFindings(context, backups, { damage, level: options.level, sample }).catch((error: unknown) => noteUnrecorded(findings, error));
   const packs = { listed: listing.in('packs').length, needed: survey.packs.size, read: selected.length, readBytes };
   return { level: options.level, backups, damage, notes: findings.notes, packs, sample, durationMilliseconds: options.clock.now() - startedAt };
+}
+
+/** What was read is no less proved because the vault cannot take a note of it. */
+function noteUnrecorded(findings: Findings, error: unknown): void {
+  if (!isUnwritable(error)) throw error;
+  findings.note('not-recorded', `The verdict could not be kept in the vault, so nobody else learns of it: ${error.message}`);
 }
 
 async function startContext(given: Repository, { isRecording, unlocker, signal }: VerifyOptions): Promise<Context> {

@@ -1,9 +1,14 @@
 import { loadConfig } from '../../lib/config/load-config.ts';
 import { absolutePaths, planOrders } from '../../lib/local/backup-order.ts';
-import type { BackupRequest } from '../../lib/local/backup-order.ts';
+import type { BackupOrder, BackupRequest } from '../../lib/local/backup-order.ts';
 import { placesOf } from '../../lib/local/places.ts';
 import { planIdOf } from '../../lib/local/plan-id.ts';
+import { sourceOf } from '../../lib/local/source-of.ts';
 import { chooseVault } from '../../lib/local/vault-choice.ts';
+import { systemClock } from '../../lib/model/clock.ts';
+import type { StreamSource } from '../../lib/sources/source.ts';
+import { onlyStream, readToEnd } from '../sources/reading.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const environment = (variables: Record<string, string> = {}) => ({ variables, home: '/home/me', workingFolder: '/work', temporaryFolder: '/tmp' });
 const config = (vaults = 1) =>
@@ -34,6 +39,30 @@ describe('which vault and which key', () => {
 
   test('two keys at once are refused', async () => {
     await expect(chooseVault({ keyFile: 'a', passphraseFile: 'b' }, environment(), undefined)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('writers are trusted that the vault of the configuration or the command line names (K3)', async () => {
+    const [own, other] = ['a'.repeat(32), 'b'.repeat(32)];
+    const trusting = loadConfig(`vaults: { v: { directory: v, key-file: k, trusted-writers: [${own}] } }`, '/etc/holdfast.yaml', {});
+    expect((await chooseVault({ trustWriter: [other] }, environment(), trusting)).trustedWriters).toEqual([other, own]);
+    await expect(chooseVault({ trustWriter: ['../evil'] }, environment(), undefined)).rejects.toMatchObject({ code: 'usage' });
+    expect(() => loadConfig('vaults: { v: { directory: v, key-file: k, trusted-writers: [me] } }', '/etc/holdfast.yaml', {})).toThrow(expect.objectContaining({ code: 'config-invalid' }));
+  });
+
+  test('a command sees no variable that the configuration names as a secret, of whatever vault (S8)', async () => {
+    const secretive = loadConfig(
+      ['vaults:', '  v: { directory: v, passphrase: "${env:BACKUP_WORDS}" }', '  w: { directory: w, passphrase: "${env:OTHER_WORDS}" }', 'plans:', '  dump: { vault: v, source: { type: command, command: env, stdin-name: d } }'].join('\n'),
+      '/etc/holdfast.yaml', {},
+    );
+    const here = { ...environment({ PATH: process.env['PATH'] ?? '', BACKUP_WORDS: 'one', OTHER_WORDS: 'two', HOLDFAST_PASSPHRASE: 'three', SEEN: 'four' }), workingFolder: temporaryFolder(), temporaryFolder: temporaryFolder() };
+    const [order] = await planOrders({ targets: ['dump'] }, here, secretive);
+    const source = sourceOf(order as BackupOrder, '/nowhere', { environment: here, clock: systemClock });
+    const stream = await onlyStream(source as StreamSource);
+    const open = await stream.open();
+    const said = (await readToEnd(open.fd)).tail.toString();
+    await open.close();
+    expect(said).toContain('SEEN=four');
+    expect(said).not.toMatch(/WORDS|PASSPHRASE/);
   });
 
   test('the environment does not send a plan to another vault', async () => {

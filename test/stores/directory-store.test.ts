@@ -97,7 +97,7 @@ describe('the directory store', () => {
     ['ENOSPC', 'no-space', false],
     ['EDQUOT', 'no-space', false],
     ['EACCES', 'permission', false],
-    ['EROFS', 'permission', false],
+    ['EROFS', 'read-only', false],
     ['EIO', 'unavailable', true],
     ['EMFILE', 'unavailable', true],
     ['EINVAL', 'unsupported', false],

@@ -7,6 +7,7 @@ import type { PackId } from '../../lib/model/ids.ts';
 import { CHUNKER_SIZES, ENTRY, FLAG, PackBuilder, Subkeys, directoryOf, encodeRefs, listSnapshots, names, openRepository, packIdOf, readVerdicts, recordDamage, sealManifest, signRefs } from '../../lib/repository/index.ts';
 import type { Refs, Repository, TreeRoot } from '../../lib/repository/index.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import { readOnly } from '../../lib/stores/read-only.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { executeRemove } from '../../lib/retention/remove.ts';
 import { packsOfTurn } from '../../lib/validation/sample.ts';
@@ -286,6 +287,17 @@ describe('who may do what', () => {
     expect((await Array.fromAsync(store.list(''))).map(({ name }) => name)).toEqual(before);
     expect((await damageOf(snapshot.repository)).damage).toEqual(silent.damage);
     expect((await Array.fromAsync(store.list(''))).map(({ name }) => name)).toContain(names.damaged(packIdOf(snapshot.packs[0]!.name)));
+  });
+
+  test('a vault that cannot be written is read all the same, and the report says that no verdict was kept', async () => {
+    const { store, snapshot } = await small();
+    await flip(store, snapshot.packs[0]!.name, 16 + 40);
+    const before = (await Array.fromAsync(store.list(''))).map(({ name }) => name);
+    const recorded = await damageOf({ ...snapshot.repository, store: readOnly(store, 'it is on a read-only file system') });
+    expect(recorded.damage).toEqual((await damageOf(snapshot.repository, { isRecording: false })).damage);
+    expect(recorded.damage).not.toEqual([]);
+    expect(recorded.notes).toContainEqual({ code: 'not-recorded', message: expect.stringContaining('read-only file system') });
+    expect((await Array.fromAsync(store.list(''))).map(({ name }) => name)).toEqual(before);
   });
 
   test('a key that opens metadata only verifies structure, and is refused before reading contents', async () => {

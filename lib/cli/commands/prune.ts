@@ -3,6 +3,7 @@ import { executePrune } from '../../retention/prune.ts';
 import { planPrune } from '../../retention/prune-plan.ts';
 import type { PrunePlan } from '../../retention/prune-plan.ts';
 import { readPruneState } from '../../retention/prune-state.ts';
+import { lookingOnly } from '../../stores/read-only.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -14,7 +15,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const { store } = vault.repository;
     const isDryRun = options['dryRun'] === true;
     if (!isDryRun) await vault.sweep();
-    const plan = planPrune(await readPruneState(store, vault.repository));
+    const looked = isDryRun ? lookingOnly(store, surroundings.clock) : store;
+    const plan = planPrune(await readPruneState(looked, { ...vault.repository, store: looked }));
     if (isDryRun) {
       output.result({ type: 'prune-plan', ...plan }, () => planLines(plan));
       return plan.blockers.length > 0 ? 3 : 0;

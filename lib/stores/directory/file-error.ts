@@ -9,6 +9,7 @@ interface Meaning {
 
 const FULL: Meaning = { code: 'no-space', says: 'the disk or the quota is full', nextStep: 'Free space or raise the quota, then run the same command again: nothing that was stored is lost.' };
 const DENIED: Meaning = { code: 'permission', says: 'the operating system denied access', nextStep: 'Check owner, mode and mount options of that path, and which user runs Holdfast.' };
+const READ_ONLY: Meaning = { code: 'read-only', says: 'it is on a read-only file system', nextStep: 'Mount it for writing, or name another vault. `list`, `restore`, `verify` and `prune --dry-run` work as it is.' };
 const UNABLE: Meaning = { code: 'unsupported', says: 'the file system lacks an ability that a vault needs', nextStep: 'Keep the vault on a local Linux file system (ext4, xfs, btrfs, zfs) or on NFS.' };
 const AWAY: Meaning = { code: 'unavailable', says: 'the file system does not answer', nextStep: 'Check that the disk or share of the vault is mounted.' };
 const CROWDED: Meaning = { code: 'unavailable', says: 'too many files are open', nextStep: 'Raise the limit of open files (`ulimit -n`).' };
@@ -22,7 +23,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EFBIG: FULL,
   EACCES: DENIED,
   EPERM: DENIED,
-  EROFS: DENIED,
+  EROFS: READ_ONLY,
   EINVAL: UNABLE,
   ENOSYS: UNABLE,
   ENOTSUP: UNABLE,
