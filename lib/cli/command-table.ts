@@ -84,7 +84,7 @@ export function commandTable(): CommandRow[] {
       options: [
         option('--to <dir>', 'directory to restore into; made when it is not there').makeOptionMandatory(),
         option('--dry-run', 'show what would be done and do nothing'),
-        oneOf('--overwrite <when>', 'replace what is there: never (default), older, changed, always', ['never', 'older', 'changed', 'always']),
+        oneOf('--overwrite <when>', 'replace what is there: never (default), older, changed, always. Files, links and special files, one for another; never a directory by one of them or the reverse, nor a link where a directory is wanted: move those away first', ['never', 'older', 'changed', 'always']),
         option('--delete-extra', 'delete what is in DIR and not in the backup; asks first'),
         option('--no-owner', 'do not set owner and group'),
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),

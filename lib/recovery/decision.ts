@@ -3,6 +3,7 @@ import type { ByteString } from '../model/byte-string.ts';
 import { ENTRY, FLAG, isFile } from '../repository/index.ts';
 import type { Entry } from '../repository/index.ts';
 import { isSameTime, nanosecondsOf } from './times.ts';
+import { isUnfinished } from './unfinished.ts';
 
 /** What may happen to something that is already where an entry would go. */
 export const OVERWRITE_POLICIES = {
@@ -19,6 +20,8 @@ export type RestoreAction = 'create' | 'overwrite' | 'skip' | 'conflict' | 'dele
 export interface Decision {
   readonly action: RestoreAction;
   readonly reason: string;
+  /** How what is there compares with the backup, when that is why it is skipped. */
+  readonly left?: 'same' | 'different';
 }
 
 /** One line of a dry run. */
@@ -37,11 +40,11 @@ export interface Existing {
 export const CREATE: Decision = { action: 'create', reason: 'it is not there' };
 
 const RULES: Readonly<Record<OverwritePolicy, (entry: Entry, existing: Existing) => Decision>> = {
-  never: (entry, existing) => skip(difference(entry, existing) === undefined ? 'it is there already, the same by type, size, time and mode' : 'something is there and nothing may be overwritten'),
-  older: (entry, existing) => (existing.stat.mtimeNs < nanosecondsOf(entry) && !isSameTime(existing.stat.mtimeNs, nanosecondsOf(entry)) ? overwrite('what is there is older') : skip('what is there is not older')),
+  never: (entry, existing) => leave(difference(entry, existing), 'nothing may be overwritten'),
+  older: (entry, existing) => (existing.stat.mtimeNs < nanosecondsOf(entry) && !isSameTime(existing.stat.mtimeNs, nanosecondsOf(entry)) ? overwrite('what is there is older') : leave(difference(entry, existing), 'it is not older')),
   changed: (entry, existing) => {
     const differs = difference(entry, existing);
-    return differs === undefined ? skip('what is there has the same type, size, time and mode') : overwrite(`${differs} of what is there differs`);
+    return differs === undefined ? leave(undefined, '') : overwrite(`${differs} of what is there differs`);
   },
   always: () => overwrite('everything is to be overwritten'),
 };
@@ -51,6 +54,7 @@ export function decide(entry: Entry, existing: Existing | undefined, policy: Ove
   const never = neverRestored(entry);
   if (never) return never;
   if (!existing) return CREATE;
+  if (isUnfinished(entry, existing.stat)) return overwrite('a restore that was cut off left it unfinished');
   const isFolder = existing.stat.isDirectory();
   if (entry.type === ENTRY.directory) return isFolder ? decideFolder(entry, existing, policy) : conflict(`${kindOf(existing.stat)} stands where a directory is wanted`);
   if (isFolder) return conflict('a directory stands there and is not replaced by something else');
@@ -65,8 +69,10 @@ export function neverRestored(entry: Entry): Decision | undefined {
 
 /** A directory that is there is entered, whatever the policy; the policy says whether its mode and times are set. */
 function decideFolder(entry: Entry, existing: Existing, policy: OverwritePolicy): Decision {
-  if (policy === 'never') return skip('the directory is there; what is missing in it is restored');
-  return RULES[policy](entry, existing);
+  const decision: Decision = policy === 'never' ? skip('the directory is there; what is missing in it is restored') : RULES[policy](entry, existing);
+  if (decision.action !== 'skip') return decision;
+  // Not by its time, which changes with everything that is made or deleted in it.
+  return entry.mode === (Number(existing.stat.mode) & 0o7777) ? { ...decision, left: 'same' } : leave('the mode', 'the directory stays as it is; what is missing in it is restored');
 }
 
 function difference(entry: Entry, { stat, linkTarget }: Existing): string | undefined {
@@ -92,5 +98,7 @@ function kindOf(stat: BigIntStats): string {
 }
 
 const skip = (reason: string): Decision => ({ action: 'skip', reason });
+const leave = (differs: string | undefined, why: string): Decision =>
+  differs === undefined ? { action: 'skip', left: 'same', reason: 'it is there already, the same by type, size, time and mode' } : { action: 'skip', left: 'different', reason: `${differs} of what is there differs, and ${why}` };
 const overwrite = (reason: string): Decision => ({ action: 'overwrite', reason });
 const conflict = (reason: string): Decision => ({ action: 'conflict', reason });

@@ -21,10 +21,15 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** One phrase for reports. */
 export function errnoWords(errno: string | undefined, error?: unknown): string {
-  return WORDS[errno ?? ''] ?? (error instanceof Error ? error.message : (errno ?? 'an unknown error'));
+  return WORDS[errno ?? ''] ?? (error instanceof Error ? withoutPaths(error) : (errno ?? 'an unknown error'));
 }
 
 /** Going on would fail the same way for every entry. */
 export function isFatal(errno: string | undefined): boolean {
   return errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EROFS' || errno === 'EMFILE';
+}
+
+/** Node writes `EMLINK: too many links, link '/proc/7/fd/9/.holdfast-…'`; the report names the entry itself. */
+function withoutPaths(error: Error): string {
+  return 'syscall' in error ? (error.message.split(', ')[0] as string) : error.message;
 }

@@ -1,9 +1,11 @@
-import { closeSync, fsyncSync, ftruncateSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import type { Xattr } from '../repository/index.ts';
 import { entryPath } from './target-folders.ts';
 import type { Folder, TargetFolders } from './target-folders.ts';
-import { openNew, setMetadata, temporaryName } from './write-files.ts';
+import { moveToNew } from './move-to-new.ts';
+import { temporaryName } from './unfinished.ts';
+import { openNew, setMetadata } from './write-files.ts';
 import { WRITE } from './write-job.ts';
 
 /** Why an entry was not restored. */
@@ -39,10 +41,13 @@ interface HeldFile {
   readonly name: ByteString;
 }
 
-/** Makes the file of a task whose pieces come from several places. It stays open, so nobody can slip in another file. */
+/**
+ * Makes the file of a task whose pieces come from several places, under a temporary name: a restore that is killed leaves
+ * nothing half written under the final one. It stays open, so nobody can slip in another file.
+ */
 export function holdFile(task: FileTask, folders: TargetFolders): HeldFile {
   if (task.held) return task.held;
-  const name = task.flags & WRITE.replace ? temporaryName() : task.name;
+  const name = temporaryName();
   const at = folders.acquire(task.folder);
   try {
     task.held = { fd: openNew(entryPath(at, name)), name };
@@ -61,7 +66,10 @@ export function finishFile(task: FileTask, held: HeldFile, folders: TargetFolder
     if (task.xattrs) setXattrs(held.fd, task);
     const isOwned = setMetadata(held.fd, task);
     if (task.flags & WRITE.flush) fsyncSync(held.fd);
-    if (held.name !== task.name) renameSync(entryPath(at, held.name), entryPath(at, task.name));
+    const [from, to] = [entryPath(at, held.name), entryPath(at, task.name)];
+    if (lstatSync(from, { bigint: true }).ino !== fstatSync(held.fd, { bigint: true }).ino) throw new Error('something else was put in its place while it was written');
+    if (task.flags & WRITE.replace) renameSync(from, to);
+    else moveToNew(from, to);
     closeSync(held.fd);
     task.held = undefined;
     return isOwned;

@@ -1,4 +1,4 @@
-import { fsyncSync } from 'node:fs';
+import { fchmodSync, fsyncSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import type { DirectoryBody, SnapshotEntry } from '../repository/index.ts';
 import type { Decision } from './decision.ts';
@@ -9,6 +9,7 @@ import { holds, nameOf } from './plan-entries.ts';
 import { refusing } from './restore-errors.ts';
 import type { ReportBuilder } from './restore-report.ts';
 import type { Folder, TargetFolders } from './target-folders.ts';
+import { removeTemporaries } from './leftovers.ts';
 import { setMetadata } from './write-files.ts';
 
 /** A directory that the walk is in. */
@@ -17,6 +18,8 @@ export interface Level {
   /** Undefined when something bars the way into it. */
   readonly folder: Folder | undefined;
   readonly refusal: Refusal | undefined;
+  /** The uppermost directory that something bars. */
+  readonly barrier?: ByteString | undefined;
 }
 
 export interface FolderWalkOptions {
@@ -26,6 +29,8 @@ export interface FolderWalkOptions {
   readonly flushes: boolean;
   /** Directories that are there get the backup's metadata even when they have it now: entries will change it. */
   readonly setsKept: boolean;
+  /** The backup itself has an entry of that path, and the target too. */
+  readonly isKnown: (path: ByteString) => boolean;
 }
 
 /** The directories from the target down to where the walk is; each gets its own metadata when its last entry is done. */
@@ -40,6 +45,7 @@ export class FolderWalk {
   enterRoot(body: DirectoryBody, { action }: Decision): void {
     const { folders, setsKept } = this.#options;
     if (action !== 'skip' || setsKept) folders.root.body = body;
+    this.#tidy(folders.root);
     this.#levels.push({ path: '' as ByteString, folder: folders.root, refusal: undefined });
   }
 
@@ -47,17 +53,17 @@ export class FolderWalk {
     const refusal = refusing(entry.path, () => {
       const { folder, isNew } = this.#make(parent, nameOf(entry.path));
       const isKept = action === 'skip' && this.#options.setsKept;
-      if (action === 'overwrite' || isKept || (isNew && action === 'create')) folder.body = entry;
+      if (action === 'overwrite' || isKept || isNew) folder.body = entry;
       this.#levels.push({ path: entry.path, folder, refusal: undefined });
     });
     if (!refusal) return;
     this.#options.report.refuse(entry.path, refusal);
-    this.bar(entry.path, refusal);
+    this.bar(entry.path, refusal, entry.path);
   }
 
   /** Nothing can be restored below it. */
-  bar(path: ByteString, refusal: Refusal): void {
-    this.#levels.push({ path, folder: undefined, refusal });
+  bar(path: ByteString, refusal: Refusal, barrier: ByteString): void {
+    this.#levels.push({ path, folder: undefined, refusal, barrier });
   }
 
   /** Directories whose records are missing (damaged tree, sources without a common root) are made as they come. */
@@ -92,18 +98,29 @@ export class FolderWalk {
   #implied(path: ByteString, parent: Level): Level {
     let folder: Folder | undefined;
     const refusal = parent.refusal ?? refusing(path, () => ({ folder } = this.#make(parent.folder as Folder, nameOf(path))));
-    return { path, folder, refusal };
+    return { path, folder, refusal, barrier: parent.barrier ?? (refusal && path) };
   }
 
   #make(parent: Folder, name: ByteString): { folder: Folder; isNew: boolean } {
     const made = this.#options.folders.make(parent, name);
     parent.pending++;
+    if (!made.isNew) this.#tidy(made.folder);
     return made;
+  }
+
+  #tidy(folder: Folder): void {
+    const { folders, report, isKnown } = this.#options;
+    const fd = folders.acquire(folder);
+    try {
+      report.leftovers += removeTemporaries(fd, (name) => isKnown((folder.path === '' ? name : `${folder.path}/${name}`) as ByteString));
+    } finally {
+      folders.release(folder);
+    }
   }
 
   #finish(folder: Folder): void {
     const { body } = folder;
-    if (!body) return;
+    if (!body) return this.#unmark(folder);
     const { folders, report, rules, flushes } = this.#options;
     const fd = folders.acquire(folder);
     try {
@@ -118,5 +135,13 @@ export class FolderWalk {
     } finally {
       folders.release(folder);
     }
+  }
+
+  /** Directories that the backup has no record of. */
+  #unmark(folder: Folder): void {
+    if (folder.unmarkedMode === undefined) return;
+    const { folders } = this.#options;
+    fchmodSync(folders.acquire(folder), folder.unmarkedMode);
+    folders.release(folder);
   }
 }

@@ -3,7 +3,7 @@ import type { ByteString } from '../model/byte-string.ts';
 import type { FileTask } from './file-task.ts';
 import type { Folder, TargetFolders } from './target-folders.ts';
 import { entryPath } from './target-folders.ts';
-import { temporaryName } from './write-files.ts';
+import { temporaryName } from './unfinished.ts';
 
 /** Another name of a file that is restored under its first name. */
 export interface LinkTask {

@@ -87,7 +87,9 @@ class PlanPass {
     if (this.#view.state === 'absent') return CREATE;
     if (this.#view.state === 'empty') return { action: 'overwrite', reason: 'the target is an empty directory' };
     const existing = this.#view.find(this.#view.root, '.' as ByteString);
-    return decide(entry, existing, this.#settings.overwrite);
+    const decision = decide(entry, existing, this.#settings.overwrite);
+    // Its own mode is the choice of whoever named it.
+    return decision.left === 'different' ? { action: 'skip', reason: 'the target is there' } : decision;
   }
 
   #decideIn(level: Level, name: ByteString, entry: SnapshotEntry): Decision {
@@ -141,5 +143,5 @@ export function holds(folder: string, path: string): boolean {
 }
 
 export function throwIfInterrupted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new HoldfastError('interrupted', 'The restore was asked to stop. What was restored so far stays in the target, whole.', { nextStep: 'Run the same command again with --overwrite changed: what is whole is not written twice.' });
+  if (signal?.aborted) throw new HoldfastError('interrupted', 'The restore was asked to stop. What was restored so far stays in the target, whole.', { nextStep: 'Run the same command again: what is whole is not written twice.' });
 }

@@ -9,8 +9,8 @@ export function osError(errno: string, path: ByteString): HoldfastError {
   const isSpace = errno === 'ENOSPC' || errno === 'EDQUOT';
   return new HoldfastError(isSpace ? 'no-space' : 'permission', `Restoring ${display(path)} failed: ${errnoWords(errno)}. What was restored so far stays in the target, whole.`, {
     nextStep: isSpace
-      ? 'Make room or choose another --to, then run the same command again with --overwrite changed: what is whole is not written twice.'
-      : 'Check the target, then run the same command again with --overwrite changed.',
+      ? 'Make room or choose another --to, then run the same command again: what is whole is not written twice.'
+      : 'Check the target, then run the same command again.',
   });
 }
 

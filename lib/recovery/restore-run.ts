@@ -59,7 +59,7 @@ export class RestoreRun {
     this.#options = options;
     const { folders, report, plan } = options;
     this.#rules = new MetadataRules(report, options.restoreOwner, options.setXattrs);
-    this.#walk = new FolderWalk({ folders, report, rules: this.#rules, flushes: options.fsync === 'file', setsKept: plan.overwrite === 'changed' });
+    this.#walk = new FolderWalk({ folders, report, rules: this.#rules, flushes: options.fsync === 'file', setsKept: plan.overwrite === 'changed', isKnown: (path) => plan.exceptions.has(path) && plan.exceptions.get(path)?.action !== 'delete-extra' });
     this.#startedAt = options.clock.now();
     this.#writer = new ContentWriter({
       ...options,
@@ -100,8 +100,9 @@ export class RestoreRun {
     const decision: Decision = planned ?? neverRestored(entry) ?? CREATE;
     if (entry.path === '') return entry.type === ENTRY.directory ? void this.#walk.enterRoot(entry, decision) : undefined;
     const level = this.#walk.above(entry.path);
-    if (level.refusal) return void this.#refuse(entry, level.refusal, level.path);
+    if (level.refusal) return void this.#refuse(entry, level.refusal, level.barrier ?? level.path);
     if (decision.action === 'conflict') return void this.#refuse(entry, { kind: 'conflict', reason: decision.reason }, undefined);
+    if (decision.left === 'different' && entry.type === ENTRY.directory) this.#options.report.skipped.push({ ...decision, path: entry.path, bytes: 0 });
     if (entry.type === ENTRY.directory) return void this.#walk.enter(entry, level.folder as Folder, decision);
     if (decision.action === 'skip') return void this.#options.report.skipped.push({ ...decision, path: entry.path, bytes: 'size' in entry ? entry.size : 0 });
     return this.#place(entry, level.folder as Folder, decision.action === 'overwrite');
@@ -221,8 +222,8 @@ export class RestoreRun {
 
   #refuse(entry: SnapshotEntry, refusal: Refusal, below: ByteString | undefined): void {
     const reason = below === undefined ? refusal.reason : `nothing can be restored below ${display(below)}: ${refusal.reason}`;
-    this.#options.report.refuse(entry.path, { kind: refusal.kind, reason });
-    if (entry.type === ENTRY.directory) this.#walk.bar(entry.path, refusal);
+    this.#options.report.refuse(entry.path, { kind: refusal.kind, reason }, below);
+    if (entry.type === ENTRY.directory) this.#walk.bar(entry.path, refusal, below ?? entry.path);
   }
 
   #tellProgress(): void {

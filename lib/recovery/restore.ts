@@ -19,8 +19,8 @@ export { planRestore, plannedEntries } from './restore-plan.ts';
 export type { ActionTotals, RestorePlan, RestoreRequest } from './restore-plan.ts';
 export { OVERWRITE_POLICIES } from './decision.ts';
 export type { OverwritePolicy, PlannedEntry, RestoreAction } from './decision.ts';
-export { outcomeOf } from './restore-report.ts';
-export type { RefusedEntry, RestoreProgress, RestoreReport } from './restore-report.ts';
+export { outcomeOf, skippedGroups } from './restore-report.ts';
+export type { RefusedEntry, RestoreProgress, RestoreReport, SkippedGroup } from './restore-report.ts';
 
 export interface ExecuteOptions {
   readonly clock: Pick<Clock, 'now'>;
@@ -62,6 +62,7 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
   const threads = options.threads ?? 2;
   const limits = { ...restoreLimits(threads), ...options.limits };
   const folders = new TargetFolders(plan.target, limits.openFolders);
+  if (plan.targetState !== 'filled') folders.markRoot();
   const settings = { opener: frameOpener(reader.repository.keys, 'frame'), provesChunks: options.provesChunks ?? true };
   const { create, overwrite } = plan.totals;
   const isSmall = create.bytes + overwrite.bytes < INLINE_BYTES && create.files + overwrite.files < INLINE_FILES;
@@ -70,11 +71,11 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
     const run = new RestoreRun({ reader, plan, folders, pool, report, setXattrs: loadXattrWriter(), ...options, limits });
     await run.perform();
     if (report.treeDamage.length === 0) deleteExtras(plan, folders, report);
-    if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd);
+    if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd, options.signal);
   } finally {
     await pool.close();
     folders.closeAll();
   }
-  const { restored, skipped, refused, treeDamage, deleted, warnings } = report;
-  return { backup: plan.backup, target: plan.target, restored, skipped, refused, treeDamage, deleted, warnings, durationMilliseconds: options.clock.now() - startedAt };
+  const { restored, skipped, refused, treeDamage, deleted, leftovers, warnings } = report;
+  return { backup: plan.backup, target: plan.target, restored, skipped, refused, treeDamage, deleted, leftovers, warnings, durationMilliseconds: options.clock.now() - startedAt };
 }

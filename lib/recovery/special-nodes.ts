@@ -7,7 +7,7 @@ import type { SpecialBody, SymlinkBody } from '../repository/index.ts';
 import { errnoOf } from './errno.ts';
 import { entryPath } from './target-folders.ts';
 import { fsTime, secondsOf } from './times.ts';
-import { temporaryName } from './write-files.ts';
+import { temporaryName } from './unfinished.ts';
 
 export interface NodePlace {
   readonly folderFd: number;
@@ -55,7 +55,8 @@ export function makeSpecial(body: SpecialBody, place: NodePlace): boolean {
 function run(command: string, args: readonly string[], folderFd: number): void {
   const { status, error, stderr } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'pipe', folderFd], encoding: 'utf8' });
   if (error) throw error;
-  if (status !== 0) throw new Error(`${command} failed: ${stderr.trim()}`);
+  // Its words name the temporary name in our descriptor, which tells nobody anything: the system's reason comes last.
+  if (status !== 0) throw new Error(`${command} failed: ${stderr.trim().split(': ').at(-1)}`);
 }
 
 function setOwner(path: string | Buffer, owner: NodePlace['owner']): boolean {

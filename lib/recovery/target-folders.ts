@@ -1,8 +1,9 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchmodSync, fstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
 import type { ByteString } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { DirectoryBody } from '../repository/index.ts';
 import { errnoOf } from './errno.ts';
+import { UNFINISHED_FOLDER } from './unfinished.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
@@ -20,6 +21,8 @@ export interface Folder {
   pending: number;
   /** Set when all its entries are finished. */
   body?: DirectoryBody;
+  /** It bears the mark of the unfinished; this mode takes it away where there is no `body`. */
+  unmarkedMode?: number;
 }
 
 /**
@@ -40,19 +43,21 @@ export class TargetFolders {
     this.root = { path: '' as ByteString, name: '' as ByteString, parent: undefined, isSetgid: isSetgid(fd), fd, pins: 1, pending: 1 };
   }
 
-  /** Makes the directory, or opens the one that is there. `mode` 0700 until its metadata is restored. */
+  /** Makes the directory, marked as unfinished until its metadata is restored, or opens the one that is there. */
   make(parent: Folder, name: ByteString): { folder: Folder; isNew: boolean } {
     const at = this.acquire(parent);
     let isNew = true;
     try {
-      mkdirSync(entryPath(at, name), 0o700);
+      mkdirSync(entryPath(at, name), UNFINISHED_FOLDER);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
       isNew = false;
     } finally {
       this.release(parent);
     }
-    return { folder: this.open(parent, name), isNew };
+    const folder = this.open(parent, name);
+    if (isNew) folder.unmarkedMode = 0o700;
+    return { folder, isNew };
   }
 
   /** Fails as `ENOTDIR` or `ELOOP` when anything but a directory has that name. */
@@ -62,6 +67,19 @@ export class TargetFolders {
     const folder: Folder = { path, name, parent, isSetgid: isSetgid(fd), fd, pins: 0, pending: 1 };
     this.#rest(folder);
     return folder;
+  }
+
+  /** For a target that was empty: a restore that is killed shall find it unfinished. */
+  markRoot(): void {
+    const { mode } = fstatSync(this.root.fd);
+    try {
+      fchmodSync(this.root.fd, UNFINISHED_FOLDER | (mode & 0o2000));
+    } catch (error) {
+      // Who restores may write into the target without owning it.
+      if (errnoOf(error) !== 'EPERM') throw error;
+      return;
+    }
+    this.root.unmarkedMode = mode & 0o7777;
   }
 
   /** The open descriptor; it stays open until as many `release` calls. */

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fchownSync, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import type { ByteString } from '../model/byte-string.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { openFrame, releaseBytes } from '../repository/index.ts';
 import type { FrameOpener } from '../repository/index.ts';
 import { errnoOf, errnoWords } from './errno.ts';
+import { moveToNew } from './move-to-new.ts';
 import { entryPath } from './target-folders.ts';
 import { fsTime } from './times.ts';
+import { temporaryName, UNFINISHED_FILE } from './unfinished.ts';
 import { WRITE } from './write-job.ts';
 import type { FrameOrder, WriteFailure, WriteJob, WriteOrder, WriteResult } from './write-job.ts';
 
@@ -14,6 +14,8 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const NOTHING = new Uint8Array(0);
 /** Holes are made of whole blocks of this size. */
 const BLOCK_BYTES = 4096;
+/** Smaller files are made in place: there two more calls would cost as much as the file, and the mark tells a torso. */
+const ASIDE_BYTES = 128 << 10;
 
 export interface WriteSettings {
   readonly opener: FrameOpener;
@@ -63,14 +65,17 @@ function attempt(write: () => void, number: number, failures: WriteFailure[]): v
 function perform(write: WriteOrder, bytes: Uint8Array, outcome: { ownerDenied: number }): void {
   if (write.fd >= 0) return writeAt(write.fd, bytes, write.fileOffset, (write.flags & WRITE.sparse) !== 0);
   const isReplacing = (write.flags & WRITE.replace) !== 0;
-  const name = isReplacing ? temporaryName() : write.name;
+  const isAside = isReplacing || bytes.length >= ASIDE_BYTES;
+  const name = isAside ? temporaryName() : write.name;
   const path = entryPath(write.folderFd, name);
   const fd = openNew(path);
   try {
     if (bytes.length > 0) writeAt(fd, bytes, 0, false);
     if (!setMetadata(fd, write)) outcome.ownerDenied++;
     if (write.flags & WRITE.flush) fsyncSync(fd);
-    if (isReplacing) renameSync(path, entryPath(write.folderFd, write.name));
+    const final = entryPath(write.folderFd, write.name);
+    if (isReplacing) renameSync(path, final);
+    else if (isAside) moveToNew(path, final);
   } catch (error) {
     unlinkSync(path);
     throw error;
@@ -79,25 +84,21 @@ function perform(write: WriteOrder, bytes: Uint8Array, outcome: { ownerDenied: n
   }
 }
 
-/** Nobody else may read it before its owner and mode are set; an existing file or link of that name is never opened. */
+/** Marked as unfinished until its metadata is set; an existing file or link of that name is never opened. */
 export function openNew(path: string | Buffer): number {
-  return openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
-}
-
-/** Beside what will be replaced, so that the rename stays within one directory. */
-export function temporaryName(): ByteString {
-  return `.holdfast-${randomBytes(12).toString('hex')}` as ByteString;
+  return openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, UNFINISHED_FILE);
 }
 
 /**
- * Owner, then mode (a change of owner clears setuid), then times. Returns false when the owner could not be set: then
- * setuid and setgid are left out, because they would lend the rights of whoever restores.
+ * Owner, times, then mode: a change of owner clears setuid, and the mode takes the mark of the unfinished away. Returns
+ * false when the owner could not be set: then setuid and setgid are left out, because they would lend the rights of
+ * whoever restores.
  */
 export function setMetadata(fd: number, { uid, gid, mode, mtime }: Pick<WriteOrder, 'uid' | 'gid' | 'mode' | 'mtime'>): boolean {
   const isOwned = uid < 0 || tryOwner(fd, uid, gid);
-  fchmodSync(fd, isOwned ? mode : mode & 0o1777);
   const time = fsTime(mtime);
   futimesSync(fd, time, time);
+  fchmodSync(fd, isOwned ? mode : mode & 0o1777);
   return isOwned;
 }
 

@@ -85,7 +85,8 @@ describe('the program as a user meets it', () => {
     const { stdout } = await person.do(['restore', 'latest', '--to', target, '--overwrite', 'changed', '--delete-extra', '--dry-run', ...flags]);
     expect(stdout).toMatch(/overwrite +new\.txt/);
     expect(stdout).toMatch(/delete-extra +extra/);
-    await person.do(['restore', 'latest', '--to', target, ...flags]);
+    const left = await person.run(['restore', 'latest', '--to', target, ...flags]);
+    expect([left.code, left.stdout]).toEqual([3, expect.stringMatching(/differs: 1 entry .*\n +new\.txt\n[^]*--overwrite changed/)]);
     expect(readFileSync(join(target, 'new.txt'), 'utf8')).toBe('mine now');
     const refused = await person.run(['restore', 'latest', '--to', target, '--overwrite', 'changed', '--delete-extra', ...flags]);
     expect(refused.code).toBe(1);

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync, lstatSync, readlinkSync, linkSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/model/clock.ts';
 import { ENTRY } from '../../lib/repository/index.ts';
@@ -173,19 +174,21 @@ describe('a target with planted symbolic links', () => {
     const { target, outside, untouched } = ground();
     const store = new MemoryStore(systemClock);
     const snapshot = new FixtureSnapshot(store, { frameBytes: 1000, packBytes: 1500 }).directory('');
-    await snapshot.file('big', Array.from({ length: 20 }, (_, index) => Buffer.alloc(1000, index)));
+    await snapshot.file('big', Array.from({ length: 20 }, () => randomBytes(1000)));
     const reader = await snapshot.build();
     let isSwapped = false;
     const swap = (): void => {
-      if (isSwapped || !existsSync(join(target, 'big'))) return;
-      renameSync(join(target, 'big'), join(target, 'moved'));
-      symlinkSync(join(outside, 'secret'), join(target, 'big'));
+      const name = readdirSync(target).find((entry) => entry.startsWith('.holdfast-'));
+      if (isSwapped || name === undefined) return;
+      renameSync(join(target, name), join(target, 'moved'));
+      symlinkSync(join(outside, 'secret'), join(target, name));
       isSwapped = true;
     };
-    await executeRestore(reader, await planRestore(reader, { target }), { clock: systemClock, fsync: 'none', onProgress: swap });
+    const report = await executeRestore(reader, await planRestore(reader, { target }), { clock: systemClock, fsync: 'none', onProgress: swap });
     untouched();
     expect(isSwapped).toBe(true);
-    expect(statSync(join(target, 'moved')).size).toBe(20_000);
+    expect(report.refused.map(({ path, reason }) => `${path}: ${reason}`)).toEqual(['big: something else was put in its place while it was written']);
+    expect(readdirSync(target)).toEqual(['moved']);
   });
 
   it('the target itself may be a link: the user named it', async () => {

@@ -5,7 +5,7 @@ import { systemClock } from '../../lib/model/clock.ts';
 import { FLAG } from '../../lib/repository/index.ts';
 import type { SnapshotReader } from '../../lib/repository/index.ts';
 import { compareTrees } from '../../lib/recovery/compare-trees.ts';
-import { executeRestore, outcomeOf, planRestore } from '../../lib/recovery/restore.ts';
+import { executeRestore, outcomeOf, planRestore, skippedGroups } from '../../lib/recovery/restore.ts';
 import type { ExecuteOptions, RestoreReport, RestoreRequest } from '../../lib/recovery/restore.ts';
 import { restoreLimits } from '../../lib/recovery/restore-limits.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
@@ -192,6 +192,14 @@ describe('restoring into an empty directory (R1)', () => {
     expect(report.refused).toEqual([]);
   });
 
+  (isRoot ? it : it.skip)('a device that cannot be made is told without the paths that Holdfast works with', async () => {
+    const target = temporaryFolder();
+    chmodSync(target, 0o777);
+    const reader = await fixture().special('node', 'characterDevice', { major: 1, minor: 3 }).build();
+    const report = await asNobody(() => restore(reader, target));
+    expect(report.refused).toEqual([{ path: 'node', kind: 'failed', reason: 'mknod failed: Operation not permitted' }]);
+  });
+
   it('leaves setuid out when the owner is not restored', async () => {
     const target = temporaryFolder();
     const snapshot = await fixture().file('su', 'x', { uid: 4_000_000, gid: 4_000_000, mode: 0o6755 });
@@ -293,8 +301,10 @@ describe('restoring over what is there (R1)', () => {
     const report = await restore(reader, target);
     expect(readFileSync(join(target, 'd/old'), 'utf8')).toBe('something else');
     expect(report.restored.files).toBe(0);
+    expect(outcomeOf(report)).toBe('target-exists');
+    expect(skippedGroups(report).map(({ left, paths }) => [left, ...paths])).toEqual([['different', 'd/old'], ['same', 'd/same', 'missing']]);
     expect(report.skipped.map(({ path, reason }) => `${path}: ${reason}`)).toEqual([
-      'd/old: something is there and nothing may be overwritten',
+      'd/old: the size of what is there differs, and nothing may be overwritten',
       'd/same: it is there already, the same by type, size, time and mode',
       'missing: it is there already, the same by type, size, time and mode',
     ]);
@@ -313,6 +323,17 @@ describe('restoring over what is there (R1)', () => {
     expect(readFileSync(join(target, 'd/old'), 'utf8')).toBe(content);
     if (count > 0) expect(statSync(join(target, 'd/old')).ino).not.toBe(inode);
     expect(readdirSync(join(target, 'd')).sort()).toEqual(['more', 'old', 'same']);
+  });
+
+  it('what is there and all the same is success; a directory of another mode is named', async () => {
+    const reader = await sample();
+    const target = temporaryFolder();
+    await restore(reader, target);
+    const again = await restore(reader, target);
+    expect([outcomeOf(again), again.skipped.length]).toEqual([undefined, 3]);
+    chmodSync(join(target, 'd'), 0o755);
+    const report = await restore(reader, target);
+    expect([outcomeOf(report), report.skipped.filter(({ left }) => left === 'different').map(({ path }) => path)]).toEqual(['target-exists', ['d']]);
   });
 
   it('deletes what is extra only when asked, exactly what the plan lists', async () => {
@@ -350,6 +371,7 @@ describe('restoring over what is there (R1)', () => {
     const report = await restore(reader, target, { overwrite: 'always' });
     expect(report.refused.map(({ path, kind }) => `${kind} ${path}`)).toEqual(['conflict d', 'conflict d/old', 'conflict d/same', 'conflict missing']);
     expect(outcomeOf(report)).toBe('target-exists');
+    expect(report.refused.map(({ below }) => below)).toEqual([undefined, 'd', 'd', undefined]);
     expect(readFileSync(join(target, 'd'), 'utf8')).toBe('a file');
   });
 

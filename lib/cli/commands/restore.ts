@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { HoldfastError } from '../../model/errors.ts';
 import { display } from '../../model/byte-string.ts';
 import { outcomeOf, planRestore, plannedEntries } from '../../recovery/restore.ts';
-import type { OverwritePolicy, RestorePlan, RestoreReport } from '../../recovery/restore.ts';
+import type { OverwritePolicy, RestorePlan } from '../../recovery/restore.ts';
 import { SnapshotReader } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { listOf, textOf, withVault } from '../command.ts';
@@ -11,9 +11,8 @@ import { EXIT_CODE_OF } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
 import type { Vault } from '../runtime.ts';
-import { bytesInWords, counted, durationInWords } from '../words.ts';
-
-const SHOWN = 10;
+import { bytesInWords, counted } from '../words.ts';
+import { restoreJson, restoreLines } from './restore-report.ts';
 
 export async function run(context: CommandContext, [id, patterns]: CommandArguments): Promise<ExitCode> {
   const { options, surroundings } = context;
@@ -60,29 +59,9 @@ async function perform(context: CommandContext, vault: Vault, reader: SnapshotRe
     })
     .finally(() => progress.clear());
   const outcome = outcomeOf(report);
-  output.result(jsonOf(report, outcome, notes), () => linesOf(context, report));
+  output.result(restoreJson(report, notes), () => restoreLines(output, report, plan.overwrite));
   for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
   if (outcome === undefined) return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
-  // Something stood in the way of single entries: the rest is there.
+  // Something stood in the way of single entries, or differs and was left: the rest is there.
   return outcome === 'target-exists' ? 3 : EXIT_CODE_OF[outcome];
-}
-
-function jsonOf(report: RestoreReport, outcome: string | undefined, notes: readonly string[]): object {
-  const { backup, target, restored, skipped, refused, treeDamage, deleted, warnings, durationMilliseconds } = report;
-  return {
-    type: 'restore', backup, target, restored, skipped: skipped.length, deleted: deleted.length, outcome: outcome ?? 'done', durationMilliseconds, warnings, notes,
-    refused: refused.map((entry) => ({ ...entry, path: display(entry.path) })),
-    treeDamage: treeDamage.map(({ from, to, error }) => ({ from: display(from), to: to === undefined ? null : display(to), problem: error.message })),
-  };
-}
-
-function linesOf({ output }: CommandContext, { backup, target, restored, skipped, refused, treeDamage, deleted, durationMilliseconds }: RestoreReport): string[] {
-  const isWhole = refused.length === 0 && treeDamage.length === 0;
-  const lines = [`${isWhole ? output.paint('green', 'Restored') : output.paint('yellow', 'Restored in part')} ${backup} to ${target}: ${counted(restored.files, 'file')}, ${bytesInWords(restored.bytes)}, in ${durationInWords(durationMilliseconds)}`];
-  if (skipped.length > 0) lines.push(`  ${counted(skipped.length, 'entry', 'entries')} left as they are: ${skipped[0]?.reason ?? ''}`);
-  if (deleted.length > 0) lines.push(`  ${counted(deleted.length, 'extra entry', 'extra entries')} deleted`);
-  for (const entry of refused.slice(0, SHOWN)) lines.push(`  ${output.paint('red', 'not restored')} ${display(entry.path)}: ${entry.reason}`);
-  if (refused.length > SHOWN) lines.push(`  and ${refused.length - SHOWN} more not restored; --json names all`);
-  for (const { from, to, error } of treeDamage) lines.push(`  ${output.paint('red', 'lost')} every entry from ${display(from) || 'the first'} to ${to === undefined ? 'the last' : display(to)}: ${error.message}`);
-  return lines;
 }
