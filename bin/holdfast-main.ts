@@ -13,9 +13,13 @@ export async function main(args: readonly string[], version: string): Promise<vo
     const { LocalRuntime } = await import('../lib/local/runtime.ts');
     return new LocalRuntime({ environment, clock: systemClock, workers: workerEntries() });
   };
-  const { stdout, stderr, stdin } = process;
+  const { stdout, stderr } = process;
   const exitCode = await runCli(args, {
-    version, stdout, stderr, stdin, clock: systemClock, environment: process.env, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
+    version, stdout, stderr, clock: systemClock, environment: process.env, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
+    // Only for a prompt: merely looking at `process.stdin` makes a pipe non-blocking, and reading a dump from it many times slower.
+    get stdin() {
+      return process.stdin;
+    },
   });
   // A pipe takes what its reader has room for; the rest waits in this process, and `exit` would drop it.
   await Promise.all([stdout, stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
@@ -23,7 +27,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
 }
 
 /** A terminal signals all its processes, and those that started us pass theirs on: within this time it is the same signal. */
-const SAME_SIGNAL_MILLISECONDS = 300;
+const SAME_SIGNAL_MILLISECONDS = 500;
 
 /** The first signal asks for a clean stop, the second ends the process at once. */
 function stopSignal(): AbortSignal {
@@ -46,7 +50,10 @@ function stopSignal(): AbortSignal {
 function dieWithStarter(): void {
   if (process.env['HOLDFAST_STARTED_BY'] === undefined) return;
   delete process.env['HOLDFAST_STARTED_BY'];
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  const die = () => process.kill(process.pid, 'SIGKILL');
+  // It may have been killed while this process was still loading: no event tells of that any more.
+  if (!process.connected) die();
+  process.on('disconnect', die);
   process.channel?.unref();
 }
 
