@@ -1,4 +1,5 @@
 import { ByteWriter, ENTRY, FLAG, comparePaths, encodeFileWithRefs } from '../repository/index.ts';
+import { display } from '../model/byte-string.ts';
 import type { ByteString } from '../model/byte-string.ts';
 import type { SourceStream, StreamSource } from '../sources/source.ts';
 import type { BackupRun } from './backup-run.ts';
@@ -43,6 +44,7 @@ async function readStream(run: BackupRun, stream: SourceStream, evidence: string
     const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
     const proof = await opened.finish({ bytes, tail });
     evidence.push(...proof.evidence);
+    for (const message of proof.warnings ?? []) run.warnings.push({ code: 'source-suspect', path: display(stream.name), message });
     run.counters.entries++;
     run.counters.files++;
     run.counters.newFiles++;

@@ -90,6 +90,8 @@ export interface StreamProof {
   readonly bytes: number;
   /** For example `exit code 0`, `integrity_check ok`. */
   readonly evidence: readonly string[];
+  /** What is whole and yet may not be what somebody meant; each becomes a warning of the run. */
+  readonly warnings?: readonly string[];
 }
 
 export interface StreamAttributes {

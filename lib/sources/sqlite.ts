@@ -60,20 +60,23 @@ export class SqliteSource implements StreamSource {
     const scratch = await makeScratch(scratchFolder);
     try {
       const copy = join(scratch, 'copy.db');
-      await this.#copyTo(copy, signal);
-      return await streamOf(await open(copy, 'r'), this.description, signal);
+      const sourceBytes = await this.#copyTo(copy, signal);
+      // SQLite takes it for a good database without tables; it is also what a failed restore or a stray `touch` leaves.
+      const warnings = sourceBytes === 0 ? ['the database is empty (0 bytes)'] : [];
+      return await streamOf(await open(copy, 'r'), { description: this.description, warnings, signal });
     } finally {
       // The open descriptor keeps the bytes until they are read; from here on no crash leaves them behind.
       await rm(scratch, { recursive: true, force: true });
     }
   }
 
-  async #copyTo(copy: string, signal: AbortSignal): Promise<void> {
+  /** Answers the size of what was copied, its write-ahead log included, in bytes. */
+  async #copyTo(copy: string, signal: AbortSignal): Promise<number> {
     const { path, scratchFolder, clock, onProgress, busyMilliseconds = BUSY_MILLISECONDS } = this.#options;
     // SQLite looks for the side files beside the file itself, not beside a link to it.
     const real = await realpath(path);
-    const needed = (await sizeOf(real)) + (await sizeOf(`${real}-wal`)) + MARGIN_BYTES;
-    await checkFreeSpace(scratchFolder, needed, `A copy of the database ${path}`);
+    const sourceBytes = (await sizeOf(real)) + (await sizeOf(`${real}-wal`));
+    await checkFreeSpace(scratchFolder, sourceBytes + MARGIN_BYTES, `A copy of the database ${path}`);
     // Made here, because SQLite would make it with the umask's mode.
     await (await open(copy, 'wx', 0o600)).close();
     await copyDatabase(real, copy, { clock, signal, busyMilliseconds, ...(onProgress && { onProgress }) });
@@ -81,10 +84,17 @@ export class SqliteSource implements StreamSource {
     const findings = await integrityFindings(copy, signal);
     if (findings.length > 0) throw corrupt(path, findings);
     if ((await sizeOf(`${copy}-wal`)) > 0) throw new HoldfastError('source-failed', `The copy of ${path} still has a write-ahead log after its check.`, { nextStep: 'Nothing of this run is kept; start the backup again.' });
+    return sourceBytes;
   }
 }
 
-async function streamOf(handle: FileHandle, description: string, signal: AbortSignal): Promise<OpenStream> {
+interface CopyFacts {
+  readonly description: string;
+  readonly warnings: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+async function streamOf(handle: FileHandle, { description, warnings, signal }: CopyFacts): Promise<OpenStream> {
   const { size } = await handle.stat();
   let isClosed = false;
   return {
@@ -92,7 +102,7 @@ async function streamOf(handle: FileHandle, description: string, signal: AbortSi
     size,
     finish: async ({ bytes }) => {
       if (signal.aborted) throw new HoldfastError('interrupted', `Reading the copy of ${description} was stopped.`, { cause: signal.reason });
-      if (bytes === size) return { bytes, evidence: ['integrity_check ok'] };
+      if (bytes === size) return { bytes, evidence: ['integrity_check ok'], ...(warnings.length > 0 && { warnings }) };
       throw new HoldfastError('source-failed', `${bytes} bytes of the copy of ${description} were read, wanted ${size}.`, { nextStep: 'Nothing of this run is kept; start the backup again.' });
     },
     close: async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import type { CrunchSettings } from '../../lib/engine/crunch-settings.ts';
@@ -13,6 +14,7 @@ import type { PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
 import { FLAG, decodeRefs, encodeMark, listSnapshots, names, packIdOf, recordDamage } from '../../lib/repository/index.ts';
 import type { FileBody, Repository } from '../../lib/repository/index.ts';
 import type { StreamSource } from '../../lib/sources/source.ts';
+import { SqliteSource } from '../../lib/sources/sqlite.ts';
 import { openDirectoryStore } from '../../lib/stores/directory-store.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { Store } from '../../lib/stores/store.ts';
@@ -358,6 +360,19 @@ describe('sources that change under the reader (S6)', () => {
 });
 
 describe('streams (S6, K3)', () => {
+  it('a database that is empty where an earlier backup had rows is kept with a warning (S5)', async () => {
+    const repository = testRepository();
+    const folder = temporaryFolder();
+    const path = join(folder, 'shop.db');
+    const database = new DatabaseSync(path);
+    database.exec('CREATE TABLE t (a); INSERT INTO t VALUES (1)');
+    database.close();
+    const source = () => new SqliteSource({ path, scratchFolder: join(folder, 'scratch'), clock: systemClock });
+    expect((await backUp(repository, source())).manifest.warnings).toEqual([]);
+    truncateSync(path, 0);
+    expect((await backUp(repository, source())).manifest.warnings).toEqual([{ code: 'source-suspect', path: 'shop.db', message: 'the database is empty (0 bytes)' }]);
+  });
+
   it('a long stream is held by list chunks, unchanged parts are stored once, and an earlier backup keeps its own', async () => {
     const repository = testRepository(undefined, TINY);
     const content = randomBytes(6 * MIB);

@@ -77,9 +77,12 @@ describe('an SQLite source (S5)', () => {
     other.close();
   });
 
-  it('takes an empty file for the empty database that it is', async () => {
+  it('takes an empty file for the empty database that it is, and warns', async () => {
     writeFileSync(join(folder, 'empty.db'), '');
     expect(inspect(await copied(join(folder, 'empty.db')), 'SELECT count(*) AS count FROM sqlite_schema')).toEqual({ count: 0 });
+    const open = await (await onlyStream(sqlite(join(folder, 'empty.db')))).open();
+    expect(await open.finish(await readToEnd(open.fd))).toMatchObject({ warnings: ['the database is empty (0 bytes)'] });
+    await open.close();
   });
 
   it('tells how far it is', async () => {
