@@ -1,5 +1,6 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import type { Stats } from 'node:fs';
+import { REFUSED } from '../engine/crunch-files.ts';
 import type { ByteString } from '../model/byte-string.ts';
 import { byteString, display, fsPath } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
@@ -134,7 +135,7 @@ export class TreeWalk {
 
   #report(path: ByteString, error: unknown): void {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = message.split(',')[0] ?? message;
+    const reason = REFUSED[code ?? ''] ?? message.split(',')[0] ?? message;
     if (path === this.#root?.path) {
       throw new HoldfastError('source-failed', `The path ${display(this.#root.location)} could not be read: ${reason}.`, { nextStep: 'Check the path, and whether what should be mounted there is mounted.', cause: error });
     }

@@ -1,6 +1,6 @@
 import type { Option } from 'commander';
 import type { CommandModule } from './command.ts';
-import { byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
+import { byteRate, byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
 
 /** One command as the command line shows it; `load` fetches what it does only when it is called. */
 export interface CommandRow {
@@ -53,7 +53,7 @@ export function commandTable(): CommandRow[] {
         option('--trust-writer <id>', 'reuse what this writer stored, too: another machine with the same key; may be repeated', collect),
         option('--threads <n>', 'worker threads', wholeNumber(1, 64)),
         oneOf('--verify <level>', 'read the new backup back before it counts as good', ['none', ...LEVELS]),
-        option('--limit-upload <size>', 'write at most this many bytes a second', byteSize),
+        option('--limit-upload <size>', 'write at most this many bytes a second', byteRate),
         progress(),
       ],
       examples: [

@@ -9,6 +9,7 @@ const SHOWN = 20;
  */
 export async function confirm({ options, output, surroundings }: CommandContext, question: string, details: readonly string[]): Promise<void> {
   if (options['yes'] === true) return;
+  if (output.isJson) throw new HoldfastError('refused', question, { nextStep: 'Repeat it with --yes: programs are not asked. Nothing was done.', data: { details } });
   for (const line of [question, ...details.slice(0, SHOWN).map((detail) => `  ${detail}`)]) output.note(line);
   if (details.length > SHOWN) output.note(`  and ${details.length - SHOWN} more`);
   if (surroundings.stdin.isTTY !== true) throw new HoldfastError('refused', 'This needs a yes, and standard input is no terminal.', { nextStep: 'Repeat it with --yes. Nothing was done.' });

@@ -13,27 +13,42 @@ const GROUPS: Readonly<Record<string, string>> = { keys: 'list and add keys of a
 /** Parses one command line, runs its command, maps every error to its exit code. Never throws for a known error. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
-  const program = buildProgram(surroundings, (code) => (exitCode = code));
+  const isJson = wantsJson(args);
+  const program = buildProgram(surroundings, (code) => (exitCode = code), isJson);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return reportError(error, surroundings, args.includes('--json'));
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // For people commander has said it already, with what it suggests.
+    if (error instanceof CommanderError) return isJson ? reportError(usageError(error), surroundings, true) : 2;
+    return reportError(error, surroundings, isJson);
   }
 }
 
+/** Also when the rest of the line cannot be understood. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).includes('--json');
+}
+
+function usageError({ code, message }: CommanderError): HoldfastError {
+  const said = code === 'commander.help' ? 'No command was given.' : message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return new HoldfastError('usage', said, { nextStep: '`holdfast --help` and `holdfast COMMAND --help` show what there is.' });
+}
+
 /** Also for the tests and `docs/cli.md`: what `--help` prints comes from here. */
-export function buildProgram(surroundings: Surroundings, onDone: (code: ExitCode) => void): Command {
+export function buildProgram(surroundings: Surroundings, onDone: (code: ExitCode) => void, isJson = false): Command {
   const program = new Command('holdfast');
   program
     .description('Backup and disaster recovery that proves what it keeps.')
     .version(surroundings.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
+    .option('--json', 'results for programs; may also stand behind the command')
     .showSuggestionAfterError()
     .configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),
-      writeErr: (text) => surroundings.stderr.write(text),
+      writeErr: (text) => void (isJson || surroundings.stderr.write(text)),
       outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')),
     })
     .exitOverride();
@@ -57,7 +72,7 @@ function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings
   command.addHelpText('after', `\nExamples:\n${row.examples.map((example) => `  $ ${example}`).join('\n')}`);
   command.action(async (...received: unknown[]) => {
     const args = received.slice(0, -2) as CommandArguments;
-    const options = command.opts<CommandContext['options']>();
+    const options = command.optsWithGlobals<CommandContext['options']>();
     const { run } = await row.load();
     const output = new Output(surroundings, options.json === true);
     onDone(await run({ surroundings, output, options, runtime: await surroundings.loadRuntime() }, args));

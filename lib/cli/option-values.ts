@@ -16,6 +16,13 @@ export function byteSize(text: string): number {
   throw new InvalidArgumentError(`Wanted ${BYTE_SIZE_WANTED}.`);
 }
 
+/** Where nothing at all would never end. */
+export function byteRate(text: string): number {
+  const rate = byteSize(text);
+  if (rate > 0) return rate;
+  throw new InvalidArgumentError(`Wanted more than 0: ${BYTE_SIZE_WANTED}; leave the option away for no limit.`);
+}
+
 export function collect(text: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), text];
 }

@@ -12,7 +12,7 @@ import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../
 export interface Runtime {
   chooseVault(options: VaultOptions): Promise<VaultChoice>;
   openVault(options: VaultOptions): Promise<Vault>;
-  openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined }): Promise<Vault>;
+  openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined; readonly stop?: AbortSignal | undefined }): Promise<Vault>;
   makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined }>;
   isVaultAt(directory: string): boolean;
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
@@ -47,6 +47,7 @@ export type KeyChoice =
 export interface VaultChoice {
   readonly directory: string;
   readonly key: KeyChoice;
+  readonly keyFrom: string;
   readonly isDefault: boolean;
 }
 
@@ -58,6 +59,7 @@ export interface Vault {
   readonly warnings: readonly string[];
   catalog(): Promise<Catalog>;
   discardCatalog(): Promise<void>;
+  passOverCatalog(): Promise<void>;
   sweep(): Promise<void>;
   close(): Promise<void>;
 }
@@ -82,7 +84,7 @@ export interface BackupRequest extends VaultOptions {
 export interface BackupOrder {
   readonly planName: string;
   readonly vault: VaultChoice;
-  readonly policy: { readonly verification: Verification; readonly warningsAreGood: boolean };
+  readonly policy: { readonly verification: Verification; readonly warningsAreGood: boolean; readonly frequency?: unknown; readonly retention?: object | undefined };
 }
 
 export interface BackupOptions {

@@ -14,14 +14,18 @@ export interface UpToDate {
   readonly vanished: ReadonlySet<string>;
 }
 
-/** The catalog is a cache: before it is shown it is made to name what the vault names. */
+/** The catalog is a cache: before it is shown it is made to name what the vault names; a broken one is passed over. */
 export async function bringUpToDate({ runtime, output }: CommandContext, vault: Vault): Promise<UpToDate> {
+  let isBroken = false;
   const { added, vanished, unreadable } = await runtime.synchroniseCatalog(vault).catch(async (error: unknown) => {
     if (!isHoldfastError(error, 'damaged')) throw error;
-    throw Object.assign(error, { nextStep: 'Run `holdfast catalog rebuild`: the vault is not touched by this.' });
+    isBroken = true;
+    output.warn(`${error.message} What follows was read from the vault; \`holdfast catalog rebuild\` makes the catalog again.`);
+    await vault.passOverCatalog();
+    return runtime.synchroniseCatalog(vault);
   });
-  if (added > SILENT) output.note(`The catalog lacked ${counted(added, 'backup')} of this vault and has them now.`);
+  if (added > SILENT && !isBroken) output.note(`The catalog lacked ${counted(added, 'backup')} of this vault and has them now.`);
   for (const name of unreadable) output.warn(`${name} does not open and is not listed: run \`holdfast verify\`.`);
   if (vanished.length > 0) output.warn(`${counted(vanished.length, 'backup')} that this machine has seen (${vanished[0]}${vanished.length > 1 ? ', ...' : ''}) ${vanished.length === 1 ? 'is' : 'are'} not in the vault, and no removal is recorded: this is an old state of the vault, or somebody deleted there. \`holdfast catalog rebuild\` forgets them.`);
-  return { exitCode: unreadable.length > 0 || vanished.length > 0 ? 3 : 0, vanished: new Set(vanished) };
+  return { exitCode: isBroken || unreadable.length > 0 || vanished.length > 0 ? 3 : 0, vanished: new Set(vanished) };
 }

@@ -37,6 +37,11 @@ export function numberInWords(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** What a warning is about comes first: it may be the only line that somebody reads. */
+export function warningInWords({ path, message }: { readonly path?: string | undefined; readonly message: string }): string {
+  return path === undefined || path === '' ? message : `${path}: ${message}`;
+}
+
 /** How much less is stored than there was: `3.4 : 1`. */
 export function ratioInWords(plain: number, stored: number): string {
   return stored === 0 ? '-' : `${(plain / stored).toFixed(1)} : 1`;

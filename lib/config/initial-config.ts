@@ -46,6 +46,8 @@ plans:
   #     based-on: database          # ready-made: database, media, configs, logs
   #     retention: { days: 90, monthly: 12 }
 
+# Schedules ("frequency") and automatic removal ("retention") are not there yet in this version: they are checked and
+# kept for later. Run "holdfast backup" from cron; "holdfast remove" and "holdfast prune" free space.
 # Policies of your own, for use by name:
 # policies:
 #   careful:

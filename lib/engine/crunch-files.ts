@@ -76,6 +76,13 @@ const GONE: Readonly<Record<string, string>> = {
   ENXIO: 'it is no longer a regular file',
 };
 
+/** For warnings: what was refused in words, where the error's own would be a code. */
+export const REFUSED: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not read it',
+  EPERM: 'this user may not read it',
+  EIO: 'the disk failed to read it (EIO)',
+};
+
 /** These say nothing about one file: going on would lose all that follow. */
 const EXHAUSTED: readonly string[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
 
@@ -84,7 +91,7 @@ export function problemOf(error: unknown): { readonly isGone: boolean; readonly 
   const { code, syscall, message } = error as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined || EXHAUSTED.includes(code)) return undefined;
   const isGone = code in GONE;
-  return { isGone, message: GONE[code] ?? message.split(',')[0] ?? code };
+  return { isGone, message: GONE[code] ?? REFUSED[code] ?? message.split(',')[0] ?? code };
 }
 
 function gone(index: number, notes: FileNote[], message: string): number {

@@ -26,7 +26,7 @@ export interface BackupRequest extends VaultOptions {
 }
 
 export type OrderedSource = ResolvedSource | { readonly type: 'stdin'; readonly stdinName: string; readonly minimumSizeBytes: number };
-export type OrderedPolicy = Pick<ResolvedPolicy, 'class' | 'encryption' | 'compression' | 'verification' | 'warningsAreGood' | 'minimumSizeBytes'>;
+export type OrderedPolicy = Pick<ResolvedPolicy, 'class' | 'encryption' | 'compression' | 'verification' | 'warningsAreGood' | 'minimumSizeBytes'> & Partial<Pick<ResolvedPolicy, 'frequency' | 'retention'>>;
 
 /** One run to be: everything decided but the key, which is read when the vault is opened. */
 export interface BackupOrder {
@@ -46,10 +46,17 @@ const DEFAULT_FILES = { include: [], exclude: [], oneFileSystem: false, followSy
 
 /** Plans of the configuration, or one order for what the command line names; options of the command line win. */
 export async function planOrders(request: BackupRequest, environment: Environment, config: Config | undefined): Promise<BackupOrder[]> {
+  refuseEmpty(request.targets);
   if (request.command !== undefined || request.targets.includes('-')) return [await streamOrder(request, environment, config)];
   const plans = await namedPlans(request, config);
   if (plans.length === 0) return [await pathsOrder(request, environment, config)];
   return Promise.all(plans.map(async (plan) => withOptions(request, await orderOf(plan, request, environment, config))));
+}
+
+/** `"$DIR"` with DIR unset would otherwise be the working folder, and a backup of something that nobody meant. */
+function refuseEmpty(targets: readonly string[]): void {
+  if (targets.every((target) => target.trim() !== '')) return;
+  throw new HoldfastError('usage', 'One of the paths is empty (""), wanted a path, a plan, or `-`.', { nextStep: 'Check the variable that it came from; the working folder is `.`.' });
 }
 
 async function namedPlans({ targets }: BackupRequest, config: Config | undefined): Promise<ResolvedPlan[]> {

@@ -17,6 +17,7 @@ import { sourceOf } from './source-of.ts';
 import { startWorker } from './threads.ts';
 import type { WorkerEntries } from './threads.ts';
 import { knownNewest } from './verify.ts';
+import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 import { machineId, writerIdentity } from './writer-identity.ts';
 import { placesOf } from './places.ts';
@@ -105,5 +106,5 @@ async function noteIfRolledBack(vault: LocalVault, planId: string): Promise<stri
 
 function refuseOldKey(vault: LocalVault): void {
   if (!vault.mayWrite) throw new HoldfastError('wrong-key', 'This key was left out when the keys of this vault were changed: it reads older backups and may not write.', { nextStep: 'Use a key that `holdfast keys list` shows for the greatest key number.' });
-  if (!vault.repository.keys.keys.pairs.some(({ data }) => data)) throw new HoldfastError('wrong-key', 'This key opens metadata only, and a backup writes data.', { nextStep: 'Use a key that was added without --meta-only.' });
+  refuseMetaOnly(vault, 'a backup writes content');
 }

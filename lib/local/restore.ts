@@ -7,6 +7,7 @@ import type { ExecuteOptions, RestorePlan, RestoreReport } from '../recovery/res
 import type { SnapshotReader } from '../repository/index.ts';
 import { RunRecorder } from './run-recorder.ts';
 import type { WorkerEntries } from './threads.ts';
+import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 
 export type RestoreOptions = Omit<ExecuteOptions, 'clock' | 'workerUrl'>;
@@ -20,6 +21,7 @@ export interface RestoreResult {
 export async function performRestore(vault: LocalVault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions, context: LocalContext & { readonly workers: WorkerEntries }): Promise<RestoreResult> {
   const { clock } = context;
   if (process.platform !== 'linux') throw new HoldfastError('unsupported', `Restoring needs /proc/self/fd, which ${process.platform} does not have, wanted Linux.`, { nextStep: 'Restore on a Linux machine with the vault and its key.' });
+  refuseMetaOnly(vault, 'a restore reads content');
   const recorder = new RunRecorder(() => vault.catalog(), clock);
   const begun: RestoreRecord = { restoreId: newUlid(clock.now()), backupId: plan.backup as BackupId, target: plan.target, state: 'running', startedAt: clock.now(), files: 0, bytes: 0 };
   await recorder.record((catalog) => catalog.recordRestore(begun));

@@ -20,6 +20,8 @@ export interface VaultOptions {
 export interface VaultChoice {
   readonly directory: string;
   readonly key: KeyChoice;
+  /** Who named the key, for messages: an option, a variable, the configuration, or nobody. */
+  readonly keyFrom: string;
   /** Nobody named a vault: the embedded default, which the first backup makes. */
   readonly isDefault: boolean;
   readonly trustedWriters?: readonly string[];
@@ -38,11 +40,11 @@ export async function chooseVault(options: VaultOptions, environment: Environmen
   const configured = await configuredVault(config, named, planVault, workingFolder);
   const places = placesOf(environment);
   const directory = configured?.directory ?? (named === undefined ? places.defaultVault : resolve(workingFolder, named));
-  const key = givenKey(options, { variables, workingFolder }) ?? configured?.key ?? { kind: 'key-file', path: places.defaultKeyFile };
+  const chosen = givenKey(options, { variables, workingFolder }) ?? (configured && { key: configured.key, keyFrom: config?.file ?? 'the configuration' }) ?? { key: { kind: 'key-file' as const, path: places.defaultKeyFile }, keyFrom: 'nobody: it is the default' };
   const trustedWriters = [...(options.trustWriter ?? []).map(checkedWriter), ...(configured?.trustedWriters ?? [])];
   const secretVariables = secretVariablesOf(config);
   return {
-    directory, key, isDefault: named === undefined && configured === undefined,
+    directory, ...chosen, isDefault: named === undefined && configured === undefined,
     ...(trustedWriters.length > 0 && { trustedWriters }),
     ...(secretVariables.length > 0 && { secretVariables }),
   };
@@ -58,15 +60,20 @@ function secretVariablesOf(config: Config | undefined): string[] {
   return Object.values(config?.fields.vaults ?? {}).flatMap(({ passphrase }) => (passphrase?.kind === 'env' ? [passphrase.name] : []));
 }
 
-function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Environment, 'variables' | 'workingFolder'>): KeyChoice | undefined {
+type ChosenKey = Pick<VaultChoice, 'key' | 'keyFrom'>;
+
+function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Environment, 'variables' | 'workingFolder'>): ChosenKey | undefined {
   if (options.keyFile !== undefined && options.passphraseFile !== undefined) {
     throw new HoldfastError('usage', 'Both --key-file and --passphrase-file were given, wanted one of them.');
   }
-  const pick = (keyFile: string | undefined, passphraseFile: string | undefined): KeyChoice | undefined => {
-    if (keyFile !== undefined) return { kind: 'key-file', path: resolve(workingFolder, keyFile) };
-    return passphraseFile === undefined ? undefined : { kind: 'passphrase-file', path: resolve(workingFolder, passphraseFile) };
-  };
-  return pick(options.keyFile, options.passphraseFile) ?? pick(nonEmpty(variables['HOLDFAST_KEY_FILE']), nonEmpty(variables['HOLDFAST_PASSPHRASE_FILE']));
+  const places: readonly (readonly [kind: 'key-file' | 'passphrase-file', path: string | undefined, keyFrom: string])[] = [
+    ['key-file', options.keyFile, '--key-file'],
+    ['passphrase-file', options.passphraseFile, '--passphrase-file'],
+    ['key-file', nonEmpty(variables['HOLDFAST_KEY_FILE']), 'HOLDFAST_KEY_FILE'],
+    ['passphrase-file', nonEmpty(variables['HOLDFAST_PASSPHRASE_FILE']), 'HOLDFAST_PASSPHRASE_FILE'],
+  ];
+  for (const [kind, path, keyFrom] of places) if (path !== undefined) return { key: { kind, path: resolve(workingFolder, path) }, keyFrom };
+  return undefined;
 }
 
 /** A vault of the configuration: by its name or directory when one was named, the plan's, or the only one. */

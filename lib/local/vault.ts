@@ -36,6 +36,8 @@ export interface LocalVault {
   catalog(): Promise<Catalog>;
   /** Puts a broken catalog aside; the next `catalog()` is a new one. */
   discardCatalog(): Promise<void>;
+  /** From now on `catalog()` is an empty one in memory: for reading on, when the file is broken. */
+  passOverCatalog(): Promise<void>;
   /** Removes what killed runs left unfinished. */
   sweep(): Promise<void>;
   close(): Promise<void>;
@@ -48,6 +50,8 @@ export interface LocalContext {
 
 export interface StoreLimits {
   readonly uploadBytesPerSecond?: number | undefined;
+  /** A run that is asked to stop must not first wait for its turn at this rate. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /** Fails as `vault-not-found`, `missing-key`, `wrong-key`, `unsupported-version`, `damaged`; then nothing was written. */
@@ -56,7 +60,9 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
   const store = composeStore(directoryStore, context.clock, limits);
   const config = await readConfig(store);
   const unlocker = await unlockerOf(choice.key, context.environment);
-  const keys = await openSlots(store, config.repository, unlocker);
+  const keys = await openSlots(store, config.repository, unlocker).catch((error: unknown) => {
+    throw isHoldfastError(error, 'wrong-key') ? namingKey(error, choice) : error;
+  });
   const stateFolder = join(placesOf(context.environment).stateFolder, 'repositories', config.repository);
   let catalog: Promise<Catalog> | undefined;
   return {
@@ -72,9 +78,24 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
       catalog = undefined;
       discardSqliteCatalog(catalogFile(stateFolder));
     },
+    passOverCatalog: async () => {
+      await (await catalog)?.close();
+      catalog = openCatalog(':memory:');
+    },
     sweep: async () => void (await directoryStore.sweepTemporaries()),
     close: async () => (await catalog)?.close(),
   };
+}
+
+/** Which key was tried is half of the answer: an environment variable may name another one than somebody thinks. */
+function namingKey({ code, message, nextStep }: HoldfastError, { key, keyFrom }: VaultChoice): HoldfastError {
+  return new HoldfastError(code, `${message} It was the ${keyInWords(key)}, named by ${keyFrom}.`, nextStep === undefined ? {} : { nextStep });
+}
+
+/** Fails as `wrong-key` before anything is begun that a key without the data key cannot end. */
+export function refuseMetaOnly({ repository }: Pick<LocalVault, 'repository'>, need: string): void {
+  if (repository.keys.keys.pairs.some(({ data }) => data)) return;
+  throw new HoldfastError('wrong-key', `This key opens metadata only, and ${need}.`, { nextStep: 'Use a key that was added without --meta-only.' });
 }
 
 function catalogFile(stateFolder: string): string {
@@ -95,9 +116,9 @@ export async function examineVault(choice: VaultChoice, context: LocalContext): 
 }
 
 /** The one visible place where a local store is put together. */
-function composeStore(store: Store, clock: Clock, { uploadBytesPerSecond }: StoreLimits): Store {
+function composeStore(store: Store, clock: Clock, { uploadBytesPerSecond, stop }: StoreLimits): Store {
   const patient = retrying(store, { clock, random: Math.random });
-  return uploadBytesPerSecond === undefined ? patient : throttled(patient, { uploadBytesPerSecond }, clock);
+  return uploadBytesPerSecond === undefined ? patient : throttled(patient, { uploadBytesPerSecond, stop }, clock);
 }
 
 async function openCatalog(file: string): Promise<Catalog> {

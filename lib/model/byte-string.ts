@@ -19,18 +19,32 @@ export function toBytes(name: ByteString): Buffer {
   return Buffer.from(name, 'latin1');
 }
 
-/** For people: UTF-8 where it is valid, `\xNN` for bytes that are not, control characters escaped. */
+/**
+ * For people: UTF-8 where it is valid, `\xNN` for bytes that are not, a backslash doubled. Control characters and those
+ * that turn the direction of writing are escaped: a terminal must not be steered, nor a name read backwards.
+ */
 export function display(name: ByteString): string {
   const text = ASCII.test(name) ? name : decodeUtf8(name);
-  // oxlint-disable-next-line no-control-regex -- terminals must not be steered by file names
-  return text.replace(/[\x00-\x1f\x7f-\x9f\\]/g, (character) => (character === '\\' ? '\\\\' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`));
+  return text === undefined ? name.replace(STEERING_BYTES, escaped) : text.replace(STEERING, escaped);
 }
 
-function decodeUtf8(name: ByteString): string {
+// oxlint-disable-next-line no-control-regex -- terminals must not be steered by file names
+const STEERING = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\\]/g;
+// oxlint-disable-next-line no-control-regex -- the same, where no byte beyond ASCII is a letter
+const STEERING_BYTES = /[\x00-\x1f\x7f-\xff\\]/g;
+
+function escaped(character: string): string {
+  if (character === '\\') return '\\\\';
+  const code = character.charCodeAt(0);
+  return code > 0xff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\x${code.toString(16).padStart(2, '0')}`;
+}
+
+/** Undefined when it is no UTF-8; a leading byte order mark is part of a name. */
+function decodeUtf8(name: ByteString): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(toBytes(name));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(toBytes(name));
   } catch {
-    return name.replace(/[\x80-\xff]/g, (character) => `\\x${character.charCodeAt(0).toString(16)}`);
+    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { zstdDecompressSync, gunzipSync } from 'node:zlib';
+import { HoldfastError } from '../model/errors.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { CIPHERS, CODECS, FOOTER_BYTES, FORMAT_VERSION, HEADER_BYTES, SEAL_OVERHEAD_BYTES, TAG_BYTES, damaged } from './format.ts';
 import type { CipherName, SealKind } from './format.ts';
@@ -127,12 +128,19 @@ export function frameOpener(keys: Subkeys, kind: FrameOpener['kind']): FrameOpen
 export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameInfo, sealed: Uint8Array, name: string, isChecked = true): Uint8Array {
   const what = `frame at byte ${frame.offset} of ${name}`;
   const subkey = opener.subkeys[frame.keyNumber];
-  if (!subkey) throw damaged(`The ${what} is sealed with key number ${frame.keyNumber}, which the given key does not open`);
+  if (!subkey) throw unopened(opener, frame, what);
   if (!Buffer.from(sealed.subarray(sealed.length - TAG_BYTES)).equals(frame.tag)) throw damaged(`The ${what} is not the frame that its directory describes`);
   const aad = associatedData({ repository: opener.repository, cipher, keyNumber: frame.keyNumber, kind: opener.kind, name: '' });
   const raw = decompress(frame, open(subkey, sealed, aad, cipher, `The ${what}`), what);
   if (isChecked) checkChunks(frame, raw, what);
   return raw;
+}
+
+/** The bytes may be whole: what is missing is a key. */
+function unopened({ kind, subkeys }: FrameOpener, { keyNumber }: FrameInfo, what: string): HoldfastError {
+  const isMetaOnly = kind === 'frame' && Object.keys(subkeys).length === 0;
+  const why = isMetaOnly ? 'holds content, and the key that was given opens metadata only' : `is sealed with key number ${keyNumber}, which the given key does not open`;
+  return new HoldfastError('wrong-key', `The ${what} ${why}.`, { nextStep: isMetaOnly ? 'Use a key that was added without --meta-only.' : `Use a key that \`holdfast keys list\` shows with key number ${keyNumber}.` });
 }
 
 function decompress(frame: FrameInfo, body: Uint8Array, what: string): Uint8Array {

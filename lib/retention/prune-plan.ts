@@ -19,6 +19,16 @@ export interface PrunePlan {
   /** Bytes of `deletions`, and of the packs that wait for a ruling or are marked now. */
   readonly bytesFreed: number;
   readonly bytesWaiting: number;
+  /** Packs that no backup needs and that nothing can be done about yet, by what they wait for. */
+  readonly waiting: readonly Waiting[];
+}
+
+export interface Waiting {
+  readonly packs: number;
+  readonly sizeBytes: number;
+  readonly reason: string;
+  /** The store's time from which on the next step for all of them is due. */
+  readonly until: number;
 }
 
 export interface Blocker {
@@ -74,6 +84,7 @@ export function planPrune(state: PruneState): PrunePlan {
     marks,
     bytesFreed: sumSizes(deletions),
     bytesWaiting: sumSizes(marks) + sumOfWaiting(state, deletions, listed),
+    waiting: findWaiting(state, needed, listed),
   };
 }
 
@@ -157,6 +168,20 @@ function planMarks(state: PruneState, needed: ReadonlyMap<string, string>): Plan
     marks.push({ pack: pack.name, sizeBytes: pack.size, reason: `stored ${ageInWords(age)} ago and named by no backup` });
   }
   return marks;
+}
+
+/** One millisecond later than the age itself: `planMarks` wants older packs. */
+function findWaiting(state: PruneState, needed: ReadonlyMap<string, string>, listed: ReadonlyMap<string, ObjectInfo>): Waiting[] {
+  const marks = new Map(state.marks.marks.filter((mark) => mark.ruling === 'undecided' && state.now - mark.storedAt < RULING_AGE_MS).map((mark) => [mark.packId, mark]));
+  const idle = [...listed].filter(([id]) => !needed.has(id));
+  const young = idle.filter(([id, pack]) => !marks.has(id) && state.now - pack.storedAt <= MARK_PACK_AGE_MS).map(([, pack]) => ({ size: pack.size, until: pack.storedAt + MARK_PACK_AGE_MS + 1 }));
+  const marked = idle.flatMap(([id, pack]) => {
+    const mark = marks.get(id);
+    return mark === undefined ? [] : [{ size: pack.size, until: mark.storedAt + RULING_AGE_MS }];
+  });
+  const group = (packs: readonly { readonly size: number; readonly until: number }[], reason: string): Waiting[] =>
+    packs.length === 0 ? [] : [{ packs: packs.length, sizeBytes: packs.reduce((sum, { size }) => sum + size, 0), reason, until: packs.reduce((last, { until }) => Math.max(last, until), 0) }];
+  return [...group(young, `younger than ${MARK_PACK_AGE_MS / 3_600_000} h`), ...group(marked, `marked less than ${RULING_AGE_MS / 3_600_000} h ago`)];
 }
 
 /** What must be understood before anything may be deleted: a backup whose packs are not known, or that lost a pack to a ruling. */

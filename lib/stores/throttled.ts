@@ -10,6 +10,8 @@ export interface Throttle {
   readonly downloadBytesPerSecond?: number;
   /** Calls under way at once. Listings do not count: their reader calls the store in between and would wait for itself. */
   readonly maxConcurrency?: number;
+  /** Ends waits for the rate. Calls that begin afterwards do not wait: they are how a stopped run leaves things in order. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /**
@@ -17,8 +19,8 @@ export interface Throttle {
  * under way. Waiting calls keep their order; the caller's back-pressure is the promise that does not resolve yet.
  */
 export function throttled(store: Store, throttle: Throttle, clock: Clock): Store {
-  const upload = new Rate(throttle.uploadBytesPerSecond, clock);
-  const download = new Rate(throttle.downloadBytesPerSecond, clock);
+  const upload = new Rate(throttle.uploadBytesPerSecond, clock, throttle.stop);
+  const download = new Rate(throttle.downloadBytesPerSecond, clock, throttle.stop);
   const slots = new Slots(throttle.maxConcurrency ?? Number.POSITIVE_INFINITY);
   return wrapStore(store, {
     call: (call, run) =>
@@ -42,18 +44,20 @@ function unannounced(call: StoreCall, result: unknown): number {
 class Rate {
   readonly #bytesPerMs: number;
   readonly #clock: Clock;
+  readonly #stop: AbortSignal | undefined;
   #freeAt = Number.NEGATIVE_INFINITY;
 
-  constructor(bytesPerSecond: number | undefined, clock: Clock) {
+  constructor(bytesPerSecond: number | undefined, clock: Clock, stop: AbortSignal | undefined) {
+    this.#stop = stop;
     this.#bytesPerMs = (bytesPerSecond ?? Number.POSITIVE_INFINITY) / 1000;
     this.#clock = clock;
   }
 
   async wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return;
+    if (this.#bytesPerMs === Number.POSITIVE_INFINITY || this.#stop?.aborted) return;
     const delayMs = this.#freeAt - this.#clock.now();
     this.spend(bytes);
-    if (delayMs > 0) await pause(this.#clock, delayMs, signal);
+    if (delayMs > 0) await pause(this.#clock, delayMs, signal ?? this.#stop);
   }
 
   spend(bytes: number): void {

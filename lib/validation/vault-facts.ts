@@ -166,7 +166,11 @@ export function noteOrphans({ listing, findings }: Context, survey: PackSurvey):
   const orphans = listing.in('packs').filter(({ name }) => !ids.has(packIdOf(name)));
   if (orphans.length === 0) return;
   const bytes = orphans.reduce((sum, { size }) => sum + size, 0);
-  findings.note('orphan-packs', `${orphans.length} packs of ${bytes} bytes in all are needed by no backup: an unfinished run's, or a removed backup's. \`holdfast prune\` frees them.`);
+  findings.note('orphan-packs', `${orphans.length === 1 ? '1 pack' : `${orphans.length} packs`} (${sizeInWords(bytes)}) ${orphans.length === 1 ? 'is' : 'are'} needed by no backup: an unfinished run's, or a removed backup's. \`holdfast prune\` frees ${orphans.length === 1 ? 'it' : 'them'}.`);
+}
+
+function sizeInWords(bytes: number): string {
+  return bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 }
 
 function noteStrays({ listing, findings }: Context): void {

@@ -4,7 +4,7 @@ import { commandTable } from '../../lib/cli/command-table.ts';
 import { Output } from '../../lib/cli/output.ts';
 import { Progress, progressLine } from '../../lib/cli/progress.ts';
 import { pairLines, tableLines } from '../../lib/cli/table.ts';
-import { bytesInWords, counted, durationInWords, numberInWords, ratioInWords } from '../../lib/cli/words.ts';
+import { bytesInWords, counted, durationInWords, numberInWords, ratioInWords, warningInWords } from '../../lib/cli/words.ts';
 import type { Surroundings } from '../../lib/cli/runtime.ts';
 import { HoldfastError } from '../../lib/model/errors.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
@@ -74,6 +74,30 @@ describe('errors', () => {
     expect(loud.stderr.text).toContain('    at ');
   });
 
+  test('of usage are one line of JSON too, wherever --json stands', async () => {
+    for (const args of [['list', '--nonsense', '--json'], ['--json', 'list', '--nonsense'], ['nonsense', '--json'], ['--json'], ['backup', 'x', '--limit-upload', '0', '--json'], ['restore', 'latest', '--json']]) {
+      const { all, stdout, stderr } = surroundings();
+      expect([args, await runCli(args, all)]).toEqual([args, 2]);
+      const said = stderr.text;
+      expect(said.trim().split('\n')).toHaveLength(1);
+      expect(JSON.parse(said)).toMatchObject({ type: 'error', code: 'usage', exitCode: 2 });
+      expect(stdout.text).toBe('');
+    }
+  });
+
+  test('--json may stand before the command', async () => {
+    const { all, stdout } = surroundings();
+    const ready: Surroundings = { ...all, loadRuntime: async () => ({}) as never };
+    expect(await runCli(['--json', 'version'], ready)).toBe(0);
+    expect(JSON.parse(stdout.text)).toMatchObject({ type: 'version', version: '1.2.3' });
+  });
+
+  test('a limit of nothing a second is refused with what is wanted', async () => {
+    const { all, stderr } = surroundings();
+    expect(await runCli(['backup', 'x', '--limit-upload', '0'], all)).toBe(2);
+    expect(stderr.text).toMatch(/--limit-upload.*Wanted more than 0.*10 MiB/);
+  });
+
   test.each([[['nonsense']], [['backup', '--threads', 'many']], [['restore', 'latest']], [['verify', '--level', 'deep']], [['list', '--nonsense']]])('%j is usage', async (args) => {
     const { all, stderr } = surroundings();
     expect(await runCli(args, all)).toBe(2);
@@ -82,6 +106,11 @@ describe('errors', () => {
 });
 
 describe('output', () => {
+  test('a warning names the path that it is about', () => {
+    expect(warningInWords({ path: 'etc/shadow', message: 'this user may not read it' })).toBe('etc/shadow: this user may not read it');
+    expect(warningInWords({ message: 'the tree could not be read' })).toBe('the tree could not be read');
+  });
+
   test('JSON is one document a line and nothing else', () => {
     const { all, stdout } = surroundings();
     new Output(all, true).result({ type: 'x', text: 'a\nb' }, () => 'for people');

@@ -26,16 +26,20 @@ describe('the program as a user meets it', () => {
 
   test('init makes a vault, a key file for its owner alone, and a holdfast.yaml that works', async () => {
     const { stdout } = await person.do(['init', ...flags]);
+    expect(stdout).toContain('no schedules');
     expect(stdout).toContain('keep a copy away from this machine');
     expect(statSync(person.path('key')).mode & 0o777).toBe(0o600);
     expect(existsSync(join(person.vault, 'holdfast.json'))).toBe(true);
-    expect((await person.do(['backup', 'folder'])).stdout).toContain('of folder');
+    const saved = await person.do(['backup', 'folder']);
+    expect(saved.stdout).toContain('of folder');
+    expect(saved.stderr.match(/no schedules/g)).toHaveLength(1);
     expect((await person.run(['init', ...flags])).stderr).toContain('A vault is at');
   });
 
   test('backup, list and show tell what was saved', async () => {
     expect((await person.do(['backup', source, ...flags])).stdout).toContain('3 new files');
     const listed = await person.json<Listed>(['list', ...flags]);
+    expect((await person.do(['show', 'latest', ...flags])).stdout).toMatch(/type +first, number 1/);
     expect(listed.map(({ type, planName }) => [type, planName])).toEqual([['backup', source], ['backup', 'folder']]);
     first = listed[0]?.backup ?? '';
     const [shown] = await person.json<{ statistics: { files: number } }>(['show', first.slice(0, 24).toLowerCase(), ...flags]);
@@ -140,6 +144,20 @@ describe('the program as a user meets it', () => {
     expect(stdout).toContain(first);
   });
 
+  test('a key without the data key lists and shows; cat and restore say what it lacks, and nothing is damaged', async () => {
+    const { stdout } = await person.do(['keys', 'add', '--new-key-file', person.path('meta-key'), '--meta-only', ...flags]);
+    expect(stdout).toContain(person.path('meta-key'));
+    expect(stdout).not.toContain('Without it nothing');
+    const here = ['--vault', person.vault, '--key-file', person.path('meta-key')];
+    expect((await person.do(['list', ...here])).stdout).toContain(first);
+    for (const args of [['cat', first, 'script.sh'], ['restore', first, '--to', person.path('meta-only')]]) {
+      const ran = await person.run([...args, ...here]);
+      expect([args[0], ran.code, ran.stdout]).toEqual([args[0], 11, '']);
+      expect(ran.stderr).toContain('metadata only');
+    }
+    expect(existsSync(person.path('meta-only'))).toBe(false);
+  });
+
   test('remove shows, asks, keeps the last good backup; prune marks what nobody needs only after two days', async () => {
     expect((await person.do(['remove', first, '--dry-run', ...flags])).stdout).toContain(`remove ${first}`);
     expect((await person.run(['remove', first, ...flags])).code).toBe(1);
@@ -148,6 +166,8 @@ describe('the program as a user meets it', () => {
     const last = await person.run(['remove', 'latest', '--yes', ...flags]);
     expect(last.code).toBe(1);
     expect(last.stderr).toContain('last good backup');
+    const asked = await person.run(['remove', 'latest', '--force', '--json', ...flags]);
+    expect([asked.code, JSON.parse(asked.stderr)]).toMatchObject([1, { type: 'error', code: 'refused' }]);
     expect((await person.do(['prune', '--dry-run', ...flags])).stdout).toContain('Nothing was done');
     await person.do(['prune', ...flags]);
     expect((await person.do(['verify', '--level', 'full', ...flags])).code).toBe(0);
@@ -162,8 +182,9 @@ describe('the program as a user meets it', () => {
     for (const suffix of ['-wal', '-shm']) rmSync(catalog + suffix, { force: true });
     writeFileSync(catalog, Buffer.alloc(100_000, 'garbage'));
     const broken = await person.run(['list', ...flags]);
-    expect(broken.code).toBe(12);
+    expect(broken.code).toBe(3);
     expect(broken.stderr).toContain('holdfast catalog rebuild');
+    expect(broken.stdout).toBe(listed);
     const saved = await person.run(['backup', source, ...flags]);
     expect(saved.code).toBe(3);
     expect(saved.stderr).toContain('holdfast catalog rebuild');
@@ -213,6 +234,7 @@ describe('what stands in the way is said in one line, with the right exit code, 
       writeFileSync(person.path('wrong'), `holdfast-key-1:${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
       return ['--vault', person.vault, '--key-file', person.path('wrong')];
     }],
+    ['the wrong key by the place that named it', 11, `${person.path('wrong')}, named by --key-file`, () => ['--vault', person.vault, '--key-file', person.path('wrong')]],
     ['a missing key', 11, 'is not there', () => ['--vault', person.vault, '--key-file', person.path('no-key')]],
     ['a key that others may read', 1, 'chmod 600', () => {
       cpSync(person.path('key'), person.path('open-key'));
@@ -265,7 +287,7 @@ describe('what stands in the way is said in one line, with the right exit code, 
   });
 
   test('a mistyped command, a missing option, an unknown plan are usage', async () => {
-    for (const args of [['bakup'], ['restore', 'latest'], ['backup', '-'], ['backup'], ['verify', '--level', 'deep'], ['backup', 'x', '--level', 'many']]) {
+    for (const args of [['bakup'], ['backup', ''], ['restore', 'latest'], ['backup', '-'], ['backup'], ['verify', '--level', 'deep'], ['backup', 'x', '--level', 'many']]) {
       const { code, stderr } = await person.run([...args, ...(args[0] === 'bakup' ? [] : flags)]);
       expect([args, code]).toEqual([args, 2]);
       expect(stderr).toMatch(/^holdfast: /);
@@ -277,6 +299,24 @@ describe('what stands in the way is said in one line, with the right exit code, 
     expect(JSON.parse(stderr)).toMatchObject({ type: 'error', code: 'vault-not-found', exitCode: 10 });
     expect((await person.run(['list', '--vault', person.path('nowhere')])).stderr).not.toContain('    at ');
   });
+});
+
+test('prune right after remove says which packs wait, and until when', async () => {
+  const person = new Person();
+  writeFileSync(person.path('work', 'thing'), 'x');
+  await person.do(['backup', 'thing']);
+  await person.do(['remove', 'latest', '--force', '--yes']);
+  for (const args of [['prune', '--dry-run'], ['prune']]) expect((await person.do(args)).stdout).toMatch(/\d packs? that no backup needs, .*younger than 48 h: run `holdfast prune` again after \d{4}-/);
+});
+
+const mayReadAll = process.getuid?.() === 0;
+(mayReadAll ? test.skip : test)('a file that may not be read is named in the warning of backup and in show', async () => {
+  const person = new Person();
+  mkdirSync(person.path('work', 'things'));
+  writeFileSync(person.path('work', 'things', 'closed'), 'x', { mode: 0 });
+  const saved = await person.run(['backup', 'things']);
+  expect([saved.code, saved.stderr.includes('warning: closed: this user may not read it')]).toEqual([3, true]);
+  expect((await person.do(['show', 'latest'])).stdout).toContain('unreadable closed: this user may not read it');
 });
 
 describe('without any configuration', () => {

@@ -20,15 +20,15 @@ const config = (vaults = 1) =>
 
 describe('which vault and which key', () => {
   test('the embedded default when nobody says anything', async () => {
-    expect(await chooseVault({}, environment(), undefined)).toEqual({ directory: '/home/me/.local/share/holdfast/vault', key: { kind: 'key-file', path: '/home/me/.config/holdfast/key' }, isDefault: true });
+    expect(await chooseVault({}, environment(), undefined)).toEqual({ directory: '/home/me/.local/share/holdfast/vault', key: { kind: 'key-file', path: '/home/me/.config/holdfast/key' }, keyFrom: 'nobody: it is the default', isDefault: true });
     expect(placesOf(environment({ XDG_STATE_HOME: '/s', XDG_DATA_HOME: 'relative' }))).toMatchObject({ stateFolder: '/s/holdfast', defaultVault: '/home/me/.local/share/holdfast/vault' });
   });
 
   test('option before environment before configuration', async () => {
     const variables = { HOLDFAST_VAULT: 'env', HOLDFAST_KEY_FILE: '/env/key' };
-    expect(await chooseVault({ vault: 'mine', passphraseFile: 'words' }, environment(variables), config())).toEqual({ directory: '/work/mine', key: { kind: 'passphrase-file', path: '/work/words' }, isDefault: false });
-    expect(await chooseVault({}, environment(variables), config())).toMatchObject({ directory: '/work/env', key: { path: '/env/key' } });
-    expect(await chooseVault({}, environment(), config())).toMatchObject({ directory: '/etc/vault0', key: { path: '/etc/key0' } });
+    expect(await chooseVault({ vault: 'mine', passphraseFile: 'words' }, environment(variables), config())).toEqual({ directory: '/work/mine', key: { kind: 'passphrase-file', path: '/work/words' }, keyFrom: '--passphrase-file', isDefault: false });
+    expect(await chooseVault({}, environment(variables), config())).toMatchObject({ directory: '/work/env', key: { path: '/env/key' }, keyFrom: 'HOLDFAST_KEY_FILE' });
+    expect(await chooseVault({}, environment(), config())).toMatchObject({ directory: '/etc/vault0', key: { path: '/etc/key0' }, keyFrom: '/etc/holdfast.yaml' });
   });
 
   test('a configured vault is found by its name and by its directory, and brings its key', async () => {
@@ -79,6 +79,8 @@ describe('what a backup command means', () => {
     expect((await orders({ targets: [] })).map(({ planName }) => planName)).toEqual(['docs', 'dump']);
     expect((await orders({ targets: ['./docs'] })).map(({ planName }) => planName)).toEqual(['/work/docs']);
     await expect(orders({ targets: ['docs', '/etc'] })).rejects.toMatchObject({ code: 'usage' });
+    await expect(orders({ targets: [''] })).rejects.toMatchObject({ code: 'usage' });
+    await expect(orders({ targets: ['docs', ' '] })).rejects.toMatchObject({ code: 'usage' });
     await expect(orders({ targets: ['dosc'] })).rejects.toMatchObject({ code: 'not-found' });
     await expect(orders({ targets: [] }, false)).rejects.toMatchObject({ code: 'usage' });
   });

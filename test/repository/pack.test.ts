@@ -138,7 +138,7 @@ describe('packs (format §5)', () => {
     const { bytes } = packOf([[Buffer.from('one')]]);
     const metaOnly = new Subkeys(keys.repository, { ...TEST_KEYS, pairs: TEST_KEYS.pairs.map(({ number, meta }) => ({ number, meta })) });
     expect(directoryOf(metaOnly, NAME, bytes).frames).toHaveLength(1);
-    expect(() => chunksOf(bytes, NAME, metaOnly)).toThrow(expect.objectContaining({ code: 'damaged' }));
+    expect(() => chunksOf(bytes, NAME, metaOnly)).toThrow(expect.objectContaining({ code: 'wrong-key' }));
     const footer = decodeFooter(bytes.subarray(bytes.length - 16), NAME, bytes.length);
     const end = bytes.length - 16;
     expect(decodeDirectory(metaOnly, NAME, bytes.subarray(end - footer.directoryLength, end), footer, bytes.length).name).toBe(NAME);

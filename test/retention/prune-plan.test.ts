@@ -49,6 +49,19 @@ describe('marking', () => {
   });
 });
 
+describe('waiting', () => {
+  it('says which packs nothing can be done about yet, and from when on it can', () => {
+    const made = plan({ packs: [pack('aa', 1), pack('bb', 2), pack('cc'), pack('dd', 1)], marks: [mark('cc', 5)], snapshots: [snapshot('B')], refs: [refs('B', ['dd'])] });
+    expect(made.marks).toEqual([]);
+    expect(made.waiting).toEqual([
+      { packs: 2, sizeBytes: 20, reason: 'younger than 48 h', until: NOW + 47 * HOUR + 1 },
+      { packs: 1, sizeBytes: 10, reason: 'marked less than 24 h ago', until: NOW + 19 * HOUR },
+    ]);
+    const later = planPrune({ now: NOW + 47 * HOUR + 1, snapshots: [], refs: [], partials: [], packs: [pack('aa', 1)], marks: { at: NOW, marks: [], orphanRulings: [] }, removed: new Set() });
+    expect(later).toMatchObject({ marks: [{ pack: pack('aa').name }], waiting: [] });
+  });
+});
+
 describe('ruling and deleting', () => {
   it('rules a mark of 24 h doomed when nothing names its pack, and deletes it once that ruling holds', () => {
     const made = plan({ packs: [pack('aa')], marks: [mark('aa', 24)] });

@@ -22,6 +22,17 @@ describe('a throttled store', () => {
     expect(clock.now()).toBe(6000);
   });
 
+  it('ends its waits when the run is asked to stop; what puts things in order afterwards does not wait', async () => {
+    const stop = new AbortController();
+    const store = throttled(inner, { uploadBytesPerSecond: 1, stop: stop.signal }, systemClock);
+    await store.put('a', kilobyte);
+    const waiting = store.put('b', kilobyte);
+    setTimeout(() => stop.abort(), 20);
+    await expectCode(waiting, 'interrupted');
+    await store.put('c', kilobyte);
+    expect((await inner.get('c')).byteLength).toBe(1000);
+  });
+
   it('downloads no faster than it may, whole objects and ranges', async () => {
     for (const name of ['a', 'b']) await inner.put(name, kilobyte);
     const store = throttled(inner, { downloadBytesPerSecond: 1000 }, clock);

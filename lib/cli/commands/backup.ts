@@ -6,17 +6,23 @@ import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { names } from '../../repository/index.ts';
 import { Progress } from '../progress.ts';
 import type { BackupOrder, BackupRequest, BackupResult, Vault } from '../runtime.ts';
-import { bytesInWords, counted, durationInWords, ratioInWords } from '../words.ts';
+import { bytesInWords, counted, durationInWords, ratioInWords, warningInWords } from '../words.ts';
 import { keepKeyLines } from './keep-key.ts';
+import { NOT_YET } from './not-yet.ts';
 
-const SHOWN_WARNINGS = 10;
+const SHOWN_WARNINGS = 40;
 
 export async function run(context: CommandContext, [targets]: CommandArguments): Promise<ExitCode> {
   const orders = await context.runtime.planOrders(requestOf(context.options, listOf(targets)));
+  if (orders.some(({ policy }) => isUnkept(policy))) context.output.note(NOT_YET);
   if (orders.length === 1) return backUp(context, orders[0] as BackupOrder);
   const codes: ExitCode[] = [];
   for (const order of orders) codes.push(await backUp(context, order).catch((error: unknown) => tellAndGoOn(context, order, error)));
   return worstOf(codes);
+}
+
+function isUnkept({ frequency, retention }: BackupOrder['policy']): boolean {
+  return frequency !== undefined || Object.keys(retention ?? {}).length > 0;
 }
 
 function requestOf(options: CommandContext['options'], targets: readonly string[]): BackupRequest {
@@ -35,7 +41,7 @@ function tellAndGoOn({ output }: CommandContext, order: BackupOrder, error: unkn
 async function backUp(context: CommandContext, order: BackupOrder): Promise<ExitCode> {
   const { runtime, options } = context;
   if (order.vault.isDefault && !runtime.isVaultAt(order.vault.directory)) await makeDefaultVault(context, order);
-  const vault = await runtime.openChosen(order.vault, { uploadBytesPerSecond: options['limitUpload'] as number | undefined });
+  const vault = await runtime.openChosen(order.vault, { uploadBytesPerSecond: options['limitUpload'] as number | undefined, stop: context.surroundings.signal });
   const progress = new Progress(context.surroundings, options['progress'] === true);
   try {
     for (const warning of vault.warnings) context.output.warn(warning);
@@ -103,8 +109,8 @@ function summary({ output }: CommandContext, { manifest, statistics, evidence }:
 }
 
 function tellWarnings({ output }: CommandContext, { manifest, notes }: BackupResult): void {
-  for (const { message } of manifest.warnings.slice(0, SHOWN_WARNINGS)) output.warn(message);
+  for (const warning of manifest.warnings.slice(0, SHOWN_WARNINGS)) output.warn(warningInWords(warning));
   const more = manifest.warnings.length - SHOWN_WARNINGS;
-  if (more > 0) output.warn(`and ${more} more: \`holdfast show ${manifest.backup}\` has all.`);
+  if (more > 0) output.warn(`and ${more} more: \`holdfast show ${manifest.backup} --json\` has all.`);
   for (const note of notes) output.warn(note);
 }

@@ -4,6 +4,7 @@ import type { CommandContext } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { VaultChoice } from '../runtime.ts';
 import { keepKeyLines } from './keep-key.ts';
+import { NOT_YET } from './not-yet.ts';
 
 export async function run({ runtime, options, output, surroundings }: CommandContext): Promise<ExitCode> {
   const choice = await runtime.chooseVault(options);
@@ -12,7 +13,7 @@ export async function run({ runtime, options, output, surroundings }: CommandCon
   output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, config: yaml ?? null }, () => [
     `${output.paint('green', 'Made')} a vault at ${made.directory}, opened by the ${made.key}.`,
     ...keepKeyLines(made.newKeyFile),
-    ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`]),
+    ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`, NOT_YET]),
   ]);
   return 0;
 }

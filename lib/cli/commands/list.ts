@@ -58,6 +58,6 @@ function shortened(name: string): string {
   return name.length <= 48 ? name : `${name.slice(0, 47)}…`;
 }
 
-function jsonOf({ backupId, type: backupType, startedAt, finishedAt, ...rest }: ListedBackup): object {
-  return { type: 'backup', backup: backupId, backupType, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
+function jsonOf({ backupId, type: kind, startedAt, finishedAt, ...rest }: ListedBackup): object {
+  return { type: 'backup', backup: backupId, kind, ...rest, startedAt: new Date(startedAt).toISOString(), finishedAt: new Date(finishedAt).toISOString() };
 }

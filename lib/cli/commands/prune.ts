@@ -7,7 +7,7 @@ import { lookingOnly } from '../../stores/read-only.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { bytesInWords, counted } from '../words.ts';
+import { bytesInWords, counted, timeInWords } from '../words.ts';
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, output, surroundings } = context;
@@ -24,9 +24,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const budget = { clock: surroundings.clock, signal: surroundings.signal };
     const done = await executePrune(plan, store, budget);
     if (done.deletedPacks > 0) await removeDeadIndexes(vault.repository, budget);
-    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting }, () => [
+    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: plan.waiting }, () => [
       `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
-      ...(plan.bytesWaiting > 0 ? [`${bytesInWords(plan.bytesWaiting)} wait for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
+      ...(plan.marks.length > 0 ? [`What was marked now waits for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
+      ...waitingLines(plan),
     ]);
     return 0;
   });
@@ -41,5 +42,11 @@ function planLines(plan: PrunePlan): string[] {
     ...plan.cleared.map(({ mark, reason }) => `clear ${mark}: ${reason}`),
     ...plan.marks.map(({ pack, sizeBytes, reason }) => `mark ${pack} (${bytesInWords(sizeBytes)}): ${reason}`),
   ];
-  return [...(lines.length > 0 ? lines : ['There is nothing to do.']), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed)}; ${bytesInWords(plan.bytesWaiting)} wait for a second look.`];
+  const wait = plan.bytesWaiting === 0 ? '' : `; ${bytesInWords(plan.bytesWaiting)} wait for a second look`;
+  return [...(lines.length > 0 ? lines : ['There is nothing to do yet.']), ...waitingLines(plan), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed)}${wait}.`];
+}
+
+/** Who removed a backup and sees no space freed must learn when it will be. */
+function waitingLines({ waiting }: PrunePlan): string[] {
+  return waiting.map(({ packs, sizeBytes, reason, until }) => `${counted(packs, 'pack')} that no backup needs, ${bytesInWords(sizeBytes)}, ${packs === 1 ? 'is' : 'are'} ${reason}: run \`holdfast prune\` again after ${timeInWords(until)}.`);
 }

@@ -4,7 +4,9 @@ import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { pairLines } from '../table.ts';
-import { bytesInWords, durationInWords, numberInWords, timeInWords } from '../words.ts';
+import { bytesInWords, counted, durationInWords, numberInWords, timeInWords, warningInWords } from '../words.ts';
+
+const SHOWN_WARNINGS = 100;
 
 export async function run(context: CommandContext, [id]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
@@ -18,10 +20,10 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
 }
 
 /** The tree's own index is of no use outside and can be megabytes long. */
-function jsonOf({ tree, source, type: backupType, ...rest }: Manifest, vault: string, manifestSha256: string): object {
+function jsonOf({ tree, source, type: kind, ...rest }: Manifest, vault: string, manifestSha256: string): object {
   const { base, delta } = tree;
   const paths = source.paths.map((path) => Buffer.from(path, 'base64').toString('utf8'));
-  return { type: 'backup', backupType, ...rest, vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+  return { type: 'backup', kind, ...rest, vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
 }
 
 function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdict | undefined): string[] {
@@ -33,18 +35,19 @@ function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdi
       ['plan', `${manifest.planName} (${manifest.plan})`],
       ['source', `${manifest.source.type}: ${manifest.source.description}`],
       ['host', manifest.host],
-      ['type', `${manifest.type}, number ${manifest.sequence} of its plan`],
+      ['type', `${manifest.sequence === 1 && manifest.type === 'incremental' ? 'first' : manifest.type}, number ${manifest.sequence} of its plan`],
       ['started', timeInWords(Date.parse(manifest.startedAt))],
       ['finished', `${timeInWords(Date.parse(manifest.finishedAt))}, after ${durationInWords(statistics.durationMilliseconds)}`],
-      ['entries', `${numberInWords(statistics.entries)}: ${numberInWords(files)} files, ${numberInWords(statistics.directories)} directories`],
-      ['files', `${newFiles} new, ${changedFiles} changed, ${unchangedFiles} unchanged, ${removedEntries} entries removed`],
+      ['entries', `${numberInWords(statistics.entries)}: ${counted(files, 'file')}, ${counted(statistics.directories, 'directory', 'directories')}`],
+      ['files', `${newFiles} new, ${changedFiles} changed, ${unchangedFiles} unchanged, ${counted(removedEntries, 'entry', 'entries')} removed`],
       ['size', bytesInWords(statistics.bytes)],
       ['read', bytesInWords(statistics.readBytes)],
       ['added', `${bytesInWords(statistics.storedBytes)} stored for ${bytesInWords(statistics.newBytes)} of new data`],
       ['verified', verdictInWords(standing)],
       ['warnings', String(warnings.length)],
     ]),
-    ...warnings.map(({ code, message }) => `  ${output.paint('yellow', code)} ${message}`),
+    ...warnings.slice(0, SHOWN_WARNINGS).map((warning) => `  ${output.paint('yellow', warning.code)} ${warningInWords(warning)}`),
+    ...(warnings.length > SHOWN_WARNINGS ? [`  and ${numberInWords(warnings.length - SHOWN_WARNINGS)} more: --json has all`] : []),
     ...(standing?.damaged ?? []).map(({ name, problem }) => `  ${output.paint('red', 'damaged')} ${name}: ${problem}`),
   ];
 }
