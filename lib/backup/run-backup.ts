@@ -162,7 +162,7 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   const packIds = PackIds.create();
   // One pack is open in each thread, and one is being stored.
   const packs = SharedBuffers.create(threads + 1, packSizes.limitBytes + (1 << 20));
-  const blocks = SharedBuffers.create(threads + 2, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
+  const blocks = SharedBuffers.create(threads + 1, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
   const settings: CrunchSettings = {
     repository: repository.config.repository,
     keys: repository.keys.keys,

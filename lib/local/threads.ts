@@ -9,8 +9,8 @@ export interface WorkerEntries {
 }
 
 /** Threads work on shared buffers: a large young generation would only hold garbage longer, in every thread. */
-const YOUNG_GENERATION_MB = 4;
-const SEMI_SPACE_MB = 2;
+const YOUNG_GENERATION_MB = 2;
+const SEMI_SPACE_MB = 1;
 
 /**
  * The collector keeps heaps small from now on, in the threads and here: nearly all bytes lie outside the heaps, so this
