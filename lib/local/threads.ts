@@ -14,7 +14,7 @@ const SEMI_SPACE_MB = 1;
 
 /**
  * The collector keeps heaps small from now on, in the threads and here: nearly all bytes lie outside the heaps, so this
- * costs no measurable time and a quarter of the peak memory (measured: 355 to 270 MiB on 131,000 files).
+ * costs no measurable time and a quarter of the peak memory (measured: 355 to 270 MiB on 131,000 files, 310 to 226 MiB on a dump).
  */
 export function startWorker(entry: URL, workerData: unknown): Worker {
   setFlagsFromString('--optimize-for-size');
