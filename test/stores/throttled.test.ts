@@ -28,7 +28,7 @@ describe('a throttled store', () => {
     await store.put('a', kilobyte);
     const waiting = store.put('b', kilobyte);
     setTimeout(() => stop.abort(), 20);
-    await expectCode(waiting, 'interrupted');
+    await expectCode('interrupted', waiting);
     await store.put('c', kilobyte);
     expect((await inner.get('c')).byteLength).toBe(1000);
   });
