@@ -29,6 +29,7 @@ export class BackupRun {
   readonly #onProgress: (progress: BackupProgress) => void;
   #known: Promise<void> | undefined;
   #checkpointAt: number;
+  #checkpointing: Promise<void> | undefined;
   totalBytes: number | undefined;
 
   constructor(parts: { session: BackupSession; pool: CrunchPool; previous: SnapshotReader | undefined; meta: MetaPacks; signal: AbortSignal; clock: Clock; tables: ChunkTables; packIds: PackIds; onProgress: (progress: BackupProgress) => void }) {
@@ -79,7 +80,9 @@ export class BackupRun {
       this.count(counters);
       this.counters.bytes += counters.readBytes;
       this.report('storing');
+      this.#checkpointBeside();
     });
+    await this.#checkpointing;
     const finished = list.finish(this.meta);
     return { ...end, list: finished, packs: [...named, ...finished.packs] };
   }
@@ -94,5 +97,14 @@ export class BackupRun {
     if (this.#clock.now() < this.#checkpointAt) return;
     await this.session.checkpoint();
     this.#checkpointAt = this.#clock.now() + CHECKPOINT_MILLISECONDS;
+  }
+
+  /** A stream does not wait for its checkpoint; one that failed fails the stream when it ends. */
+  #checkpointBeside(): void {
+    if (this.#checkpointing !== undefined || this.#clock.now() < this.#checkpointAt) return;
+    this.#checkpointing = this.checkpointIfDue().then(() => {
+      this.#checkpointing = undefined;
+    });
+    this.#checkpointing.catch(() => undefined);
   }
 }

@@ -35,6 +35,8 @@ export interface BackupPorts {
   readonly startThread: (settings: CrunchSettings) => Worker;
   readonly onProgress?: (progress: BackupProgress) => void;
   readonly signal: AbortSignal;
+  /** Asked just before the snapshot is stored, the last moment to stop: who lost its lease throws (design, Life of a run). */
+  readonly beforeCommit?: (backup: BackupId) => Promise<void>;
 }
 
 export interface BackupRequest {
@@ -112,7 +114,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
     const tree = await run.builder.finish();
     await run.meta.finish();
     await engine.stored();
-    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, strangers, clock: ports.clock });
+    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, strangers, ports });
   } catch (error) {
     throw await leaveReusable(error, run, engine, ports.signal);
   } finally {
@@ -212,16 +214,17 @@ interface CommitParts {
   readonly startedAt: number;
   readonly evidence: readonly string[];
   readonly strangers: readonly string[];
-  readonly clock: Clock;
+  readonly ports: BackupPorts;
 }
 
 async function commit(parts: CommitParts): Promise<BackupOutcome> {
-  const { request, session, run, predecessor, tree, startedAt, clock } = parts;
-  const finishedAt = clock.now();
+  const { request, session, run, predecessor, tree, startedAt, ports } = parts;
+  const finishedAt = ports.clock.now();
+  const backup = newUlid<BackupId>(finishedAt);
   const statistics: BackupStatistics = { ...run.counters.figures(), storedBytes: session.storedBytes, durationMilliseconds: finishedAt - startedAt };
   const { manifest } = await session.commit(
     {
-      backup: newUlid<BackupId>(finishedAt),
+      backup,
       planName: request.plan.name,
       type: request.type,
       source: { type: request.source.type, description: request.source.description, paths: request.source.shape === 'tree' ? request.source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')) : [] },
@@ -236,6 +239,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
       ...(request.policy && { policy: request.policy }),
     },
     usedPacks(tree, session),
+    () => ports.beforeCommit?.(backup) ?? Promise.resolve(),
   );
   await refuseIfVoid(request.repository, manifest);
   return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers };

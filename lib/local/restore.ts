@@ -6,7 +6,7 @@ import { executeRestore, outcomeOf } from '../recovery/restore.ts';
 import type { ExecuteOptions, RestorePlan, RestoreReport } from '../recovery/restore.ts';
 import type { SnapshotReader } from '../repository/index.ts';
 import { RunRecorder } from './run-recorder.ts';
-import type { WorkerEntries } from './threads.ts';
+import type { WorkerEntries } from '../engine/start-thread.ts';
 import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 

@@ -8,7 +8,7 @@ import type { FoundBackup } from './find-backup.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import type { VerifyRequest, VerifyResult } from './verify.ts';
-import type { WorkerEntries } from './threads.ts';
+import type { WorkerEntries } from '../engine/start-thread.ts';
 import type { LocalContext, LocalVault, MadeVault, StoreLimits } from './vault.ts';
 import { examineVault, isVaultAt, makeVault, openVault } from './vault.ts';
 import { chooseVault } from './vault-choice.ts';

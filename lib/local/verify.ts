@@ -9,8 +9,8 @@ import { verify } from '../validation/verify.ts';
 import type { VerifiedBackup, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import { stateOf } from '../validation/rebuild-catalog.ts';
 import { RunRecorder } from './run-recorder.ts';
-import { startWorker } from './threads.ts';
-import type { WorkerEntries } from './threads.ts';
+import { startWorker } from '../engine/start-thread.ts';
+import type { WorkerEntries } from '../engine/start-thread.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 
 export interface VerifyRequest {

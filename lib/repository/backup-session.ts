@@ -127,7 +127,8 @@ export class BackupSession {
       for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit));
       for (const [id, { name, size }] of this.#usable) {
         if (indexed.has(id) || isMeta(name) || !name.includes(`/${writer}/`)) continue;
-        await unlessDamaged(() => this.#adoptPack(id, name, size, visit));
+        // A role that may not read data packs cannot adopt: it stores again what they hold, and prune takes them.
+        await unlessUnreadable(() => this.#adoptPack(id, name, size, visit));
       }
     }
   }
@@ -189,9 +190,10 @@ export class BackupSession {
 
   /**
    * Index, second look, refs, snapshot. `used` are the ids of all packs that the backup needs, its tree's too.
-   * Throws `PacksWithdrawn` when the second look forbids some of them, `stale` when the run is too old.
+   * Throws `PacksWithdrawn` when the second look forbids some of them, `stale` when the run is too old. `isStillOurs` is
+   * asked when all but the snapshot stands: what it throws ends the commit, and no backup is there.
    */
-  async commit(draft: ManifestDraft, used: ReadonlySet<string>): Promise<CommitResult> {
+  async commit(draft: ManifestDraft, used: ReadonlySet<string>, isStillOurs: () => Promise<void> = async () => undefined): Promise<CommitResult> {
     await this.#storeIndex();
     const { store, keys, cipher } = this.repository;
     const look = await this.#secondLook(used);
@@ -210,6 +212,7 @@ export class BackupSession {
       statistics: { ...draft.statistics, storedBytes: this.storedBytes + refs.length },
     };
     const sealed = sealManifest(keys, manifest, cipher, this.options.random);
+    await isStillOurs();
     await store.put(names.snapshot(this.options.plan, draft.backup), sealed);
     return { manifest, manifestSha256: sha256(sealed).toString('hex') };
   }
@@ -281,5 +284,13 @@ async function unlessDamaged(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (error) {
     if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'not-found')) throw error;
+  }
+}
+
+async function unlessUnreadable(work: () => Promise<void>): Promise<void> {
+  try {
+    await unlessDamaged(work);
+  } catch (error) {
+    if (!isHoldfastError(error, 'permission')) throw error;
   }
 }
