@@ -68,4 +68,6 @@ export interface AlertRecord {
   readonly runId?: RunId;
   readonly openedAt: Milliseconds;
   readonly resolvedAt?: Milliseconds;
+  /** Channels whose delivery was claimed, as `listAlerts` answers; ignored by `openAlert`. A message that nobody claims is told again. */
+  readonly delivered?: readonly string[];
 }
