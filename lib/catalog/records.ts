@@ -75,6 +75,8 @@ export interface BackupRecord {
   /** How many warnings; the manifest has their words. */
   readonly warnings: number;
   readonly host: string;
+  /** Name of its vault, where one catalog serves several. */
+  readonly vault?: string;
   readonly source: SourceSummary;
   /** All figures of the manifest, such as new, changed and unchanged files. */
   readonly statistics: Readonly<Record<string, number>>;
@@ -92,6 +94,18 @@ export interface ValidationRecord {
   readonly problems: readonly string[];
 }
 
+export const RESTORE_STAGES = ['checked', 'thawed', 'safety-backup', 'restored', 'validated', 'rolled-back', 'reported'] as const;
+
+/** What people watch while a restore goes on (R3); in the order of `RESTORE_STAGES`, only those that have begun. */
+export interface RestoreStage {
+  readonly name: (typeof RESTORE_STAGES)[number];
+  readonly state: 'running' | 'done' | 'failed';
+  readonly startedAt: Milliseconds;
+  readonly finishedAt?: Milliseconds;
+  readonly doneBytes?: number;
+  readonly totalBytes?: number;
+}
+
 export interface RestoreRecord {
   readonly restoreId: string;
   readonly backupId: BackupId;
@@ -101,5 +115,7 @@ export interface RestoreRecord {
   readonly finishedAt?: Milliseconds;
   readonly files: number;
   readonly bytes: number;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: { readonly code: string; readonly message: string; readonly nextStep?: string };
+  /** Absent: a restore without stages, such as one of files on this machine. */
+  readonly stages?: readonly RestoreStage[];
 }

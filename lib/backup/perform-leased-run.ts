@@ -1,0 +1,91 @@
+import type { LedgerRun, StageProgress } from '../catalog/ledger-records.ts';
+import type { RunEnd, RunLedger } from '../catalog/run-ledger.ts';
+import type { Clock } from '../model/clock.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import type { RunId } from '../model/ids.ts';
+import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { LEASE_MILLISECONDS, Lease } from './lease.ts';
+import type { BackupOutcome, BackupPorts } from './run-backup.ts';
+import type { BackupProgress } from './run-progress.ts';
+
+/** What happens beside the backup itself, for the log. */
+export type LeasedRunEvent =
+  | { readonly event: 'claimed'; readonly run: LedgerRun }
+  | { readonly event: 'not-ours' }
+  | { readonly event: 'heartbeat-failed'; readonly error: HoldfastError }
+  | { readonly event: 'ended'; readonly state: RunEnd['to'] }
+  | { readonly event: 'end-not-recorded'; readonly reason: string };
+
+export interface LeasedRunPorts {
+  readonly ledger: Pick<RunLedger, 'claimRun' | 'heartbeat' | 'beginCommit' | 'endRun'>;
+  readonly clock: Clock;
+  /** Asked to stop from outside. */
+  readonly signal: AbortSignal;
+  readonly heartbeatMs?: number;
+  readonly leaseMs?: number;
+  readonly onEvent?: (event: LeasedRunEvent) => void;
+  readonly onProgress?: (progress: BackupProgress) => void;
+  /** The backup of the pinned plan: opens vault and source and runs. */
+  backUp(run: LedgerRun, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>): Promise<BackupOutcome>;
+}
+
+/**
+ * A worker's life with one run: claims it, holds its lease, backs up, commits under the fencing token, ends the run with
+ * its backup. Undefined when the run is not there to be claimed: another task has it, or it ended; that is no failure.
+ * A failure is written into the run and thrown; a lost lease writes nothing.
+ */
+export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Promise<BackupOutcome | undefined> {
+  const { ledger, clock, leaseMs = LEASE_MILLISECONDS } = ports;
+  const now = clock.now();
+  const run = await ledger.claimRun(runId, { now, leaseUntil: now + leaseMs });
+  if (run === undefined) return void ports.onEvent?.({ event: 'not-ours' });
+  ports.onEvent?.({ event: 'claimed', run });
+  let progress: StageProgress | undefined;
+  const lease = new Lease({
+    ledger, clock, runId, fence: run.fence, leaseUntil: now + leaseMs, leaseMs, stopBy: run.stopBy,
+    ...(ports.heartbeatMs !== undefined && { heartbeatMs: ports.heartbeatMs }),
+    progress: () => progress,
+    onTrouble: (error) => ports.onEvent?.({ event: 'heartbeat-failed', error }),
+  });
+  lease.start();
+  try {
+    const outcome = await ports.backUp(run, {
+      signal: AbortSignal.any([ports.signal, lease.signal]),
+      beforeCommit: (backup) => lease.beginCommit(backup),
+      onProgress: (state) => {
+        progress = { stage: state.phase, doneBytes: state.bytes, ...(state.totalBytes !== undefined && { totalBytes: state.totalBytes }) };
+        ports.onProgress?.(state);
+      },
+    });
+    await end(run, outcome, ports);
+    return outcome;
+  } catch (error) {
+    const cause: unknown = lease.signal.aborted ? lease.signal.reason : error;
+    if (!lease.isLost) await recordFailure(run, cause, ports);
+    throw cause;
+  } finally {
+    await lease.stop();
+  }
+}
+
+async function end(run: LedgerRun, outcome: BackupOutcome, { ledger, clock, onEvent }: LeasedRunPorts): Promise<void> {
+  const { manifest } = outcome;
+  const to = manifest.warnings.length > 0 ? 'warnings' : 'completed';
+  const backup = { ...backupRecordOf(manifest, 'completed'), vault: run.vault };
+  const isRecorded = await ledger.endRun(run.runId, { to, now: clock.now(), fence: run.fence, backup });
+  // The snapshot is stored: whoever took the run over finds it in the vault and says the same.
+  onEvent?.(isRecorded ? { event: 'ended', state: to } : { event: 'end-not-recorded', reason: 'the run was taken over while it committed; its backup is in the vault' });
+}
+
+/** What stops the writing down of a failure must not hide the failure: the reconciler finds the run by its lease. */
+async function recordFailure(run: LedgerRun, cause: unknown, { ledger, clock, onEvent }: LeasedRunPorts): Promise<void> {
+  const known = isHoldfastError(cause) ? cause : new HoldfastError('broken-invariant', cause instanceof Error ? cause.message : String(cause));
+  const { code, message, nextStep } = known;
+  try {
+    const isRecorded = await ledger.endRun(run.runId, { to: 'failed', now: clock.now(), fence: run.fence, error: { code, message, ...(nextStep !== undefined && { nextStep }) } });
+    onEvent?.(isRecorded ? { event: 'ended', state: 'failed' } : { event: 'end-not-recorded', reason: 'the run was ended by somebody else' });
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    onEvent?.({ event: 'end-not-recorded', reason: error.message });
+  }
+}
