@@ -45,7 +45,7 @@ export const RESTORES: Table<RestoreRecord> = {
   name: 'restores',
   columns: [
     ['restoreId', 'restore_id'], ['backupId', 'backup_id'], ['target', 'target'], ['state', 'state'], ['startedAt', 'started_at'],
-    ['finishedAt', 'finished_at'], ['files', 'files'], ['bytes', 'bytes'], ['error', 'error', 'json'],
+    ['finishedAt', 'finished_at'], ['files', 'files'], ['bytes', 'bytes'], ['error', 'error', 'json'], ['stages', 'stages', 'json'],
   ],
 };
 

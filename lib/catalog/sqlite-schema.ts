@@ -38,4 +38,5 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX restores_by_time ON restores (started_at DESC, restore_id DESC);
   `,
+  'ALTER TABLE restores ADD COLUMN stages TEXT',
 ];

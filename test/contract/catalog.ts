@@ -168,6 +168,15 @@ export function catalogContract(name: string, open: () => Catalog): void {
       expect(await catalog.listRestores()).toEqual([restore({ restoreId: 'R2', startedAt: 8 }), restore({ state: 'completed', finishedAt: 9, files: 3, bytes: 30 })]);
     });
 
+    it('R3: keeps the stages of a restore and what to do about its failure', async () => {
+      const failed = restore({
+        state: 'failed', finishedAt: 9, error: { code: 'not-found', message: 'It is gone.', nextStep: 'Take another.' },
+        stages: [{ name: 'checked', state: 'done', startedAt: 1, finishedAt: 2 }, { name: 'restored', state: 'failed', startedAt: 2, finishedAt: 9, doneBytes: 3, totalBytes: 6_000_000_000 }],
+      });
+      await catalog.recordRestore(failed);
+      expect(await catalog.listRestores()).toEqual([failed]);
+    });
+
     it('sums what is kept, by plan and in all, without what has expired', async () => {
       await catalog.recordBackup(backup(1));
       await catalog.recordBackup(backup(2, { bytes: 6_000_000_000, addedBytes: 10 }));
