@@ -1,0 +1,151 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Client } from 'pg';
+import { freePort, installed, startServer } from './servers.ts';
+import type { RunningServer } from './servers.ts';
+
+export type PostgresVersion = 15 | 18;
+
+export interface PostgresServer extends RunningServer {
+  readonly version: PostgresVersion;
+  readonly host: '127.0.0.1';
+  /** A superuser, and its password; every connection over TCP has to give it (scram). */
+  readonly user: 'holdfast';
+  readonly password: string;
+  /** Folder of pg_dump, pg_restore and psql of the same version. */
+  readonly binaries: string;
+  /** Folder of the cluster; PEM files of `ssl` lie in it. */
+  readonly data: string;
+  /** Runs statements as the superuser and answers the rows of the last one. */
+  sql<Row extends object = Record<string, unknown>>(text: string, options?: { readonly database?: string; readonly values?: readonly unknown[] }): Promise<Row[]>;
+  /** As `pg_ctl stop -m immediate`: connections break, nothing is said goodbye to. */
+  crash(): Promise<void>;
+}
+
+export interface PostgresStart {
+  readonly version: PostgresVersion;
+  /** Addresses beside loopback; any host that reaches them may log in with the password. */
+  readonly listen?: readonly string[];
+  readonly port?: number;
+  /** Lines for postgresql.conf. */
+  readonly settings?: readonly string[];
+}
+
+const PASSWORD = 'tést pass:w\\rd-7f3a';
+
+/** A PostgreSQL server of its own, with password authentication, in a temporary folder; as user postgres, never root. */
+export async function startPostgres({ version, listen = [], port, settings = [] }: PostgresStart): Promise<PostgresServer> {
+  const binaries = postgresBinaries(version);
+  const folder = mkdtempSync(join(tmpdir(), `holdfast-postgres-${version}-`));
+  try {
+    return await startIn(folder, { binaries, version, listen, port: port ?? (await freePort()), settings });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Where pg_dump and its kin of a version are; readable by user postgres. Throws when they are not installed. */
+export function postgresBinaries(version: PostgresVersion): string {
+  if (version === 18) return reachable(installed('py', 'lib', 'python3.11', 'site-packages', 'embedded_postgres', 'pginstall', 'bin'));
+  const folder = '/usr/lib/postgresql/15/bin';
+  if (!existsSync(join(folder, 'postgres'))) throw new Error(`${folder} is not there: install postgresql-15 (scripts/servers.sh does on Debian as root)`);
+  return folder;
+}
+
+async function startIn(folder: string, start: Required<PostgresStart> & { readonly binaries: string }): Promise<PostgresServer> {
+  const { binaries, version, port } = start;
+  const data = join(folder, 'data');
+  initialise(folder, data, start);
+  const connect = async (database: string) => {
+    const client = new Client({ host: '127.0.0.1', port, user: 'holdfast', password: PASSWORD, database });
+    client.on('error', () => undefined); // A server that stops says so on every connection; the query under way fails, too.
+    await client.connect();
+    return client;
+  };
+  const isUp = async () => (await connect('postgres')).end().then(() => true);
+  const server = await startServer(...asPostgres(join(binaries, 'postgres'), ['-D', data]), { port, folder, isUp });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const end = async (signal: NodeJS.Signals) => {
+    signalIfRunning(server.pid, signal);
+    await server.stop();
+  };
+  return {
+    ...server, version, host: '127.0.0.1', user: 'holdfast', password: PASSWORD, binaries, data,
+    sql: async <Row extends object>(text: string, { database = 'postgres', values }: { readonly database?: string; readonly values?: readonly unknown[] } = {}) => {
+      const client = await connect(database);
+      try {
+        const result = await (values === undefined ? client.query(text) : client.query(text, [...values]));
+        const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1) : result;
+        return (last?.rows ?? []) as Row[];
+      } finally {
+        await client.end();
+      }
+    },
+    crash: () => end('SIGQUIT'),
+    // SIGINT is the fast stop; SIGTERM would wait for every client.
+    stop: async () => {
+      await end('SIGINT');
+      remove();
+    },
+  };
+}
+
+function initialise(folder: string, data: string, { binaries, port, listen, settings }: Required<PostgresStart> & { readonly binaries: string }): void {
+  const passwordFile = join(folder, 'password');
+  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
+  const owner = ownerOf();
+  for (const path of [folder, passwordFile]) if (owner) chownSync(path, owner.uid, owner.gid);
+  const made = spawnSync(...asPostgres(join(binaries, 'initdb'), ['-D', data, '-U', 'holdfast', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '--no-sync', '-E', 'UTF8', '--no-locale']), { encoding: 'utf8', cwd: folder });
+  if (made.status !== 0) throw new Error(`initdb ended with ${made.status}: ${made.stderr}`);
+  rmSync(passwordFile);
+  const lines = [
+    `port = ${port}`, `listen_addresses = '${['127.0.0.1', ...listen].join(',')}'`, `unix_socket_directories = '${folder}'`,
+    'fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_wal_size = 4GB', 'shared_buffers = 64MB', ...settings,
+  ];
+  writeFileSync(join(data, 'postgresql.auto.conf'), `${lines.join('\n')}\n`);
+  const hosts = ['local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', ...(listen.length === 0 ? [] : ['host all all all scram-sha-256'])];
+  writeFileSync(join(data, 'pg_hba.conf'), `${hosts.join('\n')}\n`);
+}
+
+/** PostgreSQL refuses root; `setpriv` becomes the program, so that its pid is the server's. */
+function asPostgres(program: string, args: readonly string[]): [string, string[]] {
+  if (ownerOf() === undefined) return [program, [...args]];
+  return ['setpriv', ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups', program, ...args]];
+}
+
+let owner: { uid: number; gid: number } | undefined;
+
+function ownerOf(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  if (owner === undefined) {
+    const [uid, gid] = ['-u', '-g'].map((flag) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout));
+    if (!uid || !gid) throw new Error('there is no user postgres, and PostgreSQL refuses to run as root: install postgresql-15');
+    owner = { uid, gid };
+  }
+  return owner;
+}
+
+/** A checkout may lie where only root may go: then a copy of the binaries, with their libraries, is used. */
+function reachable(binaries: string): string {
+  if (ownerOf() === undefined || spawnSync(...asPostgres(join(binaries, 'postgres'), ['--version'])).status === 0) return binaries;
+  const packages = dirname(dirname(dirname(binaries)));
+  const copy = join(tmpdir(), `holdfast-postgres-binaries-${process.getuid?.()}-${Math.floor(statSync(binaries).mtimeMs)}`);
+  if (!existsSync(join(copy, 'complete'))) {
+    mkdirSync(copy, { recursive: true });
+    for (const part of ['embedded_postgres', 'embedded_postgres.libs']) cpSync(join(packages, part), join(copy, part), { recursive: true });
+    chmodSync(copy, 0o755);
+    writeFileSync(join(copy, 'complete'), '');
+  }
+  return join(copy, 'embedded_postgres', 'pginstall', 'bin');
+}
+
+function signalIfRunning(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: it has ended.
+  }
+}
