@@ -1,0 +1,69 @@
+import { availableParallelism } from 'node:os';
+import { performLeasedRun } from '../backup/perform-leased-run.ts';
+import type { LeasedRunEvent } from '../backup/perform-leased-run.ts';
+import { runBackup } from '../backup/run-backup.ts';
+import type { BackupOutcome, BackupPorts } from '../backup/run-backup.ts';
+import type { BackupProgress } from '../backup/run-progress.ts';
+import type { LedgerRun } from '../catalog/ledger-records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
+import { startWorker } from '../engine/start-thread.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { PlanId, RunId } from '../model/ids.ts';
+import type { DeployedPlan } from '../settings/deployed.ts';
+import { parseDeployedPlan } from '../settings/deploy-config.ts';
+import { stackWriterId } from '../settings/ids.ts';
+import type { VaultPlaces } from '../settings/variables.ts';
+import { sourceOf } from './source-of.ts';
+import type { TaskPlaces } from './source-of.ts';
+import { openStackVault, placeOf } from './stack-vault.ts';
+import type { VaultClients } from './stack-vault.ts';
+
+export interface BackupTaskContext extends TaskPlaces, VaultClients {
+  readonly stackName: string;
+  readonly vaults: VaultPlaces;
+  readonly ledger: RunLedger;
+  /** Where the worker thread's bundle lies. */
+  readonly crunchEntry: URL;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LeasedRunEvent) => void;
+  readonly onProgress: (progress: BackupProgress) => void;
+  readonly heartbeatMs?: number;
+  readonly leaseMs?: number;
+}
+
+/** Packs in flight are memory, and a task pays for it: more threads than this are for machines that say so. */
+const MAX_THREADS = 4;
+
+/** The run that this task was started for; undefined when another task has it or it has ended. */
+export function performBackupTask(runId: RunId, context: BackupTaskContext): Promise<BackupOutcome | undefined> {
+  const { ledger, clock, signal, onEvent, onProgress, heartbeatMs, leaseMs } = context;
+  return performLeasedRun(runId, {
+    ledger, clock, signal, onEvent, onProgress,
+    ...(heartbeatMs !== undefined && { heartbeatMs }),
+    ...(leaseMs !== undefined && { leaseMs }),
+    backUp: (run, ports) => backUp(run, ports, context),
+  });
+}
+
+async function backUp(run: LedgerRun, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>, context: BackupTaskContext): Promise<BackupOutcome> {
+  const plan: DeployedPlan = parseDeployedPlan(run.order);
+  const { policy } = plan;
+  const { repository, mayWrite } = await openStackVault(placeOf(plan.vault, context.vaults), context);
+  if (!mayWrite) throw new HoldfastError('wrong-key', `The KMS key of the vault ${plan.vault} was left out when its keys were changed: it reads older backups and may not write.`, { nextStep: 'Rotate again with this key named, or point the vault at the newer key and deploy.' });
+  return runBackup(
+    {
+      repository: { ...repository, cipher: policy.encryption },
+      writer: { id: stackWriterId(context.stackName), host: context.stackName },
+      plan: { id: plan.planId as PlanId, name: plan.name },
+      run: run.runId,
+      source: await sourceOf(plan, context),
+      type: run.type === 'full' ? 'full' : 'incremental',
+      packClass: policy.class,
+      compression: policy.compression,
+      threads: Math.min(availableParallelism(), MAX_THREADS),
+      minimumBytes: policy.minimumSizeBytes,
+      policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
+    },
+    { clock: context.clock, startThread: (settings) => startWorker(context.crunchEntry, settings), ...ports },
+  );
+}
