@@ -1,0 +1,73 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { SSMClient } from '@aws-sdk/client-ssm';
+
+/**
+ * The one place that makes SDK clients. Region, credentials and endpoint come from the environment by the SDK's own
+ * rules (AWS_REGION, the task's or function's role, AWS_ENDPOINT_URL); connections are kept alive by its default.
+ * Make each client once in a process: every one has its own connections and credentials.
+ */
+export interface ClientOptions {
+  /** Connections at once; 50 when not given. */
+  readonly maxSockets?: number;
+  /** Of one call, the first included; 4 when not given. Adapters that retry by themselves ask for 1. */
+  readonly maxAttempts?: number;
+  /** For tests, instead of the environment. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** A lost peer is noticed after these; no call here waits longer for a first byte, S3 of 64 MiB bodies included. */
+const CONNECTION_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 60_000;
+
+export function dynamoClient(options: ClientOptions = {}): DynamoDBClient {
+  return new DynamoDBClient(common(options));
+}
+
+export function ecsClient(options: ClientOptions = {}): ECSClient {
+  return new ECSClient(common(options));
+}
+
+export function kmsClient(options: ClientOptions = {}): KMSClient {
+  return new KMSClient(common(options));
+}
+
+/** Path style with AWS_ENDPOINT_URL: emulators and most S3-compatible stores have no name for each bucket. */
+export function s3Client(options: ClientOptions = {}): S3Client {
+  const isElsewhere = options.endpoint !== undefined || process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined;
+  return new S3Client({ ...common(options), forcePathStyle: isElsewhere });
+}
+
+export function secretsClient(options: ClientOptions = {}): SecretsManagerClient {
+  return new SecretsManagerClient(common(options));
+}
+
+export function snsClient(options: ClientOptions = {}): SNSClient {
+  return new SNSClient(common(options));
+}
+
+export function ssmClient(options: ClientOptions = {}): SSMClient {
+  return new SSMClient(common(options));
+}
+
+export function stepFunctionsClient(options: ClientOptions = {}): SFNClient {
+  return new SFNClient(common(options));
+}
+
+function common({ maxSockets = 50, maxAttempts = 4, endpoint, region, credentials }: ClientOptions) {
+  const agent = { keepAlive: true, maxSockets };
+  return {
+    maxAttempts,
+    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS, httpAgent: agent, httpsAgent: agent },
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(credentials && { credentials }),
+  };
+}
