@@ -21,7 +21,8 @@ export interface Catalog {
   recordRun(run: RunRecord): Promise<void>;
   /**
    * Moves a run if it is in one of `from`: true when it moved, false when it was elsewhere (somebody else was first).
-   * A move that `RUN_TRANSITIONS` does not name is `broken-invariant`; an unknown run is `not-found`.
+   * A move that `RUN_TRANSITIONS` does not name is `broken-invariant`, and so is a run that came in by a `RunLedger`,
+   * which alone moves it; an unknown run is `not-found`.
    */
   transitionRun(runId: RunId, move: RunMove): Promise<boolean>;
   getRun(runId: RunId): Promise<RunRecord | undefined>;
@@ -56,7 +57,10 @@ export interface Catalog {
   /** Sums over all backups that are not expired. */
   stats(): Promise<CatalogStats>;
 
-  /** Forgets everything, also runs and restores, and takes what a walk of the vault found: all of it or nothing. */
+  /**
+   * Forgets everything, also runs and restores, and takes what a walk of the vault found: all of it or nothing. What a
+   * `RunLedger` in the same place still needs stays: runs that have not ended, occurrences, alerts, pauses.
+   */
   replaceAll(found: CatalogContents): Promise<void>;
 
   /** Callable twice; nothing else may be called afterwards. */

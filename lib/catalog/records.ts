@@ -33,7 +33,7 @@ export interface RunRecord {
   readonly host: string;
   /** Process that works on it, to find runs whose worker died. */
   readonly processId?: number;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: { readonly code: string; readonly message: string; readonly nextStep?: string };
 }
 
 /** What each state may become. States without a successor are final. */
@@ -49,6 +49,14 @@ export const RUN_TRANSITIONS = {
 } as const satisfies Record<string, readonly string[]>;
 
 export type RunState = keyof typeof RUN_TRANSITIONS;
+
+const RUN_STATES = Object.keys(RUN_TRANSITIONS) as readonly RunState[];
+export const FINAL_STATES: readonly RunState[] = RUN_STATES.filter((state) => RUN_TRANSITIONS[state].length === 0);
+export const ACTIVE_STATES: readonly RunState[] = RUN_STATES.filter((state) => RUN_TRANSITIONS[state].length > 0);
+
+export function mayBecome(from: RunState, to: RunState): boolean {
+  return (RUN_TRANSITIONS[from] as readonly RunState[]).includes(to);
+}
 
 /** Validating and validated are not final: a later check may find damage, a repair may undo it. */
 export const BACKUP_STATES = ['completed', 'validating', 'validated', 'corrupted', 'expired'] as const;

@@ -1,17 +1,17 @@
 import { HoldfastError, invariant } from '../model/errors.ts';
-import type { BackupId, PlanId, RunId } from '../model/ids.ts';
+import type { BackupId, RunId } from '../model/ids.ts';
 import type { BackupFilter, BackupPage, Catalog, CatalogContents, CatalogStats, RunMove } from './catalog.ts';
+import { limitOf } from './list-limit.ts';
 import { decodeCursor, encodeCursor } from './page-cursor.ts';
-import type { BackupRecord, BackupState, PlanRecord, RestoreRecord, RunRecord, RunState, SourceSummary, ValidationRecord } from './records.ts';
-import { BACKUP_STATES, RUN_TRANSITIONS } from './records.ts';
+import type { BackupRecord, BackupState, PlanRecord, RestoreRecord, RunRecord, RunState, ValidationRecord } from './records.ts';
+import { BACKUP_STATES, FINAL_STATES, RUN_TRANSITIONS } from './records.ts';
 import type { Row, SqliteOptions, Values } from './sqlite-connection.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
 import { damagedCatalog } from './sqlite-errors.ts';
 import type { Table } from './sqlite-rows.ts';
 import { BACKUPS, insertSql, PLANS, RESTORES, RUNS, toRecord, toValue, toValues, upsertSql, VALIDATIONS } from './sqlite-rows.ts';
+import { ensurePlan, UNKNOWN_SOURCE, writeBackup } from './sqlite-writes.ts';
 
-const DEFAULT_LIMIT = 1_000;
-const MAX_LIMIT = 10_000;
 const NOT_EXPIRED: readonly BackupState[] = BACKUP_STATES.filter((state) => state !== 'expired');
 const USABLE: readonly BackupState[] = ['completed', 'validating', 'validated'];
 
@@ -40,7 +40,7 @@ export class SqliteCatalog implements Catalog {
 
   async recordRun(run: RunRecord): Promise<void> {
     this.#database.transaction(() => {
-      this.#ensurePlan(run.planId, run.planName, { type: 'unknown', description: '' });
+      ensurePlan(this.#database, run, UNKNOWN_SOURCE);
       const written = this.#database.run(`${insertSql(RUNS)} ON CONFLICT (run_id) DO NOTHING`, toValues(RUNS, run));
       if (written === 0) throw new HoldfastError('already-exists', `Run ${run.runId} is in the catalog already, wanted a new run.`);
     });
@@ -50,9 +50,12 @@ export class SqliteCatalog implements Catalog {
     for (const from of move.from) invariant((RUN_TRANSITIONS[from] as readonly string[]).includes(move.to), `a run cannot go from ${from} to ${move.to}`);
     const set = RUNS.columns.flatMap(([field, column, kind]) => (move.set !== undefined && field in move.set ? [[column, toValue(move.set[field as keyof typeof move.set], kind)] as const] : []));
     const assignments = ['state = ?', ...set.map(([column]) => `${column} = ?`)].join(', ');
-    const moved = this.#database.run(`UPDATE runs SET ${assignments} WHERE run_id = ? AND state IN (${marks(move.from)})`, [move.to, ...set.map(([, value]) => value), runId, ...move.from]);
-    if (moved === 0 && (await this.getRun(runId)) === undefined) throw new HoldfastError('not-found', `Run ${runId} is not in the catalog.`);
-    return moved > 0;
+    const moved = this.#database.run(`UPDATE runs SET ${assignments} WHERE run_id = ? AND vault IS NULL AND state IN (${marks(move.from)})`, [move.to, ...set.map(([, value]) => value), runId, ...move.from]);
+    if (moved > 0) return true;
+    const row = this.#database.row('SELECT vault FROM runs WHERE run_id = ?', [runId]);
+    if (row === undefined) throw new HoldfastError('not-found', `Run ${runId} is not in the catalog.`);
+    invariant(row.vault === null, `run ${runId} belongs to the run ledger, which alone moves it`);
+    return false;
   }
 
   async getRun(runId: RunId): Promise<RunRecord | undefined> {
@@ -65,7 +68,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   async recordBackup(backup: BackupRecord): Promise<void> {
-    this.#database.transaction(() => this.#writeBackup(backup));
+    this.#database.transaction(() => writeBackup(this.#database, backup));
   }
 
   async getBackup(idOrPrefix: string): Promise<BackupRecord> {
@@ -134,24 +137,18 @@ export class SqliteCatalog implements Catalog {
 
   async replaceAll(found: CatalogContents): Promise<void> {
     this.#database.transaction(() => {
-      for (const table of [RESTORES, VALIDATIONS, BACKUPS, RUNS, PLANS]) this.#database.run(`DELETE FROM ${table.name}`);
+      for (const table of [RESTORES, VALIDATIONS, BACKUPS]) this.#database.run(`DELETE FROM ${table.name}`);
+      // What a ledger still works on stays, with its plans: a rebuild ends no run.
+      this.#database.run(`DELETE FROM runs WHERE vault IS NULL OR state IN (${marks(FINAL_STATES)})`, FINAL_STATES);
+      this.#database.run('DELETE FROM plans WHERE plan_id NOT IN (SELECT plan_id FROM runs)');
       for (const plan of found.plans) this.#database.run(upsertSql(PLANS), toValues(PLANS, plan));
-      for (const backup of found.backups) this.#writeBackup(backup);
+      for (const backup of found.backups) writeBackup(this.#database, backup);
       for (const validation of found.validations) this.#database.run(upsertSql(VALIDATIONS), toValues(VALIDATIONS, validation));
     });
   }
 
   async close(): Promise<void> {
     this.#database.close();
-  }
-
-  #writeBackup(backup: BackupRecord): void {
-    this.#ensurePlan(backup.planId, backup.planName, backup.source);
-    this.#database.run(upsertSql(BACKUPS), toValues(BACKUPS, backup));
-  }
-
-  #ensurePlan(planId: PlanId, name: string, source: SourceSummary): void {
-    this.#database.run(`${insertSql(PLANS)} ON CONFLICT (plan_id) DO NOTHING`, toValues(PLANS, { planId, name, state: 'active', source }));
   }
 
   #select<T>(table: Table<T>, rest: string, values: Values = []): T[] {
@@ -187,9 +184,4 @@ function whereSql(conditions: readonly Condition[]): string {
 
 function marks(values: readonly unknown[]): string {
   return values.map(() => '?').join(', ');
-}
-
-function limitOf(limit = DEFAULT_LIMIT): number {
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) throw new HoldfastError('usage', `The limit is ${limit}, wanted a whole number from 1 to ${MAX_LIMIT}.`);
-  return limit;
 }

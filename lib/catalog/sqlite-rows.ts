@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
+import type { AlertRecord, LedgerRun, OccurrenceRecord } from './ledger-records.ts';
 import type { BackupRecord, PlanRecord, RestoreRecord, RunRecord, ValidationRecord } from './records.ts';
 import type { Row } from './sqlite-connection.ts';
 
@@ -29,7 +30,7 @@ export const BACKUPS: Table<BackupRecord> = {
   columns: [
     ['backupId', 'backup_id'], ['planId', 'plan_id'], ['planName', 'plan_name'], ['runId', 'run_id'], ['type', 'type'], ['state', 'state'],
     ['startedAt', 'started_at'], ['finishedAt', 'finished_at'], ['sequence', 'sequence'], ['entries', 'entries'], ['files', 'files'], ['bytes', 'bytes'],
-    ['addedBytes', 'added_bytes'], ['warnings', 'warnings'], ['host', 'host'], ['source', 'source', 'json'], ['statistics', 'statistics', 'json'],
+    ['addedBytes', 'added_bytes'], ['warnings', 'warnings'], ['host', 'host'], ['vault', 'vault'], ['source', 'source', 'json'], ['statistics', 'statistics', 'json'],
   ],
 };
 
@@ -46,6 +47,31 @@ export const RESTORES: Table<RestoreRecord> = {
   columns: [
     ['restoreId', 'restore_id'], ['backupId', 'backup_id'], ['target', 'target'], ['state', 'state'], ['startedAt', 'started_at'],
     ['finishedAt', 'finished_at'], ['files', 'files'], ['bytes', 'bytes'], ['error', 'error', 'json'], ['stages', 'stages', 'json'],
+  ],
+};
+
+/** The same table as `RUNS`; the rows that have a vault. */
+export const LEDGER_RUNS: Table<LedgerRun> = {
+  name: 'runs',
+  columns: [
+    ...RUNS.columns,
+    ['vault', 'vault'], ['occurrence', 'occurrence'], ['rank', 'rank'], ['notBefore', 'not_before'], ['startBy', 'start_by'], ['attempts', 'attempts'],
+    ['waitingFor', 'waiting_for'], ['fence', 'fence'], ['leaseUntil', 'lease_until'], ['stopBy', 'stop_by'], ['taskArn', 'task_arn'],
+    ['progress', 'progress', 'json'], ['order', 'run_order'], ['configHash', 'config_hash'],
+  ],
+};
+
+export const OCCURRENCES: Table<OccurrenceRecord> = {
+  name: 'occurrences',
+  columns: [['key', 'key'], ['planName', 'plan_name'], ['trigger', 'trigger_kind'], ['at', 'at'], ['runId', 'run_id'], ['claimedAt', 'claimed_at']],
+};
+
+/** `delivered` is not here: it is the rows of `deliveries`. */
+export const ALERTS: Table<AlertRecord> = {
+  name: 'alerts',
+  columns: [
+    ['alertId', 'alert_id'], ['kind', 'kind'], ['severity', 'severity'], ['state', 'state'], ['title', 'title'], ['message', 'message'],
+    ['nextStep', 'next_step'], ['planName', 'plan_name'], ['runId', 'run_id'], ['openedAt', 'opened_at'], ['resolvedAt', 'resolved_at'],
   ],
 };
 

@@ -39,4 +39,41 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX restores_by_time ON restores (started_at DESC, restore_id DESC);
   `,
   'ALTER TABLE restores ADD COLUMN stages TEXT',
+  // The run ledger. A row of runs that has a vault is the ledger's; slots are its rows that are starting, running or committing.
+  `
+  ALTER TABLE runs ADD COLUMN vault TEXT;
+  ALTER TABLE runs ADD COLUMN occurrence TEXT;
+  ALTER TABLE runs ADD COLUMN rank INTEGER;
+  ALTER TABLE runs ADD COLUMN not_before INTEGER;
+  ALTER TABLE runs ADD COLUMN start_by INTEGER;
+  ALTER TABLE runs ADD COLUMN attempts INTEGER;
+  ALTER TABLE runs ADD COLUMN waiting_for TEXT;
+  ALTER TABLE runs ADD COLUMN fence INTEGER;
+  ALTER TABLE runs ADD COLUMN lease_until INTEGER;
+  ALTER TABLE runs ADD COLUMN stop_by INTEGER;
+  ALTER TABLE runs ADD COLUMN task_arn TEXT;
+  ALTER TABLE runs ADD COLUMN progress TEXT;
+  ALTER TABLE runs ADD COLUMN run_order TEXT;
+  ALTER TABLE runs ADD COLUMN config_hash TEXT;
+  ALTER TABLE runs ADD COLUMN admission INTEGER;
+  ALTER TABLE runs ADD COLUMN admitted_by TEXT;
+  ALTER TABLE runs ADD COLUMN claimed_by TEXT;
+  CREATE INDEX runs_under_way ON runs (vault, state, rank) WHERE vault IS NOT NULL AND state IN ('queued', 'starting', 'running', 'committing');
+
+  CREATE TABLE occurrences (
+    key TEXT PRIMARY KEY, plan_name TEXT NOT NULL, trigger_kind TEXT NOT NULL, at INTEGER NOT NULL, run_id TEXT NOT NULL, claimed_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX occurrences_by_plan ON occurrences (plan_name, at);
+
+  CREATE TABLE alerts (
+    alert_id TEXT PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL, title TEXT NOT NULL,
+    message TEXT NOT NULL, next_step TEXT NOT NULL, plan_name TEXT, run_id TEXT, opened_at INTEGER NOT NULL, resolved_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX alerts_by_time ON alerts (opened_at DESC, alert_id DESC);
+  CREATE TABLE deliveries (alert_id TEXT NOT NULL, channel TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (alert_id, channel)) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE pauses (plan_name TEXT PRIMARY KEY, at INTEGER NOT NULL, paused_by TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE backups ADD COLUMN vault TEXT;
+  `,
 ];
