@@ -1,21 +1,24 @@
 // Bundles every deployable into dist/: ES modules for Node 24, shared code split into chunks that each entry loads
 // on demand. `npm run build` puts the Node of this project first in PATH, which the schema step below needs.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const OUT = 'dist';
-const PROGRAMS = { holdfast: 'bin/holdfast.ts', demo: 'bin/demo.ts' };
+// `task` is what the worker's image starts (containers/worker/Dockerfile).
+const PROGRAMS = { holdfast: 'bin/holdfast.ts', demo: 'bin/demo.ts', task: 'containers/worker/main.ts' };
 // Apart from the programs: a chunk that both shared would carry the schemas into every thread that starts.
 const THREADS = { worker: 'lib/engine/worker.ts', 'restore-worker': 'lib/recovery/worker.ts', 'verify-worker': 'lib/validation/worker.ts' };
 const SCHEMA_SOURCE = 'lib/config/json-schema.ts';
 const SCHEMA = 'holdfast.schema.json';
+// The folder with the bundles is the image's build context.
+const IMAGE = ['Dockerfile', '.dockerignore'];
 
 process.chdir(join(import.meta.dirname, '..'));
 await mkdir(OUT, { recursive: true });
-const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema())];
+const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema()), ...(await image())];
 await removeStale(new Set(written));
 
 async function bundle(entries) {
@@ -49,6 +52,11 @@ async function schema() {
   await writeFile(join(OUT, SCHEMA), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   console.log(`${OUT}/${SCHEMA}`);
   return [SCHEMA];
+}
+
+async function image() {
+  for (const name of IMAGE) await copyFile(join('containers/worker', name), join(OUT, name));
+  return IMAGE;
 }
 
 /** After the new files stand, so that a process started meanwhile finds either build whole. */

