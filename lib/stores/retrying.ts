@@ -50,12 +50,13 @@ export function retrying(store: Store, options: RetryingOptions): Store {
   });
 }
 
-async function* retryingList(run: () => AsyncIterable<ObjectInfo>, newBudget: () => (error: unknown) => Promise<void>): AsyncIterable<ObjectInfo> {
+async function* retryingList(run: (after?: string) => AsyncIterable<ObjectInfo>, newBudget: () => (error: unknown) => Promise<void>): AsyncIterable<ObjectInfo> {
   let last = '';
   let giveUpOrWait = newBudget();
   for (;;) {
     try {
-      for await (const object of run()) {
+      // A long listing over a bad line would never end if it began anew each time.
+      for await (const object of run(last === '' ? undefined : last)) {
         if (object.name <= last) continue;
         last = object.name;
         // Progress renews the budget: only a listing that stands still gives up.

@@ -39,7 +39,9 @@ const CONFLICT_PAUSE_MS = 200;
  */
 export function openS3Store(options: S3StoreOptions): Store {
   const { prefix } = options;
-  invariant(prefix === '' || prefix.split('/').every(isComponent), `${JSON.stringify(prefix)} is no prefix of a vault: wanted components of [A-Za-z0-9._-] joined by "/"`);
+  // A key has at most 1024 bytes, half of which the names below may take.
+  const isPrefix = prefix === '' || (prefix.length < 512 && prefix.split('/').every(isComponent));
+  invariant(isPrefix, `${JSON.stringify(prefix)} is no prefix of a vault: wanted components of [A-Za-z0-9._-] joined by "/", fewer than 512 bytes`);
   return new BucketOfObjects(options);
 }
 
@@ -94,13 +96,14 @@ class BucketOfObjects implements Store {
     return infoOf(name, head.ContentLength, head.LastModified);
   }
 
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
+  async *list(prefix: string, after = ''): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix);
     let token: string | undefined;
-    let last = '';
+    let last = after;
+    const StartAfter = after === '' ? undefined : `${this.#root}${after}`;
     do {
       const page = await this.#requests.run(`list ${prefix || 'everything'} in ${this.description}`, (send) =>
-        send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: `${this.#root}${prefix}`, MaxKeys: this.#options.pageSize, ContinuationToken: token })),
+        send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: `${this.#root}${prefix}`, MaxKeys: this.#options.pageSize, StartAfter, ContinuationToken: token })),
       );
       for (const { Key = '', Size, LastModified } of page.Contents ?? []) {
         const name = Key.slice(this.#root.length);

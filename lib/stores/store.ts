@@ -3,6 +3,7 @@
  * (`test/contract/store.ts`) runs them against every implementation.
  *
  * Names are relative, `/`-separated, made of `[A-Za-z0-9._-]+` components, no component `.` or `..`, at most 512 bytes.
+ * No name is a folder of another; stores that have folders refuse such a one as `broken-invariant`, others cannot tell.
  * Objects are at most 64 MiB (`MAX_OBJECT_BYTES`); a longer `put` is refused as `broken-invariant`.
  */
 export interface Store {
@@ -29,8 +30,9 @@ export interface Store {
   /**
    * All objects whose name begins with `prefix` (a whole number of components, ending in `/`, or empty), in byte
    * order of the names. Objects written or removed meanwhile may be there or not; all others are there exactly once.
+   * Names up to `after` may be left out: who goes on with a listing that broke off need not have them again.
    */
-  list(prefix: string): AsyncIterable<ObjectInfo>;
+  list(prefix: string, after?: string): AsyncIterable<ObjectInfo>;
 
   /** Removes an object. Absent is success: callable twice. */
   remove(name: string): Promise<void>;

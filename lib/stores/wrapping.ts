@@ -19,8 +19,8 @@ export interface StoreCall {
 export interface Wrapping {
   /** Every call but `list`; `run` may be called not at all, once, or again. */
   call<T>(call: StoreCall, run: () => Promise<T>): Promise<T>;
-  /** Absent: listings pass. `run` begins a listing. */
-  list?(call: StoreCall, run: () => AsyncIterable<ObjectInfo>): AsyncIterable<ObjectInfo>;
+  /** Absent: listings pass. `run` begins a listing, where the caller wants it when no other place is given. */
+  list?(call: StoreCall, run: (after?: string) => AsyncIterable<ObjectInfo>): AsyncIterable<ObjectInfo>;
 }
 
 /** The one place that knows all methods of a store, so that each wrapper says only what it adds. */
@@ -32,8 +32,8 @@ export function wrapStore(store: Store, wrapping: Wrapping): Store {
     put: (name, bytes, options: PutOptions = {}) => call('put', name, () => store.put(name, bytes, options), { bytesUp: sizeOf(bytes), signal: options.signal }),
     get: (name, range) => call('get', name, () => store.get(name, range), { range }),
     stat: (name) => call('stat', name, () => store.stat(name)),
-    list: (prefix) => {
-      const run = () => store.list(prefix);
+    list: (prefix, after) => {
+      const run = (from = after) => store.list(prefix, from);
       return wrapping.list === undefined ? run() : wrapping.list({ operation: 'list', name: prefix, bytesUp: 0 }, run);
     },
     remove: (name) => call('remove', name, () => store.remove(name)),

@@ -139,9 +139,13 @@ function meaningOf(error: SdkError, status: number | undefined): Meaning {
   return MEANINGS_OF_STATUS[status] ?? (status >= 500 ? AWAY : UNKNOWN);
 }
 
-/** Several addresses of one name fail as one error that holds the others. */
-function namesOf({ name, code, errors }: SdkError): string[] {
-  return [code, name, ...(errors ?? []).flatMap((inner) => namesOf(inner as SdkError))].filter((word) => typeof word === 'string');
+/**
+ * Several addresses of one name fail as one error that holds the others. An error that the SDK did not take for one, of
+ * another realm, comes wrapped, with its code in the text alone.
+ */
+function namesOf({ name, code, message, errors }: SdkError): string[] {
+  const wrapped = /^AWS SDK error wrapper for .*?\b(E[A-Z]{4,}|ERR_[A-Z_]+|\w+Error)\b(?!:)/.exec(String(message))?.[1];
+  return [code, wrapped, name, ...(errors ?? []).flatMap((inner) => namesOf(inner as SdkError))].filter((word) => typeof word === 'string');
 }
 
 /** Never the message of an unknown error alone: texts of providers may carry more than a name. */

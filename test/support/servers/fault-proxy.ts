@@ -20,6 +20,8 @@ export type FaultEffect =
   | { readonly kind: 'lost-response' }
   /** Headers and this part of the body (half when absent) arrive, then the connection breaks. */
   | { readonly kind: 'cut-body'; readonly bytes?: number }
+  /** Headers and this part of the body (half when absent) arrive, then nothing more. */
+  | { readonly kind: 'stall-body'; readonly bytes?: number }
   /** One bit in the middle of the answer's body differs. */
   | { readonly kind: 'flip' }
   | { readonly kind: 'delay'; readonly milliseconds: number };
@@ -36,6 +38,8 @@ export interface FaultRule {
   readonly nth?: number;
   /** Every so many-th call. Without `nth` and `every`: all of them. */
   readonly every?: number;
+  /** Passes over so many at first: with it rules that share a rhythm take turns. */
+  readonly after?: number;
   /** At most so often. */
   readonly times?: number;
 }
@@ -105,9 +109,9 @@ function isMeant({ method, path, action, matches }: FaultRule, call: ProxiedCall
   return (method === undefined || method === call.method) && (path?.test(call.path) ?? true) && (action?.test(call.action) ?? true) && (matches?.(call) ?? true);
 }
 
-function isTurn({ nth, every }: FaultRule, seen: number): boolean {
+function isTurn({ nth, every, after = 0 }: FaultRule, seen: number): boolean {
   if (nth !== undefined) return seen === nth;
-  return every === undefined || seen % every === 0;
+  return seen > after && (every === undefined || (seen - after) % every === 0);
 }
 
 function callOf({ method = '', url = '', headers }: IncomingMessage): ProxiedCall {
@@ -130,7 +134,7 @@ async function play(upstream: URL, { request, response, effect }: Exchange): Pro
     request.socket.resetAndDestroy();
     return;
   }
-  if (effect?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, effect.milliseconds));
+  if (effect?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, effect.milliseconds).unref());
   const answer = await forwarded(upstream, request, body);
   const bytes = await bytesOf(answer);
   if (effect?.kind === 'lost-response') {
@@ -139,8 +143,10 @@ async function play(upstream: URL, { request, response, effect }: Exchange): Pro
   }
   // The length belongs to the body as it came, also for HEAD, whose body is empty.
   response.writeHead(answer.statusCode ?? 502, withoutHopByHop(answer.headers));
-  if (effect?.kind === 'cut-body') {
-    response.write(bytes.subarray(0, effect.bytes ?? bytes.byteLength >>> 1), () => setTimeout(() => request.socket.resetAndDestroy(), 20));
+  if (effect?.kind === 'cut-body' || effect?.kind === 'stall-body') {
+    response.write(bytes.subarray(0, effect.bytes ?? bytes.byteLength >>> 1), () => {
+      if (effect.kind === 'cut-body') setTimeout(() => request.socket.resetAndDestroy(), 20);
+    });
     return;
   }
   if (effect?.kind === 'flip' && bytes.byteLength > 0) bytes[bytes.byteLength >>> 1] = (bytes[bytes.byteLength >>> 1] as number) ^ 1;
