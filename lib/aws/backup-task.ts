@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { performLeasedRun } from '../backup/perform-leased-run.ts';
 import type { LeasedRunEvent } from '../backup/perform-leased-run.ts';
@@ -38,7 +39,7 @@ const MAX_THREADS = 4;
 export function performBackupTask(runId: RunId, context: BackupTaskContext): Promise<BackupOutcome | undefined> {
   const { ledger, clock, signal, onEvent, onProgress, heartbeatMs, leaseMs } = context;
   return performLeasedRun(runId, {
-    ledger, clock, signal, onEvent, onProgress,
+    ledger, clock, signal, onEvent, onProgress, holder: randomUUID(),
     ...(heartbeatMs !== undefined && { heartbeatMs }),
     ...(leaseMs !== undefined && { leaseMs }),
     backUp: (run, ports) => backUp(run, ports, context),

@@ -19,6 +19,8 @@ export type LeasedRunEvent =
 export interface LeasedRunPorts {
   readonly ledger: Pick<RunLedger, 'claimRun' | 'heartbeat' | 'beginCommit' | 'endRun'>;
   readonly clock: Clock;
+  /** Names this process, so that a lost answer to its claim can be asked for again. */
+  readonly holder: string;
   /** Asked to stop from outside. */
   readonly signal: AbortSignal;
   readonly heartbeatMs?: number;
@@ -37,7 +39,7 @@ export interface LeasedRunPorts {
 export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Promise<BackupOutcome | undefined> {
   const { ledger, clock, leaseMs = LEASE_MILLISECONDS } = ports;
   const now = clock.now();
-  const run = await ledger.claimRun(runId, { now, leaseUntil: now + leaseMs });
+  const run = await ledger.claimRun(runId, { now, leaseUntil: now + leaseMs, holder: ports.holder });
   if (run === undefined) return void ports.onEvent?.({ event: 'not-ours' });
   ports.onEvent?.({ event: 'claimed', run });
   let progress: StageProgress | undefined;

@@ -1,0 +1,105 @@
+import pino from 'pino';
+import type { Logger } from 'pino';
+import { performBackupTask } from '../../lib/aws/backup-task.ts';
+import { dynamoClient, kmsClient, s3Client, secretsClient, ssmClient, stepFunctionsClient } from '../../lib/aws/clients.ts';
+import { logEvent } from '../../lib/aws/log-event.ts';
+import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
+import { performRestoreTask } from '../../lib/aws/restore-task.ts';
+import { secretResolver } from '../../lib/aws/secrets.ts';
+import { taskToken } from '../../lib/aws/task-token.ts';
+import { EXIT_CODE_OF } from '../../lib/cli/exit-codes.ts';
+import { systemClock } from '../../lib/model/clock.ts';
+import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
+import type { RunId } from '../../lib/model/ids.ts';
+import { readWorkerSettings } from '../../lib/settings/worker.ts';
+import type { WorkerSettings } from '../../lib/settings/worker.ts';
+
+// The worker's process: one backup or one restore, then it ends with the exit code that the command line would give.
+const SCRATCH = '/scratch';
+/** Of this process, a command of a plan sees no more: the rest names credentials. */
+const COMMAND_VARIABLES = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
+const PROGRESS_MILLISECONDS = 30_000;
+
+const log = pino({ base: {}, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, pino.destination({ fd: 1, sync: true }));
+process.exitCode = await main(log);
+
+async function main(logger: Logger): Promise<number> {
+  try {
+    const settings = readWorkerSettings(process.env);
+    return settings.task.kind === 'backup' ? await backUp(settings, settings.task.runId, logger) : await restore(settings, settings.task, logger);
+  } catch (error) {
+    const known = isHoldfastError(error) ? error : new HoldfastError('broken-invariant', error instanceof Error ? error.message : String(error), { cause: error });
+    const { code, message, nextStep } = known;
+    // Stacks say nothing to whoever has to act; a bug's is wanted.
+    logger.error({ event: 'failed', code, nextStep, ...(code === 'broken-invariant' && error instanceof Error && { stack: error.stack }) }, message);
+    return EXIT_CODE_OF[code];
+  }
+}
+
+async function backUp(settings: WorkerSettings, runId: string, logger: Logger): Promise<number> {
+  let toldAt = 0;
+  const outcome = await performBackupTask(runId as RunId, {
+    ...common(settings, logger),
+    stackName: settings.stackName,
+    ledger: openLedger(dynamoClient(), settings.table),
+    crunchEntry: new URL('./worker.mjs', import.meta.url),
+    commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    onEvent: (event) => logEvent(logger, event),
+    onProgress: (progress) => {
+      if (Date.now() - toldAt < PROGRESS_MILLISECONDS) return;
+      toldAt = Date.now();
+      logger.info({ event: 'progress', ...progress }, 'backing up');
+    },
+  });
+  if (outcome === undefined) return 0;
+  const { manifest, statistics, evidence } = outcome;
+  for (const warning of manifest.warnings.slice(0, 100)) logger.warn({ event: 'warning', ...warning }, warning.message);
+  logger.info({ event: 'backup', backup: manifest.backup, plan: manifest.planName, statistics, evidence }, 'backup committed');
+  return manifest.warnings.length > 0 ? 3 : 0;
+}
+
+async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['task'], { kind: 'restore' }>, logger: Logger): Promise<number> {
+  const token = taskToken(stepFunctionsClient(), task.taskToken);
+  try {
+    const result = await performRestoreTask(task.order, {
+      ...common(settings, logger),
+      catalog: openCatalog(dynamoClient(), settings.table),
+      restoreEntry: new URL('./restore-worker.mjs', import.meta.url),
+      heartbeat: () => token.heartbeat(),
+      onTrouble: (error) => logger.warn({ event: 'trouble', code: error.code }, error.message),
+    });
+    logger.info({ event: 'restored', restore: task.order.restoreId, ...result }, 'restore done');
+    if (!(await token.succeed(result))) logger.warn({ event: 'nobody-waits' }, 'the restore is done, and the execution that asked for it has ended');
+    return result.state === 'warnings' ? 3 : 0;
+  } catch (error) {
+    // The restore failed whether or not this answer arrives: without it the heartbeat's time limit tells.
+    await token.fail(error).catch((cause: unknown) => logger.error({ event: 'answer-failed' }, cause instanceof Error ? cause.message : String(cause)));
+    throw error;
+  }
+}
+
+function common(settings: WorkerSettings, logger: Logger) {
+  return {
+    vaults: settings.vaults,
+    s3: s3Client({ maxAttempts: 1 }),
+    kms: kmsClient(),
+    clock: systemClock,
+    signal: stopSignal(logger),
+    scratchFolder: SCRATCH,
+    resolveSecret: secretResolver({ secrets: () => secretsClient(), ssm: () => ssmClient() }),
+    onRetry: ({ operation, name, attempt, delayMs, error }: { operation: string; name: string; attempt: number; delayMs: number; error: HoldfastError }) =>
+      logger.warn({ event: 'retry', operation, object: name, attempt, delayMs: Math.round(delayMs) }, error.message),
+  };
+}
+
+/** ECS sends SIGTERM and gives the stop timeout (120 s) for what is stored to be made reusable. */
+function stopSignal(logger: Logger): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      logger.warn({ event: 'stopping', signal: name }, `asked to stop by ${name}`);
+      controller.abort(new HoldfastError('interrupted', `The task was asked to stop (${name}).`, { nextStep: 'Look at the stop reason of the task in ECS; the next run reuses what is stored.' }));
+    });
+  }
+  return controller.signal;
+}

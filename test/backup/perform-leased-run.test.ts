@@ -1,0 +1,149 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { performLeasedRun } from '../../lib/backup/perform-leased-run.ts';
+import type { LeasedRunEvent, LeasedRunPorts } from '../../lib/backup/perform-leased-run.ts';
+import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
+import { SqliteCatalog } from '../../lib/catalog/sqlite-catalog.ts';
+import { SqliteLedger } from '../../lib/catalog/sqlite-ledger.ts';
+import type { CrunchSettings } from '../../lib/engine/crunch-settings.ts';
+import { systemClock } from '../../lib/model/clock.ts';
+import { HoldfastError } from '../../lib/model/errors.ts';
+import { newUlid } from '../../lib/model/ids.ts';
+import type { RunId } from '../../lib/model/ids.ts';
+import type { Repository } from '../../lib/repository/index.ts';
+import { TEST_PLAN, backUp, objectNames, testRepository } from '../support/run-backup.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { threadInProcess } from '../support/thread-in-process.ts';
+
+interface Stage {
+  readonly ledger: SqliteLedger;
+  readonly catalog: SqliteCatalog;
+  readonly repository: Repository;
+  readonly runId: RunId;
+  readonly events: LeasedRunEvent[];
+  run(over?: Partial<LeasedRunPorts>): ReturnType<typeof performLeasedRun>;
+  record(): Promise<LedgerRun | undefined>;
+}
+
+/** One run, admitted, with a folder to back up. */
+async function admitted(fields: Partial<LedgerRun> = {}): Promise<Stage> {
+  const file = join(temporaryFolder(), 'catalog.sqlite');
+  const ledger = new SqliteLedger(file);
+  const root = temporaryFolder();
+  mkdirSync(join(root, 'folder'));
+  writeFileSync(join(root, 'folder', 'file'), 'content');
+  const now = Date.now();
+  const runId = newUlid<RunId>(now);
+  const key = `plan/manual/${runId}`;
+  await ledger.claimOccurrence(
+    { key, planName: TEST_PLAN.name, trigger: 'manual', at: now, runId, claimedAt: now },
+    { runId, planId: TEST_PLAN.id, planName: TEST_PLAN.name, type: 'incremental', state: 'queued', queuedAt: now, host: 'stack', vault: 'main', occurrence: key, rank: now, notBefore: now, startBy: now + 60_000, attempts: 0, fence: 0, order: '{}', configHash: 'h', ...fields },
+  );
+  await ledger.admit(runId, { now, leaseUntil: now + 60_000, vaultLimit: 1, planLimit: 1 });
+  const repository = testRepository();
+  const events: LeasedRunEvent[] = [];
+  const ports = (over: Partial<LeasedRunPorts>): LeasedRunPorts => ({
+    ledger, clock: systemClock, holder: 'task-1', signal: new AbortController().signal, onEvent: (event) => void events.push(event),
+    backUp: (run, runPorts) => backUp(repository, root, { run: run.runId, ports: { startThread: (settings: CrunchSettings) => threadInProcess(settings), ...runPorts } }),
+    ...over,
+  });
+  return { ledger, catalog: new SqliteCatalog(file), repository, runId, events, run: (over = {}) => performLeasedRun(runId, ports(over)), record: () => ledger.getLedgerRun(runId) };
+}
+
+/** Works until it is told to stop, as a backup of a large source does. */
+const endless: LeasedRunPorts['backUp'] = (_run, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new HoldfastError('interrupted', 'The backup was interrupted')), { once: true }));
+
+describe('a worker with its run (design, Life of a run)', () => {
+  it('claims it, backs up, and ends it together with its backup', async () => {
+    const { run, record, catalog, events } = await admitted();
+    const outcome = await run();
+    expect(await record()).toMatchObject({ state: 'completed', backupId: outcome?.manifest.backup });
+    expect((await catalog.listBackups()).backups).toMatchObject([{ backupId: outcome?.manifest.backup, planName: 'plan', state: 'completed' }]);
+    expect(events.map(({ event }) => event)).toEqual(['claimed', 'ended']);
+  });
+
+  it('a second task for the same run does nothing and is no failure', async () => {
+    const { run, events } = await admitted();
+    await run();
+    expect(await run({ holder: 'task-2' })).toBeUndefined();
+    expect(events.at(-1)).toEqual({ event: 'not-ours' });
+  });
+
+  it('a failure ends the run with its reason and no backup', async () => {
+    const { run, record, catalog } = await admitted();
+    await expect(run({ backUp: () => Promise.reject(new HoldfastError('source-failed', 'pg_dump ended with exit code 1.', { nextStep: 'Read its message.' })) })).rejects.toThrow('pg_dump ended');
+    expect(await record()).toMatchObject({ state: 'failed', error: { code: 'source-failed', message: 'pg_dump ended with exit code 1.' } });
+    expect((await catalog.listBackups()).backups).toEqual([]);
+  });
+
+  it('keeps its lease while it works, and shows how far it is', async () => {
+    const { run, record } = await admitted();
+    const stop = new AbortController();
+    const working = run({
+      heartbeatMs: 10, leaseMs: 200, signal: stop.signal,
+      backUp: (claimed, ports) => {
+        ports.onProgress?.({ phase: 'storing', entries: 1, files: 1, bytes: 700, totalBytes: 1000, storedBytes: 1 });
+        return endless(claimed, ports);
+      },
+    });
+    await sleep(500);
+    const seen = await record();
+    stop.abort(new HoldfastError('interrupted', 'enough'));
+    await expect(working).rejects.toMatchObject({ code: 'interrupted' });
+    expect(seen).toMatchObject({ state: 'running', progress: { doneBytes: 700, totalBytes: 1000 } });
+    expect(seen?.leaseUntil).toBeGreaterThan(Date.now() - 200);
+  });
+
+  it('a zombie whose run was ended stops, stores no snapshot and changes nothing', async () => {
+    const { run, ledger, runId, record, repository } = await admitted();
+    let wake: () => void = () => undefined;
+    const asleep = new Promise<void>((resolve) => (wake = resolve));
+    const working = run({
+      backUp: async (claimed, ports) => {
+        await asleep;
+        return backUp(repository, temporaryFolder(), { run: claimed.runId, ports: { startThread: (settings: CrunchSettings) => threadInProcess(settings), ...ports } });
+      },
+    });
+    await sleep(50);
+    const before = await record();
+    await ledger.endRun(runId, { to: 'failed', now: Date.now(), expected: { state: 'running', fence: before?.fence ?? 0 }, error: { code: 'unavailable', message: 'its lease ended' } });
+    wake();
+    await expect(working).rejects.toMatchObject({ code: 'stale' });
+    expect(await objectNames(repository.store, 'snapshots/')).toEqual([]);
+    expect(await record()).toMatchObject({ state: 'failed', error: { message: 'its lease ended' } });
+  });
+
+  it('one whose lease ended before the commit does not commit, even when nobody noticed', async () => {
+    const { run, repository } = await admitted();
+    await expect(run({
+      leaseMs: 50, heartbeatMs: 100_000,
+      backUp: async (claimed, ports) => {
+        await sleep(120);
+        return backUp(repository, temporaryFolder(), { run: claimed.runId, ports: { startThread: (settings: CrunchSettings) => threadInProcess(settings), ...ports } });
+      },
+    })).rejects.toMatchObject({ code: 'stale' });
+    expect(await objectNames(repository.store, 'snapshots/')).toEqual([]);
+  });
+
+  it('stops when nobody can be told for a whole lease that it lives', async () => {
+    const { run, ledger, events } = await admitted();
+    const deaf: LeasedRunPorts['ledger'] = { claimRun: ledger.claimRun.bind(ledger), beginCommit: ledger.beginCommit.bind(ledger), endRun: ledger.endRun.bind(ledger), heartbeat: () => Promise.reject(new HoldfastError('unavailable', 'DynamoDB does not answer')) };
+    await expect(run({ ledger: deaf, leaseMs: 60, heartbeatMs: 10, backUp: endless })).rejects.toMatchObject({ code: 'stale' });
+    expect(events.some(({ event }) => event === 'heartbeat-failed')).toBe(true);
+  });
+
+  it('one that takes longer than its plan allows is stopped and ends as failed with that reason', async () => {
+    const { run, record } = await admitted({ stopBy: Date.now() + 50 });
+    await expect(run({ heartbeatMs: 20, backUp: endless })).rejects.toThrow("maximum duration");
+    expect(await record()).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+  });
+
+  it('a signal to stop ends it as failed, with a reason, so that somebody is told', async () => {
+    const { run, record } = await admitted();
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(new HoldfastError('interrupted', 'The task was asked to stop (SIGTERM).')), 30);
+    await expect(run({ signal: stop.signal, backUp: endless })).rejects.toMatchObject({ code: 'interrupted' });
+    expect(await record()).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+  });
+});
