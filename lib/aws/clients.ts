@@ -6,6 +6,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
+import { s3ClientOptions } from '../stores/s3/client-options.ts';
 
 /**
  * The one place that makes SDK clients. Region, credentials and endpoint come from the environment by the SDK's own
@@ -39,10 +40,13 @@ export function kmsClient(options: ClientOptions = {}): KMSClient {
   return new KMSClient(common(options));
 }
 
-/** Path style with AWS_ENDPOINT_URL: emulators and most S3-compatible stores have no name for each bucket. */
-export function s3Client(options: ClientOptions = {}): S3Client {
-  const isElsewhere = options.endpoint !== undefined || process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined;
-  return new S3Client({ ...common(options), forcePathStyle: isElsewhere });
+/**
+ * As a store wants it, which retries by itself: one attempt when `maxAttempts` is not given. Path style with
+ * AWS_ENDPOINT_URL: emulators and most S3-compatible stores have no host name for each bucket.
+ */
+export function s3Client({ maxAttempts, endpoint, region, credentials }: ClientOptions = {}): S3Client {
+  const pathStyle = endpoint !== undefined || process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined;
+  return new S3Client({ ...s3ClientOptions({ endpoint, region, pathStyle }), ...(maxAttempts !== undefined && { maxAttempts }), ...(credentials && { credentials }) });
 }
 
 export function secretsClient(options: ClientOptions = {}): SecretsManagerClient {
