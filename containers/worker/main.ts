@@ -7,10 +7,12 @@ import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { secretResolver } from '../../lib/aws/secrets.ts';
 import { taskToken } from '../../lib/aws/task-token.ts';
+import { performVerifyTask } from '../../lib/aws/verify-task.ts';
 import { EXIT_CODE_OF } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
 import type { RunId } from '../../lib/model/ids.ts';
+import type { VerifyOrder } from '../../lib/settings/verify-order.ts';
 import { readWorkerSettings } from '../../lib/settings/worker.ts';
 import type { WorkerSettings } from '../../lib/settings/worker.ts';
 
@@ -26,7 +28,9 @@ process.exitCode = await main(log);
 async function main(logger: Logger): Promise<number> {
   try {
     const settings = readWorkerSettings(process.env);
-    return settings.task.kind === 'backup' ? await backUp(settings, settings.task.runId, logger) : await restore(settings, settings.task, logger);
+    const { task } = settings;
+    if (task.kind === 'backup') return await backUp(settings, task.runId, logger);
+    return task.kind === 'verify' ? await verifyBackup(settings, task.order, logger) : await restore(settings, task, logger);
   } catch (error) {
     const known = isHoldfastError(error) ? error : new HoldfastError('broken-invariant', error instanceof Error ? error.message : String(error), { cause: error });
     const { code, message, nextStep } = known;
@@ -37,7 +41,6 @@ async function main(logger: Logger): Promise<number> {
 }
 
 async function backUp(settings: WorkerSettings, runId: string, logger: Logger): Promise<number> {
-  let toldAt = 0;
   const outcome = await performBackupTask(runId as RunId, {
     ...common(settings, logger),
     stackName: settings.stackName,
@@ -45,17 +48,25 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
     crunchEntry: new URL('./worker.mjs', import.meta.url),
     commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
     onEvent: (event) => logEvent(logger, event),
-    onProgress: (progress) => {
-      if (Date.now() - toldAt < PROGRESS_MILLISECONDS) return;
-      toldAt = Date.now();
-      logger.info({ event: 'progress', ...progress }, 'backing up');
-    },
+    onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'backing up')),
   });
   if (outcome === undefined) return 0;
   const { manifest, statistics, evidence } = outcome;
   for (const warning of manifest.warnings.slice(0, 100)) logger.warn({ event: 'warning', ...warning }, warning.message);
   logger.info({ event: 'backup', backup: manifest.backup, plan: manifest.planName, statistics, evidence }, 'backup committed');
   return manifest.warnings.length > 0 ? 3 : 0;
+}
+
+async function verifyBackup(settings: WorkerSettings, order: VerifyOrder, logger: Logger): Promise<number> {
+  const { state, report } = await performVerifyTask(order, {
+    ...common(settings, logger),
+    catalog: openCatalog(dynamoClient(), settings.table),
+    verifyEntry: new URL('./verify-worker.mjs', import.meta.url),
+    onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'verifying')),
+  });
+  for (const { name, lost, problems } of report.damage.slice(0, 100)) logger.error({ event: 'damage', object: name, problems }, lost);
+  logger.info({ event: 'verified', backup: order.backupId, plan: order.planName, state, readBytes: report.packs.readBytes }, `verified at level ${order.level}: ${state}`);
+  return report.damage.length > 0 ? 12 : 0;
 }
 
 async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['task'], { kind: 'restore' }>, logger: Logger): Promise<number> {
@@ -76,6 +87,15 @@ async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['t
     await token.fail(error).catch((cause: unknown) => logger.error({ event: 'answer-failed' }, cause instanceof Error ? cause.message : String(cause)));
     throw error;
   }
+}
+
+function everyHalfMinute<T>(tell: (progress: T) => void): (progress: T) => void {
+  let toldAt = Date.now();
+  return (progress) => {
+    if (Date.now() - toldAt < PROGRESS_MILLISECONDS) return;
+    toldAt = Date.now();
+    tell(progress);
+  };
 }
 
 function common(settings: WorkerSettings, logger: Logger) {

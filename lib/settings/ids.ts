@@ -23,6 +23,11 @@ export function restoreFamily(stackName: string, targetName: string): string {
   return `${stackName}-restore-${targetName}`.replaceAll('.', '_');
 }
 
+/** Reads backups of a vault back, as another role than those that write there (V4). */
+export function verifyFamily(stackName: string, vaultName: string): string {
+  return `${stackName}-verify-${vaultName}`.replaceAll('.', '_');
+}
+
 /** The one container of every task. */
 export const WORKER_CONTAINER = 'worker';
 

@@ -2,32 +2,39 @@ import { invalid, readOne, settingsOf } from './environment.ts';
 import type { Environment, ToJson, Variable } from './environment.ts';
 import { restoreOrder } from './restore-order.ts';
 import type { RestoreOrder } from './restore-order.ts';
+import { verifyOrder } from './verify-order.ts';
+import type { VerifyOrder } from './verify-order.ts';
 import { RUN_ID, STACK, TABLE, TASK_TOKEN, VAULTS } from './variables.ts';
 
 const settings = settingsOf({ stackName: STACK, table: TABLE, vaults: VAULTS });
 const RESTORE: Variable<RestoreOrder> = { name: 'HOLDFAST_RESTORE', wanted: 'the order of a restore in JSON', schema: restoreOrder, isJson: true };
+const VERIFY: Variable<VerifyOrder> = { name: 'HOLDFAST_VERIFY', wanted: 'the order of a verification in JSON', schema: verifyOrder, isJson: true };
 
 /** What every task definition carries. */
 export type WorkerPlaces = ReturnType<typeof settings.read>;
 
-/** A backup is named by its run, whose order lies in the catalog; a restore brings its order and a token to answer with. */
+/** A backup is named by its run, whose order lies in the catalog; the others bring their orders, a restore a token to answer with. */
 export type WorkerTask =
   | { readonly kind: 'backup'; readonly runId: string }
+  | { readonly kind: 'verify'; readonly order: VerifyOrder }
   | { readonly kind: 'restore'; readonly order: RestoreOrder; readonly taskToken: string };
 
 export interface WorkerSettings extends WorkerPlaces {
   readonly task: WorkerTask;
 }
 
-/** Fails as `config-invalid`, also when both a backup and a restore are asked for, or neither. */
+const TASKS: readonly (readonly [variable: string, read: (environment: Environment) => WorkerTask])[] = [
+  [RUN_ID.name, (environment) => ({ kind: 'backup', runId: readOne(RUN_ID, environment) })],
+  [VERIFY.name, (environment) => ({ kind: 'verify', order: readOne(VERIFY, environment) })],
+  [RESTORE.name, (environment) => ({ kind: 'restore', order: readOne(RESTORE, environment), taskToken: readOne(TASK_TOKEN, environment) })],
+];
+
+/** Fails as `config-invalid`, also when it is not exactly one task that is asked for. */
 export function readWorkerSettings(environment: Environment): WorkerSettings {
-  const isBackup = environment[RUN_ID.name] !== undefined;
-  const isRestore = environment[RESTORE.name] !== undefined;
-  if (isBackup === isRestore) throw invalid([`${RUN_ID.name} and ${RESTORE.name} are ${isBackup ? 'both' : 'both not'} set, wanted exactly one of them.`]);
-  const task: WorkerTask = isBackup
-    ? { kind: 'backup', runId: readOne(RUN_ID, environment) }
-    : { kind: 'restore', order: readOne(RESTORE, environment), taskToken: readOne(TASK_TOKEN, environment) };
-  return { ...settings.read(environment), task };
+  const asked = TASKS.filter(([variable]) => environment[variable] !== undefined);
+  const [only] = asked;
+  if (only === undefined || asked.length > 1) throw invalid([`Of ${TASKS.map(([variable]) => variable).join(', ')} ${asked.length === 0 ? 'none is' : `${asked.map(([variable]) => variable).join(' and ')} are`} set, wanted exactly one of them.`]);
+  return { ...settings.read(environment), task: only[1](environment) };
 }
 
 /** For the task definition: what is the same for every task of it. */
@@ -38,6 +45,10 @@ export function workerEnvironment(values: WorkerPlaces, toJson?: ToJson): Record
 /** For the override of one task. The task token comes from Step Functions, as `TASK_TOKEN_VARIABLE`. */
 export function backupTaskEnvironment(runId: string): Record<string, string> {
   return { [RUN_ID.name]: runId };
+}
+
+export function verifyTaskEnvironment(order: VerifyOrder): Record<string, string> {
+  return { [VERIFY.name]: JSON.stringify(order) };
 }
 
 export const RESTORE_VARIABLE = RESTORE.name;
