@@ -1,0 +1,37 @@
+import { Annotations } from 'aws-cdk-lib';
+import type { Stack } from 'aws-cdk-lib';
+import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
+import { CfnKey } from 'aws-cdk-lib/aws-kms';
+import type { ResolvedStack } from '../config/resolved-aws.ts';
+import { HOURS_A_MONTH, PRICES, PRICES_OF } from './prices.ts';
+
+/** What tasks in a subnet without a way to the internet have to reach: one interface endpoint each. */
+const ENDPOINTS = ['ecr.api', 'ecr.dkr', 'logs', 'kms', 'secretsmanager', 'ssm', 'states'] as const;
+
+/** Prints with every synth what the stack costs while it does nothing, item by item (F4). */
+export function announceFixedCosts(stack: Stack, resolved: ResolvedStack): void {
+  const items = stack.node.findAll();
+  const keys = items.filter((item) => item instanceof CfnKey).length;
+  const alarms = items.filter((item) => item instanceof CfnAlarm).length;
+  const rows = [
+    { what: `${keys} KMS keys`, usd: keys * PRICES.kmsKeyMonth.usd },
+    { what: `${alarms} alarms`, usd: alarms * PRICES.alarmMetricMonth.usd },
+  ];
+  info(stack, 'fixed-costs', `Fixed each month (${PRICES_OF}): ${rows.map(({ what, usd }) => `${what} ${dollars(usd)}`).join(', ')}. Nothing is billed by the hour while no task runs. Storage and runs: docs/costs.md.`);
+  for (const [name, network] of Object.entries(resolved.networks)) if (network.kind === 'existing' && !network.assignPublicIp) info(stack, `network-${name}`, privateSubnets(name));
+}
+
+/** Not made by this stack, but without one of them no task in such a network can start. */
+function privateSubnets(name: string): string {
+  const endpoints = ENDPOINTS.length * PRICES.interfaceEndpointHour.usd * HOURS_A_MONTH;
+  const nat = PRICES.natGatewayHour.usd * HOURS_A_MONTH;
+  return `Network ${name} gives tasks no public address. Its subnets need a NAT gateway (${dollars(nat)} a month and zone, plus data), or gateway endpoints for S3 and DynamoDB (free) and interface endpoints for ${ENDPOINTS.join(', ')} (${dollars(endpoints)} a month and zone, plus data). Prices: ${PRICES_OF}.`;
+}
+
+function info(stack: Stack, id: string, text: string): void {
+  Annotations.of(stack).addInfoV2(`@holdfast/${id}`, text);
+}
+
+function dollars(usd: number): string {
+  return `$${usd.toFixed(2)}`;
+}

@@ -1,0 +1,87 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import { restoreStepsEnvironment } from '../settings/restore-steps.ts';
+import { acknowledge } from './acknowledge.ts';
+import { runbookAlarm } from './alarm.ts';
+import { ALARM_PERIOD } from './alerts.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { environmentValues, explainWildcards, grantConfig } from './control-plane.ts';
+import { DeployedFunction } from './deployed-function.ts';
+import { restoreStates } from './restore-states.ts';
+import type { WorkerTask } from './worker-task.ts';
+
+export interface RestoreWorkflowProps {
+  readonly plane: ControlPlane;
+  /** One for each declared target. */
+  readonly tasks: readonly WorkerTask[];
+}
+
+/** What a person starts to get data back: a state machine whose only tasks are those of declared targets. */
+export class RestoreWorkflow extends Construct {
+  readonly machine: StateMachine;
+  readonly steps: readonly DeployedFunction[];
+
+  constructor(scope: Construct, id: string, { plane, tasks }: RestoreWorkflowProps) {
+    super(scope, id);
+    const [check, thaw, report] = [this.#step('Check', 'restore-check', plane), this.#step('Thaw', 'restore-thaw', plane), this.#step('Report', 'restore-report', plane)];
+    this.steps = [check, thaw, report];
+    grantConfig(check.role, plane);
+    for (const vault of plane.vaults) for (const { role } of [check, thaw]) vault.access.grantLooking(role);
+    plane.alerts.grantPublishing(report.role);
+    const arns = { checkArn: check.function.functionArn, thawArn: thaw.function.functionArn, reportArn: report.function.functionArn };
+    this.machine = this.#machine(Stack.of(this).toJsonString(restoreStates({ ...arns, clusterArn: plane.fleet.cluster.attrArn })));
+    this.machine.addToRolePolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: Object.values(arns) }));
+    const families = new Set(tasks.map((task) => task.family));
+    plane.fleet.grantRunning(this.machine.role as never, (family) => families.has(family));
+    for (const task of tasks) this.#letAnswer(task);
+    this.#alarm(plane, report);
+  }
+
+  #step(id: string, name: string, plane: ControlPlane): DeployedFunction {
+    const stack = Stack.of(this);
+    const step = new DeployedFunction(this, id, {
+      name,
+      functions: plane.functions,
+      architecture: plane.architecture,
+      description: `step ${id.toLowerCase()} of a restore`,
+      environment: restoreStepsEnvironment(environmentValues(plane, stack), (value) => stack.toJsonString(value)),
+      timeout: Duration.minutes(5),
+    });
+    plane.table.grantLedger(step.role);
+    explainWildcards(step.role);
+    return step;
+  }
+
+  #machine(definition: string): StateMachine {
+    const log = new LogGroup(this, 'Log', { retention: RetentionDays.ONE_YEAR, removalPolicy: RemovalPolicy.DESTROY });
+    const machine = new StateMachine(this, 'Machine', {
+      comment: 'Holdfast: restore',
+      definitionBody: DefinitionBody.fromString(definition),
+      // Inputs and results hold names and counts, never a secret.
+      logs: { destination: log, level: LogLevel.ALL, includeExecutionData: true },
+      tracingEnabled: true,
+    });
+    acknowledge(machine.role, 'AwsSolutions-IAM5', 'Delivery of logs and X-Ray know no resources; revisions of the families of restore tasks.');
+    return machine;
+  }
+
+  /** The worker reports progress and its end to the execution that waits for it. */
+  #letAnswer(task: WorkerTask): void {
+    task.role.addToPolicy(new PolicyStatement({ actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'], resources: [this.machine.stateMachineArn] }));
+  }
+
+  /** A restore that fails tells of itself; only one whose end could not be told needs an alarm. */
+  #alarm({ alerts }: ControlPlane, report: DeployedFunction): void {
+    const metric = new MathExpression({
+      expression: 'FILL(errors, 0) + FILL(timeouts, 0)',
+      usingMetrics: { errors: report.function.metricErrors({ period: ALARM_PERIOD }), timeouts: this.machine.metricTimedOut({ period: ALARM_PERIOD }) },
+      period: ALARM_PERIOD,
+      label: 'restores without a report',
+    });
+    runbookAlarm(this, 'RestoreUnreported', { heading: 'A restore ended without a report', means: 'How a restore ended is not in the catalog: its report failed, or it ran out of time.', metric, rings: 'at-least-one', topic: alerts.topic });
+  }
+}

@@ -1,0 +1,55 @@
+import type { Construct } from 'constructs';
+import type { NamedRestoreTarget, ResolvedStackPlan } from '../config/resolved-aws.ts';
+import { Stack } from 'aws-cdk-lib';
+import { backupFamily, restoreFamily, stackWriterId } from '../settings/ids.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { explainWildcards } from './control-plane.ts';
+import { grantSecrets, secretsIn } from './secret-grants.ts';
+import { WorkerTask } from './worker-task.ts';
+
+interface TaskProps {
+  readonly plane: ControlPlane;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The task of a plan: it writes below its own names in its own vault, and reads its own secrets. */
+export function backupTask(scope: Construct, { plan, planId, plane, environment }: TaskProps & { readonly plan: ResolvedStackPlan; readonly planId: string }): WorkerTask {
+  const { stackName } = Stack.of(scope);
+  const task = new WorkerTask(scope, `Plan ${plan.name}`, {
+    fleet: plane.fleet,
+    family: familyOf(backupFamily(stackName, plan.name)),
+    description: `backups of plan ${plan.name}`,
+    size: plan.task,
+    environment,
+    mounts: plan.mounts.map((mount) => ({ ...mount, isWritten: false })),
+  });
+  plane.vaults.find(({ vaultName }) => vaultName === plan.vault.name)?.access.grantWriting(task.role, { writer: stackWriterId(stackName), plan: planId });
+  plane.table.grantLedger(task.role);
+  grantSecrets(task.role, secretsIn(plan.source));
+  explainWildcards(task.role);
+  return task;
+}
+
+/** The task of a declared target: it reads every vault of the stack, and writes to that target alone. */
+export function restoreTask(scope: Construct, { target: { name, target, task: size }, plane, environment }: TaskProps & { readonly target: NamedRestoreTarget }): WorkerTask {
+  const task = new WorkerTask(scope, `Restore ${name}`, {
+    fleet: plane.fleet,
+    family: familyOf(restoreFamily(Stack.of(scope).stackName, name)),
+    description: `restores to ${name}`,
+    size,
+    environment,
+    mounts: target.type === 'directory' ? target.mounts.map((mount) => ({ ...mount, isWritten: true })) : [],
+  });
+  for (const vault of plane.vaults) vault.access.grantRestoring(task.role);
+  plane.table.grantLedger(task.role);
+  grantSecrets(task.role, secretsIn(target));
+  explainWildcards(task.role);
+  return task;
+}
+
+/** ECS takes letters, digits, "_" and "-", 255 at most. */
+function familyOf(family: string): string {
+  if (/^[A-Za-z0-9_-]{1,255}$/.test(family)) return family;
+  throw new HoldfastError('config-invalid', `The task family ${family} has ${family.length} characters, wanted letters, digits, "_" and "-", 255 at most.`, { nextStep: 'Shorten the name of the plan, the target or the stack.' });
+}

@@ -1,0 +1,37 @@
+import { CustomResource, Duration, Stack } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { vaultInitEnvironment } from '../settings/vault-init.ts';
+import { explainWildcards, placesOf } from './control-plane.ts';
+import { DeployedFunction } from './deployed-function.ts';
+import type { ProcessorArchitecture } from './stack-input.ts';
+import type { Vault } from './vault.ts';
+
+export interface VaultInitProps {
+  readonly functions: string;
+  readonly architecture: ProcessorArchitecture;
+  readonly vaults: readonly Vault[];
+}
+
+/** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`. Deleting it deletes nothing. */
+export class VaultInit extends Construct {
+  readonly init: DeployedFunction;
+
+  constructor(scope: Construct, id: string, { functions, architecture, vaults }: VaultInitProps) {
+    super(scope, id);
+    const stack = Stack.of(this);
+    const places = placesOf(vaults);
+    this.init = new DeployedFunction(this, 'Init', {
+      name: 'vault-init',
+      functions,
+      architecture,
+      description: 'makes vaults while a stack is deployed',
+      environment: vaultInitEnvironment({ stackName: stack.stackName, vaults: places }, (value) => stack.toJsonString(value)),
+      timeout: Duration.minutes(3),
+    });
+    for (const vault of vaults) vault.access.grantCreating(this.init.role);
+    explainWildcards(this.init.role);
+    const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places }, serviceTimeout: Duration.minutes(5) });
+    // Rights, rules of the buckets and keys first, or the first write is refused.
+    made.node.addDependency(this.init.role, ...vaults);
+  }
+}

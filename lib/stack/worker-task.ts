@@ -1,0 +1,88 @@
+import { Duration, Size, Stack } from 'aws-cdk-lib';
+import { FargateTaskDefinition, LinuxParameters, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs';
+import type { ContainerDefinition } from 'aws-cdk-lib/aws-ecs';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import type { ResolvedMount } from '../config/resolved-aws.ts';
+import type { TaskSize } from '../settings/deployed.ts';
+import { WORKER_CONTAINER } from '../settings/ids.ts';
+import { acknowledge } from './acknowledge.ts';
+import { WORKER_SCRATCH, WORKER_USER } from './worker-places.ts';
+import { cpuOf } from './worker-image.ts';
+import type { WorkerFleet } from './worker-fleet.ts';
+
+export interface WorkerTaskProps {
+  readonly fleet: WorkerFleet;
+  readonly family: string;
+  readonly description: string;
+  readonly size: TaskSize;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly (ResolvedMount & { readonly isWritten: boolean })[];
+}
+
+/** One task definition with a role of its own. Its family is a name that lasts; its revisions come and go with deploys. */
+export class WorkerTask extends Construct {
+  readonly role: Role;
+  readonly family: string;
+
+  constructor(scope: Construct, id: string, props: WorkerTaskProps) {
+    super(scope, id);
+    this.family = props.family;
+    this.role = new Role(this, 'Role', { assumedBy: taskPrincipal(Stack.of(this)), description: `Holdfast: ${props.description}` });
+    const definition = this.#define(props);
+    const container = this.#contain(definition, props);
+    for (const mount of props.mounts) this.#mount(definition, container, mount);
+    props.fleet.register(props.family, this.role);
+  }
+
+  #define({ fleet, family, size }: WorkerTaskProps): FargateTaskDefinition {
+    const definition = new FargateTaskDefinition(this, 'Definition', {
+      family,
+      cpu: size.cpu,
+      memoryLimitMiB: size.memoryMiB,
+      ephemeralStorageGiB: size.diskGiB,
+      runtimePlatform: { cpuArchitecture: cpuOf(fleet.architecture), operatingSystemFamily: OperatingSystemFamily.LINUX },
+      taskRole: this.role,
+      executionRole: fleet.starter,
+      volumes: [{ name: 'scratch' }],
+    });
+    acknowledge(definition, 'AwsSolutions-ECS2', 'The environment holds names of places. Secrets are references that the task resolves itself, with the rights of its own role.');
+    return definition;
+  }
+
+  #contain(definition: FargateTaskDefinition, { fleet, environment }: WorkerTaskProps): ContainerDefinition {
+    const container = definition.addContainer(WORKER_CONTAINER, {
+      image: fleet.image,
+      essential: true,
+      user: WORKER_USER,
+      readonlyRootFilesystem: true,
+      // Reaps what pg_dump and shells leave behind.
+      linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }),
+      stopTimeout: Duration.seconds(120),
+      environment: { ...environment },
+      logging: LogDriver.awsLogs({ logGroup: fleet.log, streamPrefix: this.family, maxBufferSize: Size.mebibytes(4), mode: 'non-blocking' as never }),
+    });
+    container.addMountPoints({ sourceVolume: 'scratch', containerPath: WORKER_SCRATCH, readOnly: false });
+    return container;
+  }
+
+  /** Elastic File System, encrypted on its way, opened by this task's role. */
+  #mount(definition: FargateTaskDefinition, container: ContainerDefinition, { path, fileSystem, accessPoint, isWritten }: WorkerTaskProps['mounts'][number]): void {
+    const name = `efs-${fileSystem}${accessPoint === undefined ? '' : `-${accessPoint}`}`;
+    definition.addVolume({ name, efsVolumeConfiguration: { fileSystemId: fileSystem, transitEncryption: 'ENABLED', authorizationConfig: { iam: 'ENABLED', ...(accessPoint !== undefined && { accessPointId: accessPoint }) } } });
+    container.addMountPoints({ sourceVolume: name, containerPath: path, readOnly: !isWritten });
+    const arn = (resource: string, resourceName: string) => Stack.of(this).formatArn({ service: 'elasticfilesystem', resource, resourceName });
+    this.role.addToPolicy(new PolicyStatement({
+      actions: ['elasticfilesystem:ClientMount', ...(isWritten ? ['elasticfilesystem:ClientWrite'] : [])],
+      resources: [arn('file-system', fileSystem)],
+      ...(accessPoint !== undefined && { conditions: { StringEquals: { 'elasticfilesystem:AccessPointArn': arn('access-point', accessPoint) } } }),
+    }));
+  }
+}
+
+/** ECS, for tasks of this account alone: nobody else's task gets the role by naming it. */
+function taskPrincipal(stack: Stack): ServicePrincipal {
+  return new ServicePrincipal('ecs-tasks.amazonaws.com', {
+    conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnLike: { 'aws:SourceArn': stack.formatArn({ service: 'ecs', resource: '*' }) } },
+  });
+}
