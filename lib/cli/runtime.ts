@@ -1,5 +1,6 @@
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
@@ -42,7 +43,8 @@ export interface VaultOptions {
 
 export type KeyChoice =
   | { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string }
-  | { readonly kind: 'passphrase'; readonly secret: { readonly kind: 'env' | 'file'; readonly name: string } };
+  | { readonly kind: 'passphrase'; readonly secret: { readonly kind: 'env' | 'file'; readonly name: string } }
+  | { readonly kind: 'kms'; readonly keyId: string };
 
 export interface VaultChoice {
   readonly directory: string;
@@ -54,6 +56,8 @@ export interface VaultChoice {
 export interface Vault {
   readonly directory: string;
   readonly repository: Repository;
+  /** What new slots are wrapped for so that the key in use opens them. */
+  wrappers(): Promise<readonly KeyWrapper[]>;
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];

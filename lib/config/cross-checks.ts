@@ -1,10 +1,14 @@
 import type { Config } from './load-config.ts';
 import type { ConfigPath, Problem } from './problems.ts';
-import { unknownName, wrongValue } from './problems.ts';
+import { pathText, unknownName, wrongValue } from './problems.ts';
+import { clockShiftMinutes } from './longest-gap.ts';
 import { policyNames, resolvePolicy } from './resolve-policy.ts';
+import type { ResolvedPolicy } from './resolve-policy.ts';
 import { isReadyMade } from './ready-made-policies.ts';
+import { longestGap } from './schedule.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
-import { FREQUENCIES } from './service-levels.ts';
+import { stackProblems } from './stack-checks.ts';
+import { vaultProblems } from './vault-checks.ts';
 
 /** What one field alone cannot show: names that must exist, paths that must be known, promises that cannot be met. */
 export function crossProblems(config: Config): Problem[] {
@@ -12,8 +16,10 @@ export function crossProblems(config: Config): Problem[] {
   return [
     ...(Object.keys(vaults).length === 0 ? [wrongValue(['vaults'], null, 'at least one vault')] : []),
     ...Object.keys(policies).filter(isReadyMade).map((name) => ({ path: ['policies', name], text: `policies.${name} is the name of a ready-made policy, wanted another name` })),
+    ...Object.entries(vaults).flatMap(([name, vault]) => vaultProblems(name, vault)),
     ...homeProblems(config),
     ...Object.entries(plans).flatMap(([name, plan]) => planProblems(config, name, plan)),
+    ...stackProblems(config),
   ];
 }
 
@@ -23,23 +29,38 @@ function planProblems(config: Config, name: string, plan: PlanFields): Problem[]
   if (named !== undefined && !policyNames(config).includes(named)) {
     return [unknownName([...at, 'policy', ...(typeof plan.policy === 'string' ? [] : ['based-on'])], named, policyNames(config))];
   }
-  return [...vaultProblems(config, at, plan), ...serviceLevelProblems(config, at, plan)];
+  const never = neverComes(config, at, plan);
+  return [...vaultNameProblems(config, at, plan), ...(never.length > 0 ? never : serviceLevelProblems(config, at, plan))];
 }
 
-function vaultProblems(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
+function vaultNameProblems(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
   const known = Object.keys(config.fields.vaults);
   if (plan.vault === undefined) return known.length > 1 ? [wrongValue([...at, 'vault'], undefined, `one of ${known.join(', ')}`)] : [];
   return known.includes(plan.vault) ? [] : [unknownName([...at, 'vault'], plan.vault, known)];
 }
 
 /** Requirement P5: a plan that cannot keep its promise is refused before it runs, not noticed after a loss. */
+function neverComes(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
+  const { frequency } = resolvePolicy(config, plan.policy);
+  if (frequency === undefined || longestGap(frequency) !== Infinity) return [];
+  return [{ path: [...at, 'policy'], text: `${pathText([...at, 'policy'])} has the cron ${JSON.stringify((frequency as { cron: string }).cron)}, which never comes, wanted one that does` }];
+}
+
 function serviceLevelProblems(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
   const { frequency, serviceLevel } = resolvePolicy(config, plan.policy);
   if (serviceLevel === undefined) return [];
   const path = [...at, 'policy'];
   if (frequency === undefined) return [{ path, text: `${path.join('.')} has a service level and no frequency, wanted one that runs at least every ${serviceLevel.rpoMinutes} minutes` }];
-  if (typeof frequency !== 'string' || FREQUENCIES[frequency] <= serviceLevel.rpoMinutes) return [];
-  return [{ path, text: `${path.join('.')} runs ${frequency} and can lose ${FREQUENCIES[frequency]} minutes, wanted at most ${serviceLevel.rpoMinutes} (RPO of its service level)` }];
+  const gap = longestGap(frequency);
+  if (gap <= serviceLevel.rpoMinutes) return [];
+  const how = typeof frequency === 'string' ? frequency : `at ${JSON.stringify(frequency.cron)} (${frequency.timeZone})`;
+  return [{ path, text: `${path.join('.')} runs ${how} and can lose ${gap} minutes, wanted at most ${serviceLevel.rpoMinutes} (RPO of its service level)${clockChange(frequency, serviceLevel.rpoMinutes, gap)}` }];
+}
+
+/** Says so when it is the one day with an hour more that breaks the promise. */
+function clockChange(frequency: NonNullable<ResolvedPolicy['frequency']>, rpoMinutes: number, gap: number): string {
+  const shift = typeof frequency === 'string' ? 0 : clockShiftMinutes(frequency.timeZone);
+  return shift > 0 && gap - shift <= rpoMinutes ? `; ${shift} of them when clocks go back, so time-zone UTC would do` : '';
 }
 
 function homeProblems(config: Config): Problem[] {
@@ -52,10 +73,16 @@ function homeProblems(config: Config): Problem[] {
 type WrittenPath = readonly [at: ConfigPath, written: string];
 
 function vaultPaths(at: ConfigPath, vault: VaultFields): WrittenPath[] {
-  return (['directory', 'key-file', 'passphrase-file'] as const).flatMap((key) => (vault[key] === undefined ? [] : [[[...at, key], vault[key]] as const]));
+  const caFile = vault.s3?.['ca-file'];
+  return [
+    ...(['directory', 'key-file', 'passphrase-file'] as const).flatMap((key) => (vault[key] === undefined ? [] : [[[...at, key], vault[key]] as const])),
+    ...(caFile === undefined ? [] : [[[...at, 's3', 'ca-file'], caFile] as const]),
+  ];
 }
 
 function sourcePaths(at: ConfigPath, { source }: PlanFields): WrittenPath[] {
   if (source.type === 'files') return source.paths.map((written, index) => [[...at, 'paths', index], written] as const);
-  return source.type === 'sqlite' ? [[[...at, 'path'], source.path]] : [];
+  if (source.type === 'sqlite') return [[[...at, 'path'], source.path]];
+  const cert = source.type === 'postgres' ? source['ssl-root-cert'] : undefined;
+  return cert === undefined ? [] : [[[...at, 'ssl-root-cert'], cert]];
 }

@@ -1,16 +1,18 @@
 import * as z from 'zod';
+import { parseCron } from './cron.ts';
 import { byteSize, oneOf, strictMap, text, wholeNumber, yesOrNo } from './schema-words.ts';
 import { FREQUENCIES, SERVICE_LEVELS } from './service-levels.ts';
 import type { FrequencyName, ServiceLevelName } from './service-levels.ts';
 
 const CRON = /^(\S+ +){4}\S+$/;
+const CRON_FIELDS_WANTED = 'fields of "*", numbers, names (mon, jan), lists (1,15), ranges (1-5) and steps (*/10): minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7';
 const FREQUENCY_WANTED = 'hourly, daily, weekly, monthly, or a map with "cron" and "time-zone"';
 
 const frequency = z.union(
   [
     oneOf(Object.keys(FREQUENCIES) as [FrequencyName, ...FrequencyName[]]),
     strictMap({
-      cron: text('five cron fields').regex(CRON, { error: 'five cron fields: minute hour day month weekday' }),
+      cron: text('five cron fields').regex(CRON, { error: 'five cron fields: minute hour day month weekday', abort: true }).refine((value) => parseCron(value) !== undefined, { error: CRON_FIELDS_WANTED }),
       'time-zone': z.string({ error: 'an IANA time zone' }).refine(isTimeZone, { error: 'an IANA time zone such as "Europe/Berlin"' }).default('UTC'),
     }, FREQUENCY_WANTED),
   ],

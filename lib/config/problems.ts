@@ -12,12 +12,10 @@ export interface Problem {
 }
 
 /** Keys whose value is never shown, not even when it is wrong: it may be the secret itself. */
-const SECRET_KEYS: ReadonlySet<string> = new Set(['passphrase']);
+const SECRET_KEYS: ReadonlySet<string> = new Set(['passphrase', 'password', 'slack']);
 
 /** Keys that are promised and not there yet, so that nobody searches for a typing error. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  s3: 'vaults in S3 are not there yet; use "directory"',
-  notifications: 'notifications are not there yet',
   monitors: 'monitors are not there yet',
   'recovery-plans': 'recovery plans are not there yet',
 };
@@ -32,6 +30,11 @@ export function wrongValue(path: ConfigPath, seen: unknown, wanted: string): Pro
   const last = path.findLast((part) => typeof part === 'string');
   const shown = last !== undefined && SECRET_KEYS.has(last) ? '(not shown)' : valueText(seen);
   return { path, text: `${pathText(path)} is ${shown}, wanted ${wanted}` };
+}
+
+/** Something that is understood and may not stand there. */
+export function refused(path: ConfigPath, reason: string): Problem {
+  return { path, text: `${pathText(path)} is refused: ${reason}` };
 }
 
 /** A name that refers to nothing, with the closest that exists. */
@@ -70,7 +73,7 @@ function closestBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): read
 function unknownKey(parent: ConfigPath, key: string, known: readonly string[]): Problem {
   const path = [...parent, key];
   const later = NOT_YET[key];
-  if (later !== undefined) return { path, text: `${pathText(path)} is refused: ${later}` };
+  if (later !== undefined) return refused(path, later);
   const closest = closestWord(key, known);
   const wanted = closest === undefined ? `wanted one of ${known.join(', ')}` : `did you mean "${closest}"?`;
   return { path, text: `${pathText(path)} is not a known key, ${wanted}` };

@@ -4,7 +4,11 @@ import type { Config } from './load-config.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
-import type { SecretReference } from './secret-reference.ts';
+import type { ResolvedPostgres, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedKey, ResolvedVault } from './resolved-vault.ts';
+import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
+import { isRemote } from './secret-reference.ts';
+import { resolveStackVault } from './resolve-stack-vault.ts';
 
 /** One plan with every default and absolute path filled in: what a run needs to know, and nothing secret. */
 export interface ResolvedPlan {
@@ -12,45 +16,6 @@ export interface ResolvedPlan {
   readonly vault: ResolvedVault;
   readonly source: ResolvedSource;
   readonly policy: ResolvedPolicy;
-}
-
-export interface ResolvedVault {
-  readonly name: string;
-  readonly directory: string;
-  readonly key: ResolvedKey;
-  /** Writers whose packs are reused besides one's own. */
-  readonly trustedWriters?: readonly string[];
-}
-
-export type ResolvedKey =
-  | { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string }
-  | { readonly kind: 'passphrase'; readonly secret: SecretReference };
-
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand;
-
-export interface ResolvedFiles {
-  readonly type: 'files';
-  readonly paths: readonly string[];
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly oneFileSystem: boolean;
-  readonly followSymlinks: boolean;
-  readonly changeDetection: 'auto' | 'ctime+inode' | 'ctime' | 'mtime' | 'content';
-  readonly xattrs: boolean;
-}
-
-export interface ResolvedSqlite {
-  readonly type: 'sqlite';
-  readonly path: string;
-}
-
-export interface ResolvedCommand {
-  readonly type: 'command';
-  /** A line for the shell, or a program and its arguments. */
-  readonly command: string | readonly string[];
-  readonly stdinName: string;
-  readonly endMarker?: string;
-  readonly minimumSizeBytes: number;
 }
 
 /** All plans in the order of the file. */
@@ -71,16 +36,33 @@ export function resolveVaults(config: Config): ResolvedVault[] {
 function resolveVault(config: Config, name: string): ResolvedVault {
   const fields = config.fields.vaults[name];
   invariant(fields !== undefined, `vault ${name} was checked and is not there`);
+  if (fields.aws !== undefined) return resolveStackVault(name, fields.aws);
   const trustedWriters = fields['trusted-writers'];
-  return { name, directory: absolute(config, fields.directory), key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }) };
+  const common = { name, key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }) };
+  if (fields.directory !== undefined) return { kind: 'directory', directory: absolute(config, fields.directory), ...common };
+  invariant(fields.s3 !== undefined, 'a vault was checked and is nowhere');
+  const { bucket, prefix = '', endpoint, region, 'path-style': pathStyle, 'ca-file': caFile } = fields.s3;
+  return {
+    kind: 's3', bucket, prefix, pathStyle: pathStyle ?? endpoint !== undefined,
+    ...(endpoint !== undefined && { endpoint: endpoint.replace(/\/$/, '') }),
+    ...(region !== undefined && { region }),
+    ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
+    ...common,
+  };
 }
 
 function resolveKey(config: Config, fields: VaultFields): ResolvedKey {
   if (fields['key-file'] !== undefined) return { kind: 'key-file', path: absolute(config, fields['key-file']) };
   if (fields['passphrase-file'] !== undefined) return { kind: 'passphrase-file', path: absolute(config, fields['passphrase-file']) };
-  invariant(fields.passphrase !== undefined, 'a vault was checked and has no key');
-  const secret = fields.passphrase;
-  return { kind: 'passphrase', secret: secret.kind === 'file' ? { kind: 'file', name: absolute(config, secret.name) } : secret };
+  if (fields['kms-key'] !== undefined) return { kind: 'kms', keyId: fields['kms-key'] };
+  const secret = fields.passphrase && resolveReference(config, fields.passphrase);
+  invariant(secret !== undefined && !isRemote(secret), 'a vault was checked and has no key');
+  return { kind: 'passphrase', secret };
+}
+
+/** The path of a file is made absolute; every other place is what it is. */
+function resolveReference<T extends SecretReference>(config: Config, secret: T): T | LocalSecretReference {
+  return secret.kind === 'file' ? { kind: 'file', name: absolute(config, secret.name) } : secret;
 }
 
 function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
@@ -89,6 +71,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     const endMarker = source['end-marker'];
     return { type: 'command', command: source.command, stdinName: source['stdin-name'], minimumSizeBytes: source['minimum-size'], ...(endMarker === undefined ? {} : { endMarker }) };
   }
+  if (source.type === 'postgres') return { ...resolveConnection(config, source), excludeTables: source['exclude-tables'] ?? [], minimumSizeBytes: source['minimum-size'] };
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -98,6 +81,20 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     followSymlinks: source['follow-symlinks'],
     changeDetection: source['change-detection'],
     xattrs: source.xattrs,
+  };
+}
+
+type Connection = Pick<Extract<PlanFields['source'], { type: 'postgres' }>, 'type' | 'host' | 'port' | 'database' | 'user' | 'password' | 'ssl-mode' | 'ssl-root-cert'>;
+
+/** How a server is reached, of a source or of a restore target. */
+export function resolveConnection(config: Config, fields: Connection): Omit<ResolvedPostgres, 'excludeTables' | 'minimumSizeBytes'> {
+  const { type, host, port, database, user, password, 'ssl-mode': sslMode, 'ssl-root-cert': cert } = fields;
+  return {
+    type, host, port, database,
+    user: typeof user === 'string' ? user : resolveReference(config, user),
+    ...(password !== undefined && { password: resolveReference(config, password) }),
+    ...(sslMode !== undefined && { sslMode }),
+    ...(cert !== undefined && { sslRootCert: cert === 'system' ? cert : absolute(config, cert) }),
   };
 }
 

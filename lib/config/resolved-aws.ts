@@ -1,35 +1,58 @@
-import type { ResolvedCommand, ResolvedFiles, ResolvedSqlite } from './resolve-plans.ts';
-import type { SecretReference } from './secret-reference.ts';
+import type { ResolvedPlan } from './resolve-plans.ts';
+import type { ResolvedPostgres } from './resolved-source.ts';
+import type { RemoteSecretReference } from './secret-reference.ts';
 
-/** What the aws runtime adds to a configuration. */
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres;
+export type { ResolvedPostgres, ResolvedSource } from './resolved-source.ts';
 
-export interface ResolvedPostgres {
-  readonly type: 'postgres';
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string | SecretReference;
-  /** Absent: pgpass, or no password at all. */
-  readonly password?: SecretReference;
-  readonly sslMode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
-  /** PEM file for verify-ca and verify-full. */
-  readonly sslRootCert?: string;
-  readonly excludeTables: readonly string[];
-  /** A smaller dump fails the run. */
-  readonly minimumSizeBytes: number;
+/** Everything of `holdfast.yaml` that the aws runtime carries out, resolved and checked. */
+export interface ResolvedStack {
+  readonly vaults: readonly ResolvedStackVault[];
+  readonly plans: readonly ResolvedStackPlan[];
+  /** By name; every network that a plan or target names is there. */
+  readonly networks: Readonly<Record<string, ResolvedNetwork>>;
+  readonly restoreTargets: readonly NamedRestoreTarget[];
+  readonly notifications: ResolvedNotifications;
+}
+
+/** A plan of a vault of kind `aws`. */
+export interface ResolvedStackPlan extends ResolvedPlan {
+  readonly vault: ResolvedStackVault;
+  /** File systems that its tasks see; the sources of files lie below them. */
+  readonly mounts: readonly ResolvedMount[];
+  readonly network: string;
+  readonly task: ResolvedTask;
+  readonly events: readonly ResolvedEvent[];
+  readonly freshnessHours: number;
+  readonly startWindowMinutes: number;
+  readonly maxDurationMinutes: number;
+}
+
+/** A valid size of a Fargate task. */
+export interface ResolvedTask {
+  /** CPU units: 1024 is one virtual CPU. */
+  readonly cpu: number;
+  readonly memoryMiB: number;
+  /** 21 to 180. */
+  readonly diskGiB: number;
+}
+
+export interface ResolvedEvent {
+  /** As EventBridge reads it. */
+  readonly pattern: Readonly<Record<string, unknown>>;
+  /** Events within this many minutes are one run. */
+  readonly collapseMinutes: number;
 }
 
 /** A vault that `cdk deploy` makes, or a bucket that it is given. */
 export interface ResolvedStackVault {
   readonly kind: 'aws';
   readonly name: string;
-  /** Brought instead of made; its versioning and Object Lock are then its owner's. */
+  /** Brought instead of made; its versioning, lock and tiers are then its owner's, and `lock.mode` is `none` here. */
   readonly existingBucket?: string;
   /** ARN. */
   readonly existingKey?: string;
   readonly lock: { readonly mode: 'governance' | 'compliance' | 'none'; readonly days: number };
-  /** Days until packs of the class move there. */
+  /** Days until packs of the class move there; at least 30 (Standard-IA) and 0 (Glacier Instant Retrieval). */
   readonly warmAfterDays: number;
   readonly coldAfterDays: number;
   readonly maxConcurrentRuns: number;
@@ -51,9 +74,16 @@ export type ResolvedRestoreTarget =
   | (Omit<ResolvedPostgres, 'excludeTables' | 'minimumSizeBytes'> & { readonly createDatabase: boolean })
   | { readonly type: 'directory'; readonly path: string; readonly mounts: readonly ResolvedMount[] };
 
+export interface NamedRestoreTarget {
+  readonly name: string;
+  readonly target: ResolvedRestoreTarget;
+  readonly network: string;
+  readonly task: ResolvedTask;
+}
+
 export interface ResolvedNotifications {
   readonly emails: readonly string[];
-  readonly slackWebhook?: SecretReference;
+  readonly slackWebhook?: RemoteSecretReference;
   /** ARN of a topic that is brought. */
   readonly existingTopic?: string;
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { byteSize, oneOf, path, strictMap, text, texts, yesOrNo } from './schema-words.ts';
+import { byteSize, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const files = strictMap({
   type: z.literal('files'),
@@ -27,8 +27,26 @@ const command = strictMap({
   'minimum-size': byteSize.default(1).meta({ description: 'Less output than this fails the run.' }),
 }, 'a command source');
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command' : 'a source: a map with "type" (files, sqlite, command) and its fields'),
+/** How a PostgreSQL server is reached: of sources and of restore targets. */
+export const connection = {
+  host: text('a host name'),
+  port: wholeNumber(1, 65_535).default(5432),
+  database: text('the name of a database'),
+  user: z.union([secret, text('the name of a user').refine((value) => !value.startsWith('${'), { error: 'the name of a user' })], { error: 'the name of a user, or a reference to it' }),
+  password: secret.optional().meta({ description: 'Where the password is. Without it: pgpass, or no password at all.' }),
+  'ssl-mode': oneOf(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']).optional(),
+  'ssl-root-cert': path.optional().meta({ description: 'PEM file of the authorities for verify-ca and verify-full; "system": those that the machine trusts.' }),
+} as const;
+
+const postgres = strictMap({
+  type: z.literal('postgres'),
+  ...connection,
+  'exclude-tables': texts('pattern of tables').optional().meta({ description: 'Tables that are left out, as pg_dump --exclude-table takes them.' }),
+  'minimum-size': byteSize.default(1).meta({ description: 'A smaller dump fails the run.' }),
+}, 'a postgres source');
+
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres' : 'a source: a map with "type" (files, sqlite, command, postgres) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

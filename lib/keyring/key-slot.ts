@@ -19,19 +19,28 @@ export interface VaultKeys {
 
 /**
  * Opens the slots of one kind: it knows a secret and makes of it the key-encryption key of a slot. Callable any number
- * of times. Fails with its own errors (`missing-key`, `permission`, ...); a wrong secret is not its business: the
- * slot's check value tells.
+ * of times. Undefined when it can tell, without trying, that the slot is not for it. Fails with its own errors
+ * (`missing-key`, `permission`, ...) and as `damaged` when what the slot holds for it was altered; a wrong secret is not
+ * its business: the slot's check value tells.
  */
 export interface Unlocker {
   readonly kind: SlotKind;
-  keyEncryptionKey(slot: Pick<KeySlot, 'salt' | 'kdf'>): Promise<Uint8Array>;
+  keyEncryptionKey(slot: Pick<KeySlot, 'salt' | 'kdf'>): Promise<Uint8Array | undefined>;
 }
 
 /** An unlocker that can also make new slots. `label` is stored in plain text, for people. */
 export interface KeyWrapper extends Unlocker {
   readonly label: string;
   readonly kdf: KeySlot['kdf'];
+  /** Its slots leave the data key out. */
+  readonly isMetaOnly?: boolean;
+  /** Tells its own slots without opening them; absent: their check values tell. */
+  isFor?(slot: KeySlot): boolean;
+  keyEncryptionKey(slot: Pick<KeySlot, 'salt' | 'kdf'>): Promise<Uint8Array>;
 }
+
+/** What a slot under KMS opens: all keys, or the meta key and the chunker secret alone. */
+export type KmsScope = 'all' | 'meta';
 
 const FORMAT = 1;
 const NAME = /^keys\/([1-9][0-9]{0,9})\/([0-9a-f]{32})\.json$/;
@@ -43,6 +52,16 @@ const base64 = (bytes: number) =>
 const scrypt = z.object({ name: z.literal('scrypt'), N: z.number(), r: z.number(), p: z.number() }).superRefine((cost, context) => {
   const complaint = checkScryptCost(cost);
   if (complaint !== undefined) context.addIssue({ code: 'custom', message: complaint });
+});
+
+/** KMS wraps 32 bytes into about 180; 6144 is the most that it takes. */
+const MAX_CIPHERTEXT_BYTES = 6144;
+const ciphertext = z.base64().transform((text): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'))).refine(({ length }) => length > 0 && length <= MAX_CIPHERTEXT_BYTES, `wanted 1 to ${MAX_CIPHERTEXT_BYTES} bytes in base64`);
+const kms = z.strictObject({
+  name: z.literal('kms'),
+  key: z.string().regex(/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,256}$/, 'wanted the ARN of a KMS key'),
+  scope: z.enum(['all', 'meta']),
+  ciphertext,
 });
 
 const common = {
@@ -59,6 +78,8 @@ const common = {
 const schema = z.discriminatedUnion('kind', [
   z.object({ ...common, kind: z.literal('key-file'), kdf: z.null() }),
   z.object({ ...common, kind: z.literal('passphrase'), kdf: scrypt }),
+  // A slot that says more or less than it holds was altered: the scope decides who may open it.
+  z.object({ ...common, kind: z.literal('kms'), kdf: kms }).refine(({ kdf: { scope }, wrapped: { data } }) => (scope === 'all') === (data !== undefined), { path: ['kdf', 'scope'], message: 'scope all holds the data key, scope meta does not' }),
 ]);
 
 /** One wrapping of the keys of one number, as it is stored in `keys/<n>/<slot id>.json` (format §3). Nothing in it is secret. */
@@ -71,8 +92,9 @@ export function slotName(slot: Pick<KeySlot, 'keyNumber' | 'slot'>): string {
 
 export function encodeSlot({ format, repository, keyNumber, slot, kind, label, kdf, salt, wrapped, check }: KeySlot): Uint8Array {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  const derivation = kdf?.name === 'kms' ? { ...kdf, ciphertext: text(kdf.ciphertext) } : kdf;
   const keys = { meta: text(wrapped.meta), ...(wrapped.data && { data: text(wrapped.data) }), chunker: text(wrapped.chunker) };
-  return Buffer.from(JSON.stringify({ format, repository, keyNumber, slot, kind, label, kdf, salt: text(salt), wrapped: keys, check: text(check) }) + '\n');
+  return Buffer.from(JSON.stringify({ format, repository, keyNumber, slot, kind, label, kdf: derivation, salt: text(salt), wrapped: keys, check: text(check) }) + '\n');
 }
 
 /**
@@ -99,10 +121,11 @@ export function keyNumberOf(name: string): number {
   return Number(NAME.exec(name)?.[1] ?? 0);
 }
 
-export function damagedSlot(name: string, complaint: string): HoldfastError {
+export function damagedSlot(name: string, complaint: string, cause?: unknown): HoldfastError {
   return new HoldfastError('damaged', `The key slot ${name} is damaged: ${complaint}.`, {
     nextStep: 'Put the slot back from a copy of the vault, or open the vault with another key and add a new slot with `holdfast keys add`.',
     data: { slot: name },
+    cause,
   });
 }
 

@@ -55,8 +55,9 @@ export async function openSlots(store: SlotStore, repository: RepositoryId, unlo
   const problems = [...listed.problems];
   const opened: OpenedSlot[] = [];
   for (const slot of listed.slots.filter(({ kind }) => kind === unlocker.kind)) {
-    const kek = await unlocker.keyEncryptionKey(slot);
-    if (!isRightKey(kek, slot)) continue;
+    const kek = await keyOf(unlocker, slot);
+    if (isHoldfastError(kek)) problems.push(kek);
+    if (kek === undefined || isHoldfastError(kek) || !isRightKey(kek, slot)) continue;
     const keys = unwrapAll(kek, slot);
     if (isHoldfastError(keys)) problems.push(keys);
     else opened.push(keys);
@@ -64,6 +65,14 @@ export async function openSlots(store: SlotStore, repository: RepositoryId, unlo
   if (opened.length === 0) throw nothingOpens(listed.slots, problems, unlocker);
   const numbers = [...listed.slots.map(({ keyNumber }) => keyNumber), ...listed.problems.map(({ data }) => keyNumberOf(String(data['slot'])))];
   return { ...gather(opened), newestNumber: Math.max(...numbers), problems };
+}
+
+/** What is damaged in one slot does not keep another from opening. */
+async function keyOf(unlocker: Unlocker, slot: KeySlot): Promise<Uint8Array | HoldfastError | undefined> {
+  return unlocker.keyEncryptionKey(slot).catch((error: unknown) => {
+    if (isHoldfastError(error, 'damaged')) return damagedSlot(slotName(slot), error.message.replace(/\.$/, ''), error);
+    throw error;
+  });
 }
 
 interface OpenedSlot extends KeyPair {
@@ -110,7 +119,7 @@ function nothingOpens(slots: readonly KeySlot[], problems: readonly HoldfastErro
     });
   }
   return new HoldfastError('wrong-key', `The ${words(kind)} that was given opens none of the ${describe(slots)}. ${broken}`.trim(), {
-    nextStep: 'Give the key file (--key-file) or the passphrase (--passphrase-file) that this vault was made with.',
+    nextStep: kind === 'kms' ? 'Open it with the KMS key and in the account and region that this vault was made with.' : 'Give the key file (--key-file) or the passphrase (--passphrase-file) that this vault was made with.',
   });
 }
 
@@ -122,7 +131,7 @@ function describe(slots: readonly KeySlot[]): string {
 }
 
 function words(kind: string): string {
-  return kind.replaceAll('-', ' ');
+  return kind === 'kms' ? 'KMS key' : kind.replaceAll('-', ' ');
 }
 
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {

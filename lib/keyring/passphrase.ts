@@ -13,7 +13,7 @@ export function passphraseWrapper(passphrase: string, label = 'passphrase', cost
     kind: 'passphrase',
     label,
     kdf: { name: 'scrypt', ...cost },
-    keyEncryptionKey: ({ salt, kdf }) => stretch(secret, salt, kdf ?? cost),
+    keyEncryptionKey: ({ salt, kdf }) => stretch(secret, salt, kdf?.name === 'scrypt' ? kdf : cost),
   };
 }
 

@@ -14,7 +14,7 @@ export interface NewKeys {
   readonly slots: readonly KeySlot[];
 }
 
-/** Fresh keys of number 1 and a fresh chunker secret, wrapped once for each wrapper. */
+/** Fresh keys of number 1 and a fresh chunker secret, wrapped once for each wrapper; without the data key for those that are meta-only. */
 export async function createSlots(repository: RepositoryId, wrappers: readonly KeyWrapper[], random: Random = randomBytes): Promise<NewKeys> {
   const keys = { pairs: [newPair(1, random)], chunker: random(32) };
   return { keys, slots: await wrapAll(repository, keys, keys.pairs, wrappers, random) };
@@ -27,7 +27,7 @@ export interface SlotOptions {
 }
 
 /** Slots for one more wrapper: one for each key number that `keys` holds. */
-export async function addSlot(repository: RepositoryId, keys: VaultKeys, wrapper: KeyWrapper, { isMetaOnly = false, random = randomBytes }: SlotOptions = {}): Promise<readonly KeySlot[]> {
+export async function addSlot(repository: RepositoryId, keys: VaultKeys, wrapper: KeyWrapper, { isMetaOnly = wrapper.isMetaOnly ?? false, random = randomBytes }: SlotOptions = {}): Promise<readonly KeySlot[]> {
   const pairs = keys.pairs.map(({ number, meta, data }) => ({ number, meta, ...(data && !isMetaOnly && { data }) }));
   return wrapAll(repository, keys, pairs, [wrapper], random);
 }
@@ -59,11 +59,13 @@ async function wrapAll(repository: RepositoryId, { chunker }: VaultKeys, pairs: 
 }
 
 async function wrapOne(repository: RepositoryId, chunker: Uint8Array, pair: KeyPair, wrapper: KeyWrapper, random: Random): Promise<KeySlot> {
+  const data = wrapper.isMetaOnly ? undefined : pair.data;
+  invariant(wrapper.kdf?.name !== 'kms' || (wrapper.kdf.scope === 'all') === (data !== undefined), 'A slot under KMS would hold other keys than its scope says');
   const place = { repository, keyNumber: pair.number, slot: newHexId<SlotId>(random), salt: random(32) };
   const kek = await wrapper.keyEncryptionKey({ salt: place.salt, kdf: wrapper.kdf });
   const wrapped = {
     meta: wrapKey(kek, place, 'meta', pair.meta),
-    ...(pair.data && { data: wrapKey(kek, place, 'data', pair.data) }),
+    ...(data && { data: wrapKey(kek, place, 'data', data) }),
     chunker: wrapKey(kek, place, 'chunker', chunker),
   };
   const { kind, label, kdf } = wrapper;

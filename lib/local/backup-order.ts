@@ -1,8 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
-import type { ResolvedPlan, ResolvedSource } from '../config/resolve-plans.ts';
+import type { ResolvedPlan } from '../config/resolve-plans.ts';
 import type { ResolvedPolicy } from '../config/resolve-policy.ts';
+import type { ResolvedSource } from '../config/resolved-source.ts';
 import { fromText } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { Environment } from './places.ts';
@@ -62,7 +63,9 @@ function refuseEmpty(targets: readonly string[]): void {
 async function namedPlans({ targets }: BackupRequest, config: Config | undefined): Promise<ResolvedPlan[]> {
   const { resolvePlans } = await import('../config/resolve-plans.ts');
   const plans = config === undefined ? [] : resolvePlans(config);
-  if (targets.length === 0 && plans.length > 0) return plans;
+  // Plans of a stack run in AWS; when there are no others, what follows says so.
+  const here = plans.filter(({ vault }) => vault.kind !== 'aws');
+  if (targets.length === 0 && plans.length > 0) return here.length > 0 ? here : plans;
   const chosen = targets.map((target) => plans.find(({ name }) => name === target));
   if (chosen.every((plan) => plan === undefined)) return [];
   const stranger = targets.find((_, index) => chosen[index] === undefined);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fromText } from '../model/byte-string.ts';
+import { HoldfastError } from '../model/errors.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
@@ -18,6 +19,9 @@ export function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' |
     return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
   }
   if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
+  if (source.type === 'postgres') {
+    throw new HoldfastError('unsupported', 'The local runtime does not read PostgreSQL by itself in this version.', { nextStep: 'Use a source of type command with pg_dump, or a vault of kind aws.' });
+  }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });

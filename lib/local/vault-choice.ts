@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
-import type { ResolvedVault } from '../config/resolve-plans.ts';
+import type { ResolvedVault } from '../config/resolved-vault.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { KeyChoice } from './key-choice.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
+import { describePlace, parseS3Place, S3_SCHEME } from './s3-place.ts';
+import type { S3Place } from './s3-place.ts';
 
 /** What the command line says about the vault; everything may be left out. */
 export interface VaultOptions {
@@ -18,7 +20,10 @@ export interface VaultOptions {
 }
 
 export interface VaultChoice {
+  /** Of a vault in S3: its address, for people. */
   readonly directory: string;
+  /** The vault is a bucket and no directory. */
+  readonly s3?: S3Place;
   readonly key: KeyChoice;
   /** Who named the key, for messages: an option, a variable, the configuration, or nobody. */
   readonly keyFrom: string;
@@ -39,12 +44,12 @@ export async function chooseVault(options: VaultOptions, environment: Environmen
   const named = options.vault ?? nonEmpty(variables['HOLDFAST_VAULT']);
   const configured = await configuredVault(config, named, planVault, workingFolder);
   const places = placesOf(environment);
-  const directory = configured?.directory ?? (named === undefined ? places.defaultVault : resolve(workingFolder, named));
+  const place = placeOf(configured, named, workingFolder) ?? { directory: places.defaultVault };
   const chosen = givenKey(options, { variables, workingFolder }) ?? (configured && { key: configured.key, keyFrom: config?.file ?? 'the configuration' }) ?? { key: { kind: 'key-file' as const, path: places.defaultKeyFile }, keyFrom: 'nobody: it is the default' };
   const trustedWriters = [...(options.trustWriter ?? []).map(checkedWriter), ...(configured?.trustedWriters ?? [])];
   const secretVariables = secretVariablesOf(config);
   return {
-    directory, ...chosen, isDefault: named === undefined && configured === undefined,
+    ...place, ...chosen, isDefault: named === undefined && configured === undefined,
     ...(trustedWriters.length > 0 && { trustedWriters }),
     ...(secretVariables.length > 0 && { secretVariables }),
   };
@@ -76,13 +81,48 @@ function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Envi
   return undefined;
 }
 
-/** A vault of the configuration: by its name or directory when one was named, the plan's, or the only one. */
-async function configuredVault(config: Config | undefined, named: string | undefined, planVault: ResolvedVault | undefined, workingFolder: string): Promise<ResolvedVault | undefined> {
+type LocalVaultFields = Exclude<ResolvedVault, { kind: 'aws' }>;
+
+/** A vault of the configuration: by its name or place when one was named, the plan's, or the only one. */
+async function configuredVault(config: Config | undefined, named: string | undefined, planVault: ResolvedVault | undefined, workingFolder: string): Promise<LocalVaultFields | undefined> {
   if (config === undefined) return undefined;
   const { resolveVaults } = await import('../config/resolve-plans.ts');
   const vaults = resolveVaults(config);
-  if (named !== undefined) return vaults.find((vault) => vault.name === named) ?? vaults.find((vault) => vault.directory === resolve(workingFolder, named));
-  return planVault ?? (vaults.length === 1 ? vaults[0] : severalVaults(config.file, vaults));
+  if (named !== undefined) {
+    const found = vaults.find((vault) => vault.name === named) ?? vaults.find((vault) => isAt(vault, named, workingFolder));
+    return found && openedHere(found);
+  }
+  if (planVault !== undefined) return openedHere(planVault);
+  const here = vaults.filter((vault) => vault.kind !== 'aws');
+  if (here.length === 0 && vaults[0] !== undefined) return openedHere(vaults[0]);
+  return here.length === 1 ? here[0] : severalVaults(config.file, here);
+}
+
+/** A vault of a stack has its keys in KMS and its runs in AWS: fails as `usage`. */
+function openedHere(vault: ResolvedVault): LocalVaultFields {
+  if (vault.kind !== 'aws') return vault;
+  throw new HoldfastError('usage', `The vault ${vault.name} is made by \`cdk deploy\` and is not opened by the local runtime.`, { nextStep: 'Name its stack: add --aws STACK.' });
+}
+
+function isAt(vault: ResolvedVault, named: string, workingFolder: string): boolean {
+  if (vault.kind === 'directory') return vault.directory === resolve(workingFolder, named);
+  return vault.kind === 's3' && named.startsWith(S3_SCHEME) && describePlace(vault) === describePlace(parseS3Place(named, workingFolder));
+}
+
+/** What is named in full counts more than what the configuration says of the same bucket: it may be another way to it. */
+function placeOf(configured: LocalVaultFields | undefined, named: string | undefined, workingFolder: string): Pick<VaultChoice, 'directory' | 's3'> | undefined {
+  if (named?.startsWith(S3_SCHEME)) return inBucket({ ...(configured?.kind === 's3' && placeFields(configured)), ...parseS3Place(named, workingFolder) });
+  if (configured?.kind === 's3') return inBucket(placeFields(configured));
+  if (configured !== undefined) return { directory: configured.directory };
+  return named === undefined ? undefined : { directory: resolve(workingFolder, named) };
+}
+
+function inBucket(s3: S3Place): Pick<VaultChoice, 'directory' | 's3'> {
+  return { directory: describePlace(s3), s3 };
+}
+
+function placeFields({ bucket, prefix, endpoint, region, pathStyle, caFile }: S3Place): S3Place {
+  return { bucket, prefix, ...(pathStyle !== undefined && { pathStyle }), ...(endpoint !== undefined && { endpoint }), ...(region !== undefined && { region }), ...(caFile !== undefined && { caFile }) };
 }
 
 function severalVaults(file: string, vaults: readonly ResolvedVault[]): never {

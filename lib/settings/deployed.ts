@@ -1,5 +1,5 @@
 import type { ResolvedPolicy } from '../config/resolve-policy.ts';
-import type { ResolvedSource, ResolvedNetwork, ResolvedRestoreTarget } from '../config/resolved-aws.ts';
+import type { ResolvedMount, ResolvedSource, ResolvedNetwork, ResolvedRestoreTarget } from '../config/resolved-aws.ts';
 
 /**
  * `holdfast.yaml` as the stack deploys it: an asset keyed by its hash, read by the functions; a run carries its own plan
@@ -20,6 +20,8 @@ export interface DeployedPlan {
   readonly vault: string;
   readonly source: ResolvedSource;
   readonly policy: ResolvedPolicy;
+  /** File systems that its tasks see; absent: none. */
+  readonly mounts?: readonly ResolvedMount[];
   /** Name of the network its tasks run in. */
   readonly network: string;
   readonly task: TaskSize;
@@ -39,7 +41,7 @@ export interface DeployedSchedule {
   readonly cron: string;
   /** IANA. */
   readonly timeZone: string;
-  /** Starts are spread: this many minutes after the cron time, hashed from the plan's id. */
+  /** Minutes after the cron time. 0 in what `deployConfig` makes: the spread of a named frequency stands in its cron. */
   readonly offsetMinutes: number;
 }
 

@@ -25,7 +25,7 @@ describe('resolved plans (P2, P3)', () => {
   it('fill in every default and make paths absolute: relative to the file, ~ to the home directory', () => {
     expect(tree).toEqual({
       name: 'tree',
-      vault: { name: 'near', directory: '/etc/holdfast/vault', key: { kind: 'key-file', path: '/home/someone/key' } },
+      vault: { kind: 'directory', name: 'near', directory: '/etc/holdfast/vault', key: { kind: 'key-file', path: '/home/someone/key' } },
       source: { type: 'files', paths: ['/etc/holdfast', '/srv', '/home/someone'], include: [], exclude: ['*.tmp'], oneFileSystem: false, followSymlinks: false, changeDetection: 'auto', xattrs: true },
       policy: { retention: {}, class: 'hot', encryption: 'aes-256-gcm', compression: { algorithm: 'zstd', level: 3 }, verification: 'none', warningsAreGood: true, minimumSizeBytes: 0, priority: 50 },
     });
@@ -58,7 +58,7 @@ describe('resolved plans (P2, P3)', () => {
 
 describe('a secret in the configuration (S8)', () => {
   const [, far] = resolveVaults(config);
-  const secret = far?.key.kind === 'passphrase' ? far.key.secret : undefined;
+  const secret = far?.kind === 'directory' && far.key.kind === 'passphrase' ? far.key.secret : undefined;
 
   it('is only a reference until it is used, and then read from where the file says', () => {
     expect(secret).toEqual({ kind: 'file', name: '/etc/holdfast/pass.txt' });

@@ -24,7 +24,7 @@ function yamlPath(config: string | undefined, { environment, workingFolder }: Co
 
 /** A file that is there is somebody's work and stays. A folder that may not be written costs the file, not the vault. */
 async function writeYaml({ directory, key }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
-  if (existsSync(path) || key.kind === 'passphrase') return undefined;
+  if (existsSync(path) || key.kind === 'passphrase' || key.kind === 'kms') return undefined;
   const { initialConfig } = await import('../../config/initial-config.ts');
   try {
     writeFileSync(path, initialConfig({ vaultDirectory: directory, key: { kind: key.kind, path: key.path } }), { flag: 'wx' });

@@ -1,0 +1,45 @@
+import type { SecretReference } from './secret-reference.ts';
+
+/** What a plan protects, with every default and absolute path filled in. */
+export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres;
+
+export interface ResolvedFiles {
+  readonly type: 'files';
+  readonly paths: readonly string[];
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly oneFileSystem: boolean;
+  readonly followSymlinks: boolean;
+  readonly changeDetection: 'auto' | 'ctime+inode' | 'ctime' | 'mtime' | 'content';
+  readonly xattrs: boolean;
+}
+
+export interface ResolvedSqlite {
+  readonly type: 'sqlite';
+  readonly path: string;
+}
+
+export interface ResolvedCommand {
+  readonly type: 'command';
+  /** A line for the shell, or a program and its arguments. */
+  readonly command: string | readonly string[];
+  readonly stdinName: string;
+  readonly endMarker?: string;
+  readonly minimumSizeBytes: number;
+}
+
+export interface ResolvedPostgres {
+  readonly type: 'postgres';
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string | SecretReference;
+  /** Absent: pgpass, or no password at all. */
+  readonly password?: SecretReference;
+  readonly sslMode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+  /** PEM file for verify-ca and verify-full, or the word `system`: the authorities that the machine trusts. */
+  readonly sslRootCert?: string;
+  readonly excludeTables: readonly string[];
+  /** A smaller dump fails the run. */
+  readonly minimumSizeBytes: number;
+}

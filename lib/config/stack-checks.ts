@@ -1,0 +1,118 @@
+import { parseCron } from './cron.ts';
+import { eventPatternProblems } from './event-pattern.ts';
+import type { Config } from './load-config.ts';
+import type { ConfigPath, Problem } from './problems.ts';
+import { pathText, refused, unknownName, wrongValue } from './problems.ts';
+import { resolvePolicy } from './resolve-policy.ts';
+import type { ConfigFields, PlanFields } from './schema.ts';
+import type { SecretReference } from './secret-reference.ts';
+import { isRemote, secretText } from './secret-reference.ts';
+import { vaultKind } from './vault-checks.ts';
+
+type Target = NonNullable<ConfigFields['restore-targets']>[string];
+
+/** Fields of a plan that no other runtime carries out. */
+const STACK_PLAN_FIELDS = ['network', 'task', 'mounts', 'events', 'freshness-hours', 'start-window-minutes', 'max-duration-minutes'] as const;
+const STACK_FIELDS = ['networks', 'restore-targets', 'notifications'] as const;
+
+/** What the aws runtime can and cannot carry out. */
+export function stackProblems(config: Config): Problem[] {
+  const { vaults, plans, notifications, 'restore-targets': targets = {} } = config.fields;
+  const isStack = Object.values(vaults).some((vault) => vaultKind(vault) === 'aws');
+  const unused = isStack ? [] : STACK_FIELDS.filter((field) => config.fields[field] !== undefined);
+  return [
+    ...unused.map((field) => refused([field], 'the aws runtime alone knows them, and no vault of this file is of kind aws')),
+    ...Object.entries(plans).flatMap(([name, plan]) => (isStackPlan(config, plan) ? stackPlanProblems(config, name, plan) : localPlanProblems(name, plan))),
+    ...Object.entries(targets).flatMap(([name, target]) => targetProblems(config, name, target)),
+    ...sameFamily('plans', Object.keys(plans).filter((name) => isStackPlan(config, plans[name] as PlanFields))),
+    ...sameFamily('restore-targets', Object.keys(targets)),
+    ...secretProblems(['notifications', 'slack'], notifications?.slack),
+  ];
+}
+
+/** True when its vault is made by `cdk deploy`. */
+export function isStackPlan({ fields: { vaults } }: Config, plan: PlanFields): boolean {
+  const vault = vaults[plan.vault ?? Object.keys(vaults)[0] ?? ''];
+  return vault !== undefined && vaultKind(vault) === 'aws';
+}
+
+function localPlanProblems(name: string, plan: PlanFields): Problem[] {
+  return STACK_PLAN_FIELDS.filter((field) => plan[field] !== undefined)
+    .map((field) => refused(['plans', name, field], 'the aws runtime alone carries it out, and the vault of this plan is not of kind aws'));
+}
+
+function stackPlanProblems(config: Config, name: string, plan: PlanFields): Problem[] {
+  const at: ConfigPath = ['plans', name];
+  return [
+    ...sourceProblems([...at, 'source'], plan),
+    ...networkProblems(config, [...at, 'network'], plan.network),
+    ...cronProblems([...at, 'policy'], config, plan),
+    ...(plan.events ?? []).flatMap(({ pattern }, index) => eventPatternProblems([...at, 'events', index, 'pattern'], pattern)),
+    ...mountProblems([...at, 'mounts'], plan.mounts ?? []),
+  ];
+}
+
+function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Problem[] {
+  const below = (path: ConfigPath, written: string): Problem[] => outsideProblems(path, written, mounts);
+  if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
+  if (source.type === 'sqlite') return below([...at, 'path'], source.path);
+  return source.type === 'postgres' ? connectionProblems(at, source, mounts) : [];
+}
+
+type Connection = Extract<PlanFields['source'], { type: 'postgres' }>;
+
+function connectionProblems(at: ConfigPath, { user, password, 'ssl-root-cert': cert }: Pick<Connection, 'user' | 'password' | 'ssl-root-cert'>, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  return [
+    ...(typeof user === 'string' ? [] : secretProblems([...at, 'user'], user)),
+    ...secretProblems([...at, 'password'], password),
+    ...(cert === undefined || cert === 'system' ? [] : outsideProblems([...at, 'ssl-root-cert'], cert, mounts)),
+  ];
+}
+
+/** A task has no other files than those of its mounts. */
+function outsideProblems(at: ConfigPath, written: string, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  const isClean = written.startsWith('/') && !/(^|\/)\.{1,2}(\/|$)/.test(written);
+  if (isClean && mounts.some(({ path }) => written === path || written.startsWith(`${path}/`))) return [];
+  const places = mounts.length === 0 ? 'an absolute path below one of the mounts, and there is no mount' : `an absolute path below one of the mounts: ${mounts.map(({ path }) => path).join(', ')}`;
+  return [wrongValue(at, written, places)];
+}
+
+function targetProblems(config: Config, name: string, target: Target): Problem[] {
+  const at: ConfigPath = ['restore-targets', name];
+  const own = target.type === 'postgres' ? connectionProblems(at, target, []) : [...outsideProblems([...at, 'path'], target.path, target.mounts), ...mountProblems([...at, 'mounts'], target.mounts)];
+  return [...own, ...networkProblems(config, [...at, 'network'], target.network)];
+}
+
+/** The value of such a reference is known on this machine alone: it would have to be written into the template. */
+function secretProblems(at: ConfigPath, secret: SecretReference | undefined): Problem[] {
+  if (secret === undefined || isRemote(secret)) return [];
+  return [{ path: at, text: `${pathText(at)} is ${secretText(secret)}, wanted \${secret:NAME} or \${ssm:/path}: variables and files of this machine are not there in AWS, and what they hold would land in the template` }];
+}
+
+function networkProblems(config: Config, at: ConfigPath, name: string | undefined): Problem[] {
+  const known = ['default', ...Object.keys(config.fields.networks ?? {}).filter((network) => network !== 'default')];
+  return name === undefined || known.includes(name) ? [] : [unknownName(at, name, known)];
+}
+
+/** EventBridge Scheduler takes a day of the month or a weekday, not one or the other as cron does. */
+function cronProblems(at: ConfigPath, config: Config, plan: PlanFields): Problem[] {
+  const { frequency } = resolvePolicy(config, plan.policy);
+  const cron = typeof frequency === 'object' ? parseCron(frequency.cron) : undefined;
+  if (typeof frequency !== 'object' || cron === undefined || cron.isAnyDay || cron.isAnyWeekday) return [];
+  return [{ path: at, text: `${pathText(at)} has the cron ${JSON.stringify(frequency.cron)} with a day and a weekday, wanted "*" for one of them: EventBridge Scheduler cannot say "one or the other"; make two plans` }];
+}
+
+function mountProblems(at: ConfigPath, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  return mounts.flatMap(({ path }, index) => {
+    const other = mounts.slice(0, index).find((earlier) => earlier.path === path || path.startsWith(`${earlier.path}/`) || earlier.path.startsWith(`${path}/`));
+    return other === undefined ? [] : [wrongValue([...at, index, 'path'], path, `a path that is neither that of another mount (${other.path}) nor above or below it`)];
+  });
+}
+
+/** Names of task definitions have no dots, so "a.b" and "a_b" would share one. */
+function sameFamily(section: string, names: readonly string[]): Problem[] {
+  return names.flatMap((name, index) => {
+    const other = names.slice(0, index).find((earlier) => earlier.replaceAll('.', '_') === name.replaceAll('.', '_'));
+    return other === undefined ? [] : [{ path: [section, name], text: `${pathText([section, name])} and ${pathText([section, other])} differ by "." and "_" alone, wanted names that stay apart in AWS, where both are "_"` }];
+  });
+}

@@ -1,0 +1,118 @@
+import * as z from 'zod';
+import { HoldfastError } from '../model/errors.ts';
+import { isHexId } from '../model/ids.ts';
+import type { DeployedConfig, DeployedPlan } from './deployed.ts';
+
+/**
+ * Parses what `deployConfig` made, out of the asset of the stack. Fails as `unsupported-version` when a newer Holdfast
+ * deployed it, else as `config-invalid`.
+ */
+export function parseDeployedConfig(json: string): DeployedConfig {
+  return parsed(deployedConfig, 'The deployed configuration', json) as DeployedConfig;
+}
+
+/** Parses the plan that a run carries (`LedgerRun.order`). Fails as `config-invalid`. */
+export function parseDeployedPlan(order: string): DeployedPlan {
+  return parsed(deployedPlan, 'The plan of this run', order) as DeployedPlan;
+}
+
+const whole = z.int().min(0);
+const reference = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['env', 'file', 'ssm']), name: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('secrets-manager'), name: z.string().min(1), key: z.string().min(1).optional() }),
+]);
+const mount = z.strictObject({ path: z.string().startsWith('/'), fileSystem: z.string(), accessPoint: z.string().optional() });
+const task = z.strictObject({ cpu: whole, memoryMiB: whole, diskGiB: whole });
+const connection = {
+  type: z.literal('postgres'),
+  host: z.string().min(1),
+  port: z.int().min(1).max(65_535),
+  database: z.string().min(1),
+  user: z.union([z.string(), reference]),
+  password: reference.optional(),
+  sslMode: z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']).optional(),
+  sslRootCert: z.string().optional(),
+} as const;
+
+const source = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('files'),
+    paths: z.array(z.string()).min(1),
+    include: z.array(z.string()),
+    exclude: z.array(z.string()),
+    oneFileSystem: z.boolean(),
+    followSymlinks: z.boolean(),
+    changeDetection: z.enum(['auto', 'ctime+inode', 'ctime', 'mtime', 'content']),
+    xattrs: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal('sqlite'), path: z.string().min(1) }),
+  z.strictObject({ type: z.literal('command'), command: z.union([z.string(), z.array(z.string()).min(1)]), stdinName: z.string().min(1), endMarker: z.string().optional(), minimumSizeBytes: whole }),
+  z.strictObject({ ...connection, excludeTables: z.array(z.string()), minimumSizeBytes: whole }),
+]);
+
+const policy = z.strictObject({
+  frequency: z.union([z.enum(['hourly', 'daily', 'weekly', 'monthly']), z.strictObject({ cron: z.string(), timeZone: z.string() })]).optional(),
+  retention: z.partialRecord(z.enum(['days', 'count', 'hourly', 'daily', 'weekly', 'monthly', 'yearly']), whole),
+  class: z.enum(['hot', 'warm', 'cold']),
+  encryption: z.enum(['aes-256-gcm', 'chacha20-poly1305']),
+  compression: z.strictObject({ algorithm: z.enum(['zstd', 'gzip', 'none']), level: whole }),
+  verification: z.enum(['none', 'structure', 'sample', 'full']),
+  warningsAreGood: z.boolean(),
+  minimumSizeBytes: whole,
+  priority: whole,
+  serviceLevel: z.strictObject({ rtoMinutes: whole, rpoMinutes: whole }).optional(),
+});
+
+const deployedPlan = z.strictObject({
+  name: z.string().min(1),
+  planId: z.string().refine(isHexId, 'wanted 32 hexadecimal digits'),
+  vault: z.string().min(1),
+  source,
+  policy,
+  mounts: z.array(mount).optional(),
+  network: z.string().min(1),
+  task,
+  schedule: z.strictObject({ cron: z.string(), timeZone: z.string(), offsetMinutes: whole }).optional(),
+  events: z.array(z.strictObject({ pattern: z.record(z.string(), z.unknown()), collapseMinutes: whole })),
+  freshnessHours: whole,
+  startWindowMinutes: whole,
+  maxDurationMinutes: whole,
+});
+
+const VERSION = 1;
+const deployedConfig = z.strictObject({
+  version: z.literal(VERSION),
+  stackName: z.string().min(1),
+  plans: z.array(deployedPlan),
+  restoreTargets: z.array(z.strictObject({
+    name: z.string().min(1),
+    target: z.discriminatedUnion('type', [z.strictObject({ ...connection, createDatabase: z.boolean() }), z.strictObject({ type: z.literal('directory'), path: z.string().startsWith('/'), mounts: z.array(mount) })]),
+    network: z.string().min(1),
+    task,
+  })),
+  vaults: z.array(z.strictObject({ name: z.string().min(1), maxConcurrentRuns: z.int().min(1) })),
+});
+
+function parsed(schema: z.ZodType, what: string, json: string): unknown {
+  const value = parseJson(what, json);
+  const version = (value as { version?: unknown } | null)?.version;
+  if (typeof version === 'number' && version > VERSION) {
+    throw new HoldfastError('unsupported-version', `${what} has version ${version}; this Holdfast reads version ${VERSION}.`, { nextStep: 'Deploy the stack again with one version of Holdfast for all of its parts.' });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw broken(what, `${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'it does not fit the schema'}`);
+}
+
+function parseJson(what: string, json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw broken(what, 'it is not JSON');
+  }
+}
+
+function broken(what: string, complaint: string): HoldfastError {
+  return new HoldfastError('config-invalid', `${what} is not what \`cdk deploy\` writes: ${complaint}.`, { nextStep: 'Deploy the stack again; a run that carries an old plan has to be started anew.' });
+}
