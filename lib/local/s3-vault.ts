@@ -1,0 +1,44 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { HoldfastError } from '../model/errors.ts';
+import { openS3Store } from '../stores/s3-store.ts';
+import { s3ClientOptions } from '../stores/s3/client-options.ts';
+import { DIRECT_CLASSES, storageClassOfPacks } from '../stores/s3/storage-class.ts';
+import type { Store } from '../stores/store.ts';
+import type { Environment } from './places.ts';
+import type { S3Place } from './s3-place.ts';
+import type { LocalContext } from './vault.ts';
+
+export interface S3Vault {
+  readonly client: S3Client;
+  readonly store: Store;
+}
+
+/** S3 in a region of its own choice is what a store elsewhere calls itself. */
+const REGION_ELSEWHERE = 'us-east-1';
+
+/** The one place where the local runtime makes an S3 client. Loaded only for vaults in a bucket: the SDK is large. */
+export function openS3Vault(place: S3Place, { environment, clock }: LocalContext): S3Vault {
+  const client = new S3Client(s3ClientOptions(accessOf(place, environment)));
+  const store = openS3Store({ client, bucket: place.bucket, prefix: place.prefix, clock, random: Math.random, storageClassOf: storageClassOfPacks(DIRECT_CLASSES) });
+  return { client, store };
+}
+
+/** What the SDK reads from the environment by itself decides how a bucket is addressed, too. */
+function accessOf(place: S3Place, { variables }: Environment): Parameters<typeof s3ClientOptions>[0] {
+  const endpoint = place.endpoint ?? nonEmpty(variables['AWS_ENDPOINT_URL_S3']) ?? nonEmpty(variables['AWS_ENDPOINT_URL']);
+  const region = place.region ?? nonEmpty(variables['AWS_REGION']) ?? nonEmpty(variables['AWS_DEFAULT_REGION']) ?? (endpoint === undefined ? undefined : REGION_ELSEWHERE);
+  return { endpoint, region, pathStyle: place.pathStyle ?? endpoint !== undefined, caFile: place.caFile ?? nonEmpty(variables['AWS_CA_BUNDLE']) };
+}
+
+/** A wrong --vault must not scatter a vault among somebody's objects; what a killed `init` left is no obstacle. */
+export async function refuseOccupiedPrefix(store: Store, configName: string): Promise<void> {
+  for await (const { name } of store.list('')) {
+    if (name.startsWith('keys/')) continue;
+    if (name === configName) throw new HoldfastError('vault-exists', `A vault is at ${store.description} already.`, { nextStep: 'Use it, or name another prefix with --vault.' });
+    throw new HoldfastError('refused', `${store.description} holds other things (${name}), wanted an empty prefix.`, { nextStep: 'Name a prefix of its own with --vault, for example s3://BUCKET/holdfast.' });
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
