@@ -10,13 +10,11 @@ import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { CONFIG_NAME, newRepositoryConfig, openRepository, readConfig, writeConfig } from '../repository/index.ts';
 import type { Repository, RepositoryConfig } from '../repository/index.ts';
-import { openDirectoryStore } from '../stores/directory-store.ts';
-import { retrying } from '../stores/retrying.ts';
 import type { Store } from '../stores/store.ts';
-import { throttled } from '../stores/throttled.ts';
 import type { HeadReport } from '../validation/verify.ts';
-import { keyInWords, unlockerOf } from './key-choice.ts';
+import { keyInWords, unlockerOf, wrappersOf } from './key-choice.ts';
 import { makeFolders } from './make-folders.ts';
+import { openPlace } from './open-place.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
 import type { VaultChoice } from './vault-choice.ts';
@@ -31,6 +29,8 @@ export interface LocalVault {
   readonly mayWrite: boolean;
   /** For checks of the key slots. */
   readonly unlocker: Unlocker;
+  /** What new slots are wrapped for so that the key in use opens them. Under KMS each call makes keys there. */
+  wrappers(): Promise<readonly KeyWrapper[]>;
   /** What is wrong with the vault and did not keep it from opening. */
   readonly warnings: readonly string[];
   catalog(): Promise<Catalog>;
@@ -56,19 +56,19 @@ export interface StoreLimits {
 
 /** Fails as `vault-not-found`, `missing-key`, `wrong-key`, `unsupported-version`, `damaged`; then nothing was written. */
 export async function openVault(choice: VaultChoice, context: LocalContext, limits: StoreLimits = {}): Promise<LocalVault> {
-  const directoryStore = openDirectoryStore(choice.directory);
-  const store = composeStore(directoryStore, context.clock, limits);
-  const config = await readConfig(store);
-  const unlocker = await unlockerOf(choice.key, context.environment);
-  const keys = await openSlots(store, config.repository, unlocker).catch((error: unknown) => {
+  const place = await openPlace(choice, context);
+  const config = await readConfig(place.opening);
+  const unlocker = await unlockerOf(choice.key, context.environment, config.repository);
+  const keys = await openSlots(place.opening, config.repository, unlocker).catch((error: unknown) => {
     throw isHoldfastError(error, 'wrong-key') ? namingKey(error, choice) : error;
   });
   const stateFolder = join(placesOf(context.environment).stateFolder, 'repositories', config.repository);
   let catalog: Promise<Catalog> | undefined;
   return {
     directory: choice.directory,
-    repository: openRepository(store, config, keys),
+    repository: openRepository(place.patient(limits), config, keys),
     unlocker,
+    wrappers: () => wrappersOf(choice.key, context.environment, config.repository),
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),
@@ -82,8 +82,11 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
       await (await catalog)?.close();
       catalog = openCatalog(':memory:');
     },
-    sweep: async () => void (await directoryStore.sweepTemporaries()),
-    close: async () => (await catalog)?.close(),
+    sweep: place.sweep,
+    close: async () => {
+      place.close();
+      await (await catalog)?.close();
+    },
   };
 }
 
@@ -108,17 +111,13 @@ function catalogFile(stateFolder: string): string {
  */
 export async function examineVault(choice: VaultChoice, context: LocalContext): Promise<HeadReport> {
   const { examineHead } = await import('../validation/verify.ts');
-  const unlocker = await unlockerOf(choice.key, context.environment).catch((error: unknown) => {
+  const { opening: store } = await openPlace(choice, context);
+  const repository = await readConfig(store).then((config) => config.repository, () => undefined);
+  const unlocker = await unlockerOf(choice.key, context.environment, repository).catch((error: unknown) => {
     if (!isHoldfastError(error)) throw error;
     return undefined;
   });
-  return examineHead(composeStore(openDirectoryStore(choice.directory), context.clock, {}), unlocker);
-}
-
-/** The one visible place where a local store is put together. */
-function composeStore(store: Store, clock: Clock, { uploadBytesPerSecond, stop }: StoreLimits): Store {
-  const patient = retrying(store, { clock, random: Math.random });
-  return uploadBytesPerSecond === undefined ? patient : throttled(patient, { uploadBytesPerSecond, stop }, clock);
+  return examineHead(store, unlocker);
 }
 
 async function openCatalog(file: string): Promise<Catalog> {
@@ -140,15 +139,17 @@ export interface MadeVault {
  * absent is made; one that is there is used. Fails as `vault-exists`, and as `refused` in a directory with other things.
  */
 export async function makeVault(choice: VaultChoice, context: LocalContext): Promise<MadeVault> {
-  const store = composeStore(openDirectoryStore(choice.directory), context.clock, {});
-  await refuseOccupied(choice.directory);
+  const place = await openPlace(choice, context);
+  const { opening: store } = place;
+  await refuseOccupied(choice, store);
   const config = newRepositoryConfig();
   const isNewKey = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
   if (isNewKey && choice.key.kind === 'key-file') makeFolders(dirname(choice.key.path));
-  const wrapper: KeyWrapper = isNewKey && choice.key.kind === 'key-file' ? await createKeyFile(choice.key.path) : await unlockerOf(choice.key, context.environment);
-  const { slots } = await createSlots(config.repository, [wrapper]);
+  const wrappers = isNewKey && choice.key.kind === 'key-file' ? [await createKeyFile(choice.key.path)] : await wrappersOf(choice.key, context.environment, config.repository);
+  const { slots } = await createSlots(config.repository, wrappers);
   await writeSlots(store, slots);
   await writeConfig(store, config);
+  place.close();
   const newKeyFile = isNewKey && choice.key.kind === 'key-file' ? choice.key.path : undefined;
   return { directory: choice.directory, config, key: keyInWords(choice.key), newKeyFile };
 }
@@ -158,7 +159,8 @@ export function isVaultAt(directory: string): boolean {
 }
 
 /** A wrong --vault must not scatter a vault over somebody's files; what a killed `init` left is no obstacle. */
-async function refuseOccupied(directory: string): Promise<void> {
+async function refuseOccupied({ directory, s3 }: VaultChoice, store: Store): Promise<void> {
+  if (s3 !== undefined) return (await import('./s3-vault.ts')).refuseOccupiedPrefix(store, CONFIG_NAME);
   if (isVaultAt(directory)) throw new HoldfastError('vault-exists', `A vault is at ${directory} already.`, { nextStep: 'Use it, or name another directory with --vault.' });
   const { readdir } = await import('node:fs/promises');
   const found = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
