@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ACCOUNT, REGION } from './emulator.ts';
+import type { Emulator } from './emulator.ts';
+
+export interface CdkProgram {
+  /** Where the synthesized templates lie. */
+  readonly output: string;
+  /** Fails with everything that the CDK printed. */
+  run(args: readonly string[]): Promise<string>;
+  bootstrap(): Promise<void>;
+}
+
+/** The CDK's command line against the emulator, with a home of its own. `app` is the command that synthesizes. */
+export function cdkProgram(place: { readonly root: string; readonly folder: string }, emulator: Emulator, app: { readonly command: string; readonly environment?: Readonly<Record<string, string>> }): CdkProgram {
+  const output = join(place.folder, 'cdk.out');
+  const home = join(place.folder, 'home');
+  mkdirSync(home, { recursive: true });
+  const env = {
+    ...process.env, ...emulator.environment, ...app.environment, HOME: home,
+    PATH: `${join(place.root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`,
+    CDK_DEFAULT_ACCOUNT: ACCOUNT, CDK_DEFAULT_REGION: REGION, CDK_DISABLE_VERSION_CHECK: '1', CDK_DISABLE_CLI_TELEMETRY: 'true', CI: 'true', NO_COLOR: '1',
+  };
+  const run = (args: readonly string[]) => captured('cdk', [...args, '--no-notices', '--no-version-reporting', '--no-path-metadata', '--output', output, '--app', app.command], { cwd: place.root, env });
+  // Nothing of the app is needed for it, and no template is written into the output.
+  const bootstrap = async () => void (await captured('cdk', ['bootstrap', `aws://${ACCOUNT}/${REGION}`, '--no-notices', '--no-version-reporting'], { cwd: home, env }));
+  return { output, run, bootstrap };
+}
+
+export function captured(command: string, args: readonly string[], options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv }): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code, signal) => (code === 0 ? resolve(text) : reject(new Error(`${command} ${args.join(' ')} ended with ${code ?? signal}:\n${text.slice(-12_000)}`))));
+  });
+}

@@ -1,0 +1,58 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ACCOUNT } from './emulator.ts';
+import type { PrivatePodman } from './private-podman.ts';
+
+/** The name of the Dockerfile's FROM. */
+const BASE = 'docker.io/library/node:24-bookworm-slim';
+
+interface ImageAsset {
+  readonly source: { readonly directory: string; readonly dockerFile?: string; readonly dockerBuildTarget?: string; readonly dockerBuildArgs?: Readonly<Record<string, string>> };
+  readonly destinations: Readonly<Record<string, { readonly region: string; readonly repositoryName: string; readonly imageTag: string }>>;
+}
+
+export interface BuiltImage {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * Builds each image asset of a synthesized app under the very name that its task definitions use: the emulator answers the
+ * CDK's question for the image as if it were published, so `cdk deploy` itself neither builds nor pushes.
+ */
+export async function buildImageAssets(cloudAssembly: string, podman: PrivatePodman, root: string): Promise<BuiltImage[]> {
+  await importBase(podman, root);
+  const built: BuiltImage[] = [];
+  for (const file of readdirSync(cloudAssembly).filter((name) => name.endsWith('.assets.json'))) {
+    const { dockerImages = {} } = JSON.parse(readFileSync(join(cloudAssembly, file), 'utf8')) as { dockerImages?: Record<string, ImageAsset> };
+    for (const asset of Object.values(dockerImages)) built.push(await build(asset, cloudAssembly, podman));
+  }
+  return built;
+}
+
+async function build({ source, destinations }: ImageAsset, cloudAssembly: string, podman: PrivatePodman): Promise<BuiltImage> {
+  const names = Object.values(destinations).map(({ region, repositoryName, imageTag }) => `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${repositoryName}:${imageTag}`);
+  const folder = join(cloudAssembly, source.directory);
+  // Debian's client: the PostgreSQL project's own repository may be out of reach where tests run.
+  const buildArgs = { ...source.dockerBuildArgs, POSTGRESQL_CLIENT: 'debian' };
+  await podman.run([
+    'build', '--quiet', '--layers', '--isolation', 'chroot', '--network', 'host',
+    ...names.flatMap((name) => ['--tag', name]),
+    ...Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+    ...(source.dockerFile === undefined ? [] : ['--file', join(folder, source.dockerFile)]),
+    ...(source.dockerBuildTarget === undefined ? [] : ['--target', source.dockerBuildTarget]),
+    folder,
+  ]);
+  const name = names[0] as string;
+  return { name, bytes: Number(await podman.run(['image', 'inspect', '--format', '{{.Size}}', name])) };
+}
+
+/** Once for each base: the layers of what is built on it are found again while it stays. */
+async function importBase(podman: PrivatePodman, root: string): Promise<void> {
+  const archive = join(root, '.servers', 'base', 'node-24-bookworm-slim.tar');
+  if (!existsSync(archive)) throw new Error(`${archive} is not there: run scripts/servers.sh as root on Debian (npm test does)`);
+  const stamp = readFileSync(`${archive}.stamp`, 'utf8').trim().replaceAll(/[^\w.-]/g, '_');
+  const known = await podman.run(['image', 'inspect', '--format', '{{index .Config.Labels "holdfast.base"}}', BASE]).catch(() => '');
+  if (known === stamp) return;
+  await podman.run(['import', '--quiet', '--change', 'CMD ["node"]', '--change', 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', '--change', `LABEL holdfast.base=${stamp}`, archive, BASE]);
+}
