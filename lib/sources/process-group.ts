@@ -11,7 +11,11 @@ export interface ProcessEnd {
 
 export interface StartOptions {
   /** Descriptor that becomes the child's standard output. */
-  readonly stdout: number;
+  readonly stdout: number | 'ignore';
+  /** Descriptor that becomes its standard input; none by default. */
+  readonly stdin?: number;
+  /** Descriptor that becomes its descriptor 3. */
+  readonly third?: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly folder: string | undefined;
   readonly onStderr: (bytes: Uint8Array) => void;
@@ -34,7 +38,7 @@ export class ProcessGroup {
     const [name = '', ...words] = program;
     this.#clock = clock;
     this.#child = spawn(name, words, {
-      stdio: ['ignore', options.stdout, 'pipe'],
+      stdio: [options.stdin ?? 'ignore', options.stdout, 'pipe', ...(options.third === undefined ? [] : [options.third])],
       detached: true,
       env: options.environment,
       ...(options.folder !== undefined && { cwd: options.folder }),

@@ -1,0 +1,100 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../model/errors.ts';
+
+/** Where a database is. The password is the only part that no message may show. */
+export interface PostgresConnection {
+  /** Name, address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** Absent: what the user's own pgpass file says, or no password at all. */
+  readonly password?: string;
+  readonly sslMode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+  /** PEM file. */
+  readonly sslRootCert?: string;
+}
+
+export interface PostgresPlaces {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Private files with the password lie here while a client program runs. */
+  readonly temporaryFolder: string;
+}
+
+export interface OpenedConnection {
+  /** For `--dbname`; says nothing of the connection. */
+  readonly argument: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Callable twice. */
+  remove(): Promise<void>;
+}
+
+/** A host that does not answer must not hold up a run for the minutes that TCP would. */
+const CONNECT_SECONDS = 15;
+
+/** What libpq may take from this process; a password in its environment could be read in /proc/PID/environ. */
+const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'LD_LIBRARY_PATH', 'PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT', 'PGSSLCRL', 'PGKRBSRVNAME', 'PGGSSENCMODE', 'PGCHANNELBINDING', 'KRB5CCNAME', 'KRB5_CONFIG'];
+
+/**
+ * Writes the connection to a private folder (mode 0700) as a service file and, when there is a password, a pgpass file
+ * (both 0600): so neither the argument list nor the environment of a client program holds any of it. libpq only reads
+ * the password from a file, a prompt, or an environment that others of the same user could read. Remove it always.
+ */
+export async function openConnection(connection: PostgresConnection, { environment, temporaryFolder }: PostgresPlaces): Promise<OpenedConnection> {
+  const folder = await mkdtemp(join(temporaryFolder, 'holdfast-postgres-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const { password } = connection;
+    const passwordFile = password === undefined ? undefined : join(folder, 'pgpass');
+    if (passwordFile !== undefined) await writeFile(passwordFile, passwordLine(password as string), { mode: 0o600, flag: 'wx' });
+    const serviceFile = join(folder, 'service');
+    await writeFile(serviceFile, serviceText(connection, passwordFile), { mode: 0o600, flag: 'wx' });
+    return { argument: 'service=holdfast', environment: { ...variablesFor(environment, password !== undefined), PGSERVICEFILE: serviceFile }, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** For messages: `database app at db.internal:5432 as holdfast`. */
+export function describeConnection({ host, port, database, user }: PostgresConnection): string {
+  return `database ${database} at ${serverName({ host, port })} as ${user}`;
+}
+
+export function serverName({ host, port }: Pick<PostgresConnection, 'host' | 'port'>): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function variablesFor(environment: PostgresPlaces['environment'], hasPassword: boolean): Record<string, string | undefined> {
+  const names = hasPassword ? INHERITED : [...INHERITED, 'PGPASSFILE'];
+  const taken = Object.fromEntries(names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]));
+  // Errors are recognised by their English text.
+  return { ...taken, LC_ALL: 'C', PGAPPNAME: 'holdfast' };
+}
+
+function serviceText(connection: PostgresConnection, passwordFile: string | undefined): string {
+  const { host, port, database, user, sslMode, sslRootCert } = connection;
+  const values: Record<string, string | number | undefined> = {
+    host, port, dbname: database, user, sslmode: sslMode, sslrootcert: sslRootCert, passfile: passwordFile,
+    connect_timeout: CONNECT_SECONDS,
+    // A server whose machine vanished ends the run within two minutes; the defaults of Linux are more than two hours.
+    keepalives_idle: 30, keepalives_interval: 15, keepalives_count: 5, tcp_user_timeout: 105_000,
+  };
+  const lines = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${checkedValue(key, String(value))}`]));
+  return `[holdfast]\n${lines.join('\n')}\n`;
+}
+
+/** A service file has no way to quote: a line break would end the value, and spaces at its end are cut. */
+function checkedValue(key: string, value: string): string {
+  // oxlint-disable-next-line no-control-regex
+  if (value !== '' && value.trim() === value && !/[\u0000-\u001f]/.test(value)) return value;
+  throw new HoldfastError('config-invalid', `The ${key} of a PostgreSQL connection is ${JSON.stringify(value)}, wanted text without control characters and without spaces at its ends.`, { nextStep: 'Correct it in holdfast.yaml, or in the secret that it comes from.' });
+}
+
+/** The file serves one connection only, so everything but the password may be anything. */
+function passwordLine(password: string): string {
+  // oxlint-disable-next-line no-control-regex
+  if (password !== '' && !/[\u0000\r\n]/.test(password)) return `*:*:*:*:${password.replace(/[\\:]/g, '\\$&')}\n`;
+  throw new HoldfastError('config-invalid', `The password of a PostgreSQL connection is ${password === '' ? 'empty' : 'of more than one line'}, wanted one line of text.`, { nextStep: 'Correct the secret that it comes from; a line break at its end is often left by the editor.' });
+}
