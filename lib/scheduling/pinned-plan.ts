@@ -37,7 +37,9 @@ export interface TaskSize {
 }
 
 /** What a launcher and the queue need of the order of a run. */
-export type PinnedPlan = Pick<ScheduledPlan, 'name' | 'planId' | 'vault' | 'network' | 'task'>;
+export interface PinnedPlan extends Pick<ScheduledPlan, 'name' | 'planId' | 'vault' | 'network' | 'task'> {
+  readonly policy: { readonly serviceLevel?: { readonly rpoMinutes: number } | undefined };
+}
 
 const pinned = z.object({
   name: z.string(),
@@ -45,6 +47,7 @@ const pinned = z.object({
   vault: z.string(),
   network: z.string(),
   task: z.object({ cpu: z.number(), memoryMiB: z.number(), diskGiB: z.number() }),
+  policy: z.object({ serviceLevel: z.object({ rpoMinutes: z.number() }).optional() }),
 });
 
 /** The plan that a run was ordered with. Fails as `broken-invariant`: orders are written by dispatch alone. */

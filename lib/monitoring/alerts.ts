@@ -1,0 +1,88 @@
+import type { AlertKind, AlertRecord, Severity } from '../catalog/ledger-records.ts';
+import type { RunRecord } from '../catalog/records.ts';
+import { SERVICE_LEVELS } from '../config/service-levels.ts';
+import { plainWords } from './plain-words.ts';
+
+/** What an alert is made from: a run that has ended, and how soon its plan promised to be back. */
+export interface EndedRun extends Pick<RunRecord, 'runId' | 'planName' | 'state' | 'finishedAt' | 'error'> {
+  readonly rpoMinutes?: number;
+}
+
+interface EndRow {
+  readonly state: RunRecord['state'];
+  /** Code of the error; absent: any. */
+  readonly code?: string;
+  readonly kind: AlertKind;
+  /** Absent: by the service level of the plan. */
+  readonly severity?: Severity;
+  readonly title: (plan: string) => string;
+  readonly nextStep: string;
+}
+
+/** Which alert the end of a run opens; the first row that fits, none for the others: success is quiet (M3). */
+const ENDS: readonly EndRow[] = [
+  { state: 'failed', code: 'damaged', kind: 'corruption-detected', severity: 'critical', title: (plan) => `Damage found while ${plan} was backed up`, nextStep: 'Run `holdfast verify` on the vault before anything is removed from it.' },
+  { state: 'failed', code: 'no-space', kind: 'storage-full', title: (plan) => `No space left for the backup of ${plan}`, nextStep: 'Give the task or the vault more space and start the plan again.' },
+  { state: 'failed', kind: 'backup-failed', title: (plan) => `Backup of ${plan} failed`, nextStep: 'Read the log of the run and start the plan again.' },
+];
+
+/** How loud a failure is, by the RPO that the plan promised; plans without a service level are `high`. */
+const SEVERITY_BY_RPO: readonly { readonly rpoMinutes: number; readonly severity: Severity }[] = [
+  { rpoMinutes: SERVICE_LEVELS.critical.rpoMinutes, severity: 'critical' },
+  { rpoMinutes: SERVICE_LEVELS.medium.rpoMinutes, severity: 'high' },
+  { rpoMinutes: Infinity, severity: 'medium' },
+];
+
+/** The alert that a run's end opens, once per run; undefined when its end needs nobody. `finishedAt` must be set. */
+export function alertOfEnd(run: EndedRun): AlertRecord | undefined {
+  const row = ENDS.find(({ state, code }) => state === run.state && (code === undefined || code === run.error?.code));
+  if (row === undefined || run.finishedAt === undefined) return undefined;
+  return {
+    alertId: `${row.kind}/${run.runId}`,
+    kind: row.kind,
+    severity: row.severity ?? severityOf(run.rpoMinutes),
+    state: 'open',
+    title: plainWords(row.title(run.planName)),
+    message: plainWords(run.error?.message ?? 'The run failed without a reason.'),
+    nextStep: plainWords(run.error?.nextStep ?? row.nextStep),
+    planName: run.planName,
+    runId: run.runId,
+    openedAt: run.finishedAt,
+  };
+}
+
+/** No good backup for longer than promised (M1); once per time at which one was due. */
+export function delayedAlert(delay: { readonly planName: string; readonly dueAt: number; readonly lastSuccessAt?: number; readonly now: number; readonly rpoMinutes?: number }): AlertRecord {
+  const { planName, dueAt, lastSuccessAt, now, rpoMinutes } = delay;
+  const last = lastSuccessAt === undefined ? 'There has never been one' : `The last one ended at ${new Date(lastSuccessAt).toISOString()}`;
+  return {
+    alertId: `backup-delayed/${planName}/${new Date(dueAt).toISOString()}`,
+    kind: 'backup-delayed',
+    severity: severityOf(rpoMinutes),
+    state: 'open',
+    title: `No fresh backup of ${planName}`,
+    message: `${last}; the next good one was due by ${new Date(dueAt).toISOString()}.`,
+    nextStep: `See with \`holdfast list\` how the last runs of ${planName} ended, mend what they say, and start the plan. This alert resolves itself with the next good backup.`,
+    planName,
+    openedAt: now,
+  };
+}
+
+/** An e-mail address that nobody has confirmed gets no alert at all. */
+export function unconfirmedAlert(subscription: string, now: number): AlertRecord {
+  return {
+    alertId: `control-plane/unconfirmed/${subscription}`,
+    kind: 'control-plane',
+    severity: 'medium',
+    state: 'open',
+    title: 'An alert address is not confirmed',
+    message: plainWords(`${subscription} has not confirmed its subscription: no alert reaches it.`),
+    nextStep: 'Follow the link in the mail "AWS Notification - Subscription Confirmation"; a link is good for 2 days, a deploy sends a new one.',
+    openedAt: now,
+  };
+}
+
+function severityOf(rpoMinutes: number | undefined): Severity {
+  if (rpoMinutes === undefined) return 'high';
+  return SEVERITY_BY_RPO.find((row) => rpoMinutes <= row.rpoMinutes)?.severity ?? 'high';
+}

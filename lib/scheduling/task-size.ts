@@ -1,0 +1,52 @@
+import type { BackupRecord } from '../catalog/records.ts';
+import type { TaskSize } from './pinned-plan.ts';
+
+const GIB = 1024 ** 3;
+const SMALLEST_DISK_GIB = 21;
+/** Above this Fargate could, but a run is refused with the figure (design, "Worker image"). */
+const LARGEST_DISK_GIB = 180;
+
+/** What Fargate sells: memory in GiB from `from` to `to` in steps of `step` for each number of CPU units. */
+const FARGATE = [
+  { cpu: 256, from: 0.5, to: 2, step: 0.5 },
+  { cpu: 512, from: 1, to: 4, step: 1 },
+  { cpu: 1024, from: 2, to: 8, step: 1 },
+  { cpu: 2048, from: 4, to: 16, step: 1 },
+  { cpu: 4096, from: 8, to: 30, step: 1 },
+  { cpu: 8192, from: 16, to: 60, step: 4 },
+  { cpu: 16384, from: 32, to: 120, step: 8 },
+] as const;
+
+/**
+ * What earlier backups ask for: rows by the plain bytes of the largest of them. A stream needs CPU for its hash and its
+ * compression in about this proportion; memory grows only with the index, which is 64 bytes a chunk.
+ */
+const NEEDS = [
+  { upToGiB: 20, cpu: 256, memoryGiB: 0.5 },
+  { upToGiB: 100, cpu: 1024, memoryGiB: 2 },
+  { upToGiB: 500, cpu: 2048, memoryGiB: 4 },
+  { upToGiB: 2000, cpu: 4096, memoryGiB: 8 },
+  { upToGiB: Infinity, cpu: 8192, memoryGiB: 16 },
+] as const;
+
+/**
+ * The size of the next task (P8): what the last backups suggest, at least what the plan says, always a combination that
+ * Fargate sells. A plan that asks for what nobody sells gets the next larger one. The disk is the plan's: scratch does
+ * not follow from the size of a backup, because streams never touch it.
+ */
+export function taskSizeFor(task: TaskSize, lastBackups: readonly Pick<BackupRecord, 'bytes'>[]): TaskSize {
+  const largestGiB = Math.max(0, ...lastBackups.map((backup) => backup.bytes)) / GIB;
+  const need = NEEDS.find((row) => largestGiB <= row.upToGiB) ?? NEEDS[NEEDS.length - 1];
+  const wanted = lastBackups.length === 0 ? task : { cpu: Math.max(task.cpu, need?.cpu ?? 0), memoryMiB: Math.max(task.memoryMiB, (need?.memoryGiB ?? 0) * 1024) };
+  return { ...fargateSize(wanted.cpu, wanted.memoryMiB), diskGiB: Math.min(LARGEST_DISK_GIB, Math.max(SMALLEST_DISK_GIB, task.diskGiB)) };
+}
+
+/** The smallest combination with at least this much; the largest there is when nothing has it. */
+function fargateSize(cpu: number, memoryMiB: number): Pick<TaskSize, 'cpu' | 'memoryMiB'> {
+  for (const row of FARGATE) {
+    if (row.cpu < cpu || row.to * 1024 < memoryMiB) continue;
+    const steps = Math.max(0, Math.ceil((memoryMiB / 1024 - row.from) / row.step));
+    return { cpu: row.cpu, memoryMiB: (row.from + steps * row.step) * 1024 };
+  }
+  return { cpu: 16384, memoryMiB: 120 * 1024 };
+}
