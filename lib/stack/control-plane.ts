@@ -4,7 +4,6 @@ import type { IRole } from 'aws-cdk-lib/aws-iam';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { DeployedNetworks } from '../settings/deployed.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
-import { acknowledge } from './acknowledge.ts';
 import type { Alerts } from './alerts.ts';
 import type { CatalogTable } from './catalog-table.ts';
 import type { ProcessorArchitecture } from './stack-input.ts';
@@ -47,9 +46,4 @@ export function grantConfig(role: IRole, { config }: ControlPlane): void {
     actions: ['s3:GetObject'],
     resources: [stack.formatArn({ service: 's3', region: '', account: '', resource: config.s3BucketName, resourceName: config.s3ObjectKey, arnFormat: ArnFormat.SLASH_RESOURCE_NAME })],
   }));
-}
-
-/** Explains the wildcards that every role of this stack may have: inside its own table, buckets and cluster. */
-export function explainWildcards(role: IRole): void {
-  acknowledge(role, 'AwsSolutions-IAM5', 'Names below the stack\'s own table, buckets, log group, cluster and families; docs/iam.md lists each.');
 }

@@ -8,7 +8,7 @@ import { taskStoppedEnvironment } from '../settings/task-stopped.ts';
 import { runbookAlarm } from './alarm.ts';
 import { ALARM_PERIOD } from './alerts.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { environmentValues, explainWildcards, grantConfig } from './control-plane.ts';
+import { environmentValues, grantConfig } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 
 export interface DispatchProps {
@@ -46,7 +46,6 @@ export class Dispatch extends Construct {
     plane.alerts.grantPublishing(this.taskStopped.role);
     this.#hearOfTasks(plane, failures);
     this.#alarms(plane);
-    for (const { role } of [this.dispatch, this.taskStopped]) explainWildcards(role);
   }
 
   #hearOfTasks({ fleet }: ControlPlane, failures: IQueue): void {

@@ -8,13 +8,14 @@ import { backupFamily } from '../settings/ids.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
 import { Alerts } from './alerts.ts';
-import { backupTask, restoreTask } from './tasks.ts';
+import { backupTask, restoreTask, verifyTask } from './tasks.ts';
 import { CatalogTable } from './catalog-table.ts';
 import { environmentValues } from './control-plane.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Dispatch } from './dispatch.ts';
 import { EventTriggers } from './event-triggers.ts';
+import { explainWildcards } from './explained-wildcards.ts';
 import { announceFixedCosts } from './fixed-costs.ts';
 import { KeyWatch } from './key-watch.ts';
 import { Monitor } from './monitor.ts';
@@ -57,6 +58,10 @@ export class HoldfastStack extends Stack {
     };
     const environment = workerEnvironment(environmentValues(plane, this), (value) => this.toJsonString(value));
     for (const plan of resolved.plans) backupTask(this, { plan, plane, environment, planId: deployed.plans.find(({ name }) => name === plan.name)?.planId as string });
+    for (const vault of vaults) {
+      const sizes = resolved.plans.filter((plan) => plan.vault.name === vault.vaultName).map(({ task }) => task);
+      if (sizes.length > 0) verifyTask(this, { vault, sizes, plane, environment });
+    }
     const restores = resolved.restoreTargets.map((target) => restoreTask(this, { target, plane, environment }));
 
     const families = new Set(resolved.plans.map(({ name }) => backupFamily(stackName, name)));
@@ -71,6 +76,7 @@ export class HoldfastStack extends Stack {
     const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores });
     new VaultInit(this, 'VaultInit', { functions: code.functions, architecture, vaults });
     this.#outputs({ ...environmentValues(plane, this), dispatch: dispatch.function.functionName, restoreMachine: machine.stateMachineArn });
+    explainWildcards(this);
     announceFixedCosts(this, resolved);
   }
 

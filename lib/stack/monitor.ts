@@ -8,7 +8,7 @@ import { monitorEnvironment } from '../settings/monitor.ts';
 import { runbookAlarm } from './alarm.ts';
 import { ALARM_PERIOD } from './alerts.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { environmentValues, explainWildcards, grantConfig } from './control-plane.ts';
+import { environmentValues, grantConfig } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 
 /** Three looks that did not happen are no accident any more. */
@@ -56,7 +56,6 @@ export class Monitor extends Construct {
       // Tells of a key that is disabled or about to be deleted.
       role.addToPrincipalPolicy(new PolicyStatement({ actions: ['kms:DescribeKey'], resources: [vault.key.keyArn] }));
     }
-    explainWildcards(role);
   }
 
   #alarms({ alerts: { topic } }: ControlPlane): void {

@@ -8,7 +8,6 @@ import { notifyEnvironment } from '../settings/notify.ts';
 import { runbookAlarm } from './alarm.ts';
 import { ALARM_PERIOD } from './alerts.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { explainWildcards } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 import { grantSecrets } from './secret-grants.ts';
 
@@ -36,7 +35,6 @@ export class Notify extends Construct {
     });
     plane.table.grantLedger(this.notify.role);
     grantSecrets(this.notify.role, [slackWebhook]);
-    explainWildcards(this.notify.role);
     plane.alerts.topic.addSubscription(new LambdaSubscription(this.notify.function, { deadLetterQueue: failures }));
     runbookAlarm(this, 'NotifyFailing', { heading: 'The notify function fails', means: 'Alerts do not reach Slack: the function notify ended with an error.', metric: this.notify.function.metricErrors({ period: ALARM_PERIOD }), rings: 'at-least-one', topic: plane.alerts.topic });
   }

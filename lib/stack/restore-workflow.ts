@@ -5,11 +5,10 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { restoreStepsEnvironment } from '../settings/restore-steps.ts';
-import { acknowledge } from './acknowledge.ts';
 import { runbookAlarm } from './alarm.ts';
 import { ALARM_PERIOD } from './alerts.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { environmentValues, explainWildcards, grantConfig } from './control-plane.ts';
+import { environmentValues, grantConfig } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 import { restoreStates } from './restore-states.ts';
 import type { WorkerTask } from './worker-task.ts';
@@ -52,7 +51,6 @@ export class RestoreWorkflow extends Construct {
       timeout: Duration.minutes(5),
     });
     plane.table.grantLedger(step.role);
-    explainWildcards(step.role);
     return step;
   }
 
@@ -65,7 +63,6 @@ export class RestoreWorkflow extends Construct {
       logs: { destination: log, level: LogLevel.ALL, includeExecutionData: true },
       tracingEnabled: true,
     });
-    acknowledge(machine.role, 'AwsSolutions-IAM5', 'Delivery of logs and X-Ray know no resources; revisions of the families of restore tasks.');
     return machine;
   }
 

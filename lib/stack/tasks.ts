@@ -1,11 +1,12 @@
+import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { NamedRestoreTarget, ResolvedStackPlan } from '../config/resolved-aws.ts';
-import { Stack } from 'aws-cdk-lib';
-import { backupFamily, restoreFamily, stackWriterId } from '../settings/ids.ts';
+import type { TaskSize } from '../settings/deployed.ts';
+import { backupFamily, restoreFamily, stackWriterId, verifyFamily } from '../settings/ids.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { explainWildcards } from './control-plane.ts';
 import { grantSecrets, secretsIn } from './secret-grants.ts';
+import type { Vault } from './vault.ts';
 import { WorkerTask } from './worker-task.ts';
 
 interface TaskProps {
@@ -27,7 +28,22 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
   plane.vaults.find(({ vaultName }) => vaultName === plan.vault.name)?.access.grantWriting(task.role, { writer: stackWriterId(stackName), plan: planId });
   plane.table.grantLedger(task.role);
   grantSecrets(task.role, secretsIn(plan.source));
-  explainWildcards(task.role);
+  return task;
+}
+
+/** Reads backups of a vault back, with rights that no writer has (V4). As large as the largest plan that writes there. */
+export function verifyTask(scope: Construct, { vault, sizes, plane, environment }: TaskProps & { readonly vault: Vault; readonly sizes: readonly TaskSize[] }): WorkerTask {
+  const task = new WorkerTask(scope, `Verify ${vault.vaultName}`, {
+    fleet: plane.fleet,
+    family: familyOf(verifyFamily(Stack.of(scope).stackName, vault.vaultName)),
+    description: `reads backups in vault ${vault.vaultName} back`,
+    // Of Fargate's sizes, those with more CPU have more memory as well.
+    size: [...sizes].sort((a, b) => b.cpu - a.cpu || b.memoryMiB - a.memoryMiB)[0] as TaskSize,
+    environment,
+    mounts: [],
+  });
+  vault.access.grantVerifying(task.role);
+  plane.table.grantLedger(task.role);
   return task;
 }
 
@@ -44,7 +60,6 @@ export function restoreTask(scope: Construct, { target: { name, target, task: si
   for (const vault of plane.vaults) vault.access.grantRestoring(task.role);
   plane.table.grantLedger(task.role);
   grantSecrets(task.role, secretsIn(target));
-  explainWildcards(task.role);
   return task;
 }
 

@@ -1,7 +1,7 @@
 import { CustomResource, Duration, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { vaultInitEnvironment } from '../settings/vault-init.ts';
-import { explainWildcards, placesOf } from './control-plane.ts';
+import { placesOf } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 import type { ProcessorArchitecture } from './stack-input.ts';
 import type { Vault } from './vault.ts';
@@ -29,7 +29,6 @@ export class VaultInit extends Construct {
       timeout: Duration.minutes(3),
     });
     for (const vault of vaults) vault.access.grantCreating(this.init.role);
-    explainWildcards(this.init.role);
     const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places }, serviceTimeout: Duration.minutes(5) });
     // Rights, rules of the buckets and keys first, or the first write is refused.
     made.node.addDependency(this.init.role, ...vaults);

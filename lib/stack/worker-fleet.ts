@@ -34,7 +34,6 @@ export class WorkerFleet extends Construct {
     this.starter = new Role(this, 'Starter', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'), description: 'Holdfast: pulls the image and opens the log of tasks' });
     this.log.grantWrite(this.starter);
     this.image = workerImage(this, image, { architecture, puller: this.starter });
-    acknowledge(this.starter, 'AwsSolutions-IAM5', 'ecr:GetAuthorizationToken knows no resources.');
   }
 
   /** To be told of every task definition, so that who may start tasks may start these and no others. */
@@ -53,7 +52,6 @@ export class WorkerFleet extends Construct {
       resources: [this.starter.roleArn, ...picked.map(({ taskRole }) => taskRole.roleArn)],
       conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
     }));
-    acknowledge(role, 'AwsSolutions-IAM5', 'Revisions of the families of this stack, tasks of its cluster.');
   }
 
   /** Sees and stops the tasks of this cluster. */

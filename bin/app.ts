@@ -1,0 +1,33 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { loadConfig } from '../lib/config/load-config.ts';
+import { resolveStack } from '../lib/config/resolve-stack.ts';
+import { deployConfig } from '../lib/settings/deploy-config.ts';
+import { codeOf, contextOf } from '../lib/stack/app-context.ts';
+import { HoldfastStack } from '../lib/stack/holdfast-stack.ts';
+
+// npx cdk deploy -c config=holdfast.yaml -c stack=holdfast; docs/deploy.md has all of the context.
+const app = new App();
+const context = contextOf((name) => app.node.tryGetContext(name));
+const file = resolve(context.config);
+const config = loadConfig(readFileSync(file, 'utf8'), file);
+const functions = context.functions ?? (await bundledFunctions());
+
+new HoldfastStack(app, context.stack, {
+  stackName: context.stack,
+  input: { resolved: resolveStack(config), deployed: deployConfig(config, context.stack) },
+  code: codeOf(context, functions),
+  architecture: context.architecture,
+  terminationProtection: context.terminationProtection,
+});
+if (context.nag) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+
+async function bundledFunctions(): Promise<string> {
+  const { buildFunctions } = (await import(new URL('../scripts/build-functions.mjs', import.meta.url).href)) as { buildFunctions: (out: string) => Promise<unknown> };
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-functions-'));
+  await buildFunctions(folder);
+  return folder;
+}
