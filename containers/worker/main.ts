@@ -44,7 +44,7 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
   const outcome = await performBackupTask(runId as RunId, {
     ...common(settings, logger),
     stackName: settings.stackName,
-    ledger: openLedger(dynamoClient(), settings.table),
+    ledger: openLedger(dynamoClient({ maxAttempts: 1 }), settings.table),
     crunchEntry: new URL('./worker.mjs', import.meta.url),
     commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
     onEvent: (event) => logEvent(logger, event),
@@ -60,7 +60,7 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
 async function verifyBackup(settings: WorkerSettings, order: VerifyOrder, logger: Logger): Promise<number> {
   const { state, report } = await performVerifyTask(order, {
     ...common(settings, logger),
-    catalog: openCatalog(dynamoClient(), settings.table),
+    catalog: openCatalog(dynamoClient({ maxAttempts: 1 }), settings.table),
     verifyEntry: new URL('./verify-worker.mjs', import.meta.url),
     onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'verifying')),
   });
@@ -74,7 +74,7 @@ async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['t
   try {
     const result = await performRestoreTask(task.order, {
       ...common(settings, logger),
-      catalog: openCatalog(dynamoClient(), settings.table),
+      catalog: openCatalog(dynamoClient({ maxAttempts: 1 }), settings.table),
       restoreEntry: new URL('./restore-worker.mjs', import.meta.url),
       heartbeat: () => token.heartbeat(),
       onTrouble: (error) => logger.warn({ event: 'trouble', code: error.code }, error.message),

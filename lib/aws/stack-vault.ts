@@ -41,7 +41,7 @@ export function stackStore({ bucket, prefix }: VaultPlace, { s3, clock, onRetry 
 export async function openStackVault(place: VaultPlace, clients: VaultClients, scope: KmsScope = 'all'): Promise<StackVault> {
   const store = stackStore(place, clients);
   const config = await readConfig(store);
-  const unlocker = kmsUnlocker({ client: clients.kms, repository: config.repository, scope });
+  const unlocker = kmsUnlocker({ client: clients.kms, repository: config.repository, scope, keyId: place.keyArn });
   const keys = await openSlots(store, config.repository, unlocker);
   return {
     place,

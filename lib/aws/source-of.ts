@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import type { DeployedPlan } from '../settings/deployed.ts';
+import { fromText } from '../model/byte-string.ts';
+import type { Clock } from '../model/clock.ts';
+import { CommandSource } from '../sources/command.ts';
+import { filesSource } from '../sources/files.ts';
+import { PostgresSource } from '../sources/postgres.ts';
+import type { PostgresConnection } from '../sources/postgres/connection.ts';
+import type { Source } from '../sources/source.ts';
+import { SqliteSource } from '../sources/sqlite.ts';
+import type { ResolvedPostgres } from '../config/resolved-aws.ts';
+import type { SecretReference } from '../config/secret-reference.ts';
+
+export interface TaskPlaces {
+  /** The only folder of the task that can be written; plain copies lie there while they are read. */
+  readonly scratchFolder: string;
+  /** What a command may see; never the task's own variables, which name its credentials. */
+  readonly commandEnvironment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  /** Fails as `missing-key`, `permission`. */
+  readonly resolveSecret: (reference: SecretReference) => Promise<string>;
+}
+
+/** The source of a pinned plan, inside its task; secrets are fetched now and live in this process alone. */
+export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' | 'policy'>, places: TaskPlaces): Promise<Source> {
+  const { scratchFolder, clock } = places;
+  switch (source.type) {
+    case 'files': {
+      const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
+      return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
+    }
+    case 'sqlite':
+      return new SqliteSource({ path: source.path, scratchFolder: join(scratchFolder, 'copies'), clock });
+    case 'command': {
+      const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
+      const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
+      return new CommandSource({ command: source.command, name: fromText(source.stdinName), minimumBytes, ...end, environment: places.commandEnvironment, folder: scratchFolder, temporaryFolder: scratchFolder, clock });
+    }
+    case 'postgres':
+      return new PostgresSource({
+        connection: await connectionOf(source, places.resolveSecret),
+        excludeTables: source.excludeTables,
+        minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes),
+        environment: places.commandEnvironment,
+        temporaryFolder: scratchFolder,
+        clock,
+      });
+  }
+}
+
+/** User and password are fetched now, at the moment of use. */
+export async function connectionOf(place: Omit<ResolvedPostgres, 'type' | 'excludeTables' | 'minimumSizeBytes'>, resolveSecret: TaskPlaces['resolveSecret']): Promise<PostgresConnection> {
+  const { host, port, database, user, password, sslMode, sslRootCert } = place;
+  return {
+    host, port, database,
+    user: typeof user === 'string' ? user : await resolveSecret(user),
+    ...(password && { password: await resolveSecret(password) }),
+    ...(sslMode && { sslMode }),
+    ...(sslRootCert !== undefined && { sslRootCert }),
+  };
+}
