@@ -1,7 +1,10 @@
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { LedgerRun } from '../catalog/ledger-records.ts';
+import type { RestoreRecord } from '../catalog/records.ts';
 import type { KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
+import type { RunId } from '../model/ids.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
@@ -26,6 +29,21 @@ export interface Runtime {
   examineVault(options: VaultOptions): Promise<HeadReport>;
 }
 
+/** A deployed stack: besides what every runtime does, it runs plans and restores itself. */
+export interface StackRuntime extends Runtime {
+  readonly stackName: string;
+  /** Answers the id of the run. */
+  requestRun(plan: string, options: { readonly isFull: boolean }): Promise<RunId>;
+  followRun(runId: RunId, options: { readonly signal: AbortSignal; readonly onState: (run: LedgerRun) => void }): Promise<LedgerRun>;
+  /** Answers the ARN of the execution. */
+  startRestore(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly select?: readonly string[] }): Promise<string>;
+  followRestore(execution: string, options: { readonly signal: AbortSignal; readonly onProgress: (record: RestoreRecord) => void }): Promise<{ readonly isSuccess: boolean; readonly record?: RestoreRecord; readonly failure?: { readonly code: string; readonly message: string; readonly nextStep?: string } }>;
+}
+
+export function isStack(runtime: Runtime): runtime is StackRuntime {
+  return 'stackName' in runtime;
+}
+
 export interface VerifyRequest {
   /** Names of snapshots; the whole vault when absent. */
   readonly backups?: readonly string[] | undefined;
@@ -47,7 +65,9 @@ export type KeyChoice =
   | { readonly kind: 'kms'; readonly keyId: string };
 
 export interface VaultChoice {
+  /** For a vault in a bucket what it is called. */
   readonly directory: string;
+  readonly s3?: { readonly bucket: string; readonly prefix: string; readonly endpoint?: string; readonly region?: string; readonly pathStyle?: boolean; readonly caFile?: string };
   readonly key: KeyChoice;
   readonly keyFrom: string;
   readonly isDefault: boolean;
@@ -56,8 +76,8 @@ export interface VaultChoice {
 export interface Vault {
   readonly directory: string;
   readonly repository: Repository;
-  /** What new slots are wrapped for so that the key in use opens them. */
-  wrappers(): Promise<readonly KeyWrapper[]>;
+  /** What new slots are wrapped for so that a key opens them, the one in use when none is named. */
+  wrappers(key?: KeyChoice): Promise<readonly KeyWrapper[]>;
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];
@@ -125,5 +145,6 @@ export interface Surroundings {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Aborted with a HoldfastError `interrupted` by the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
-  loadRuntime(): Promise<Runtime>;
+  /** Of this machine, or of a deployed stack when one is named. */
+  loadRuntime(stackName?: string): Promise<Runtime>;
 }

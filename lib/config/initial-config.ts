@@ -1,5 +1,7 @@
 export interface InitialConfigOptions {
   readonly vaultDirectory?: string;
+  /** Instead of a directory. */
+  readonly vaultBucket?: { readonly bucket: string; readonly prefix: string; readonly endpoint?: string; readonly region?: string; readonly pathStyle?: boolean; readonly caFile?: string };
   readonly key?: { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string };
 }
 
@@ -15,7 +17,7 @@ export function initialConfig(options: InitialConfigOptions = {}): string {
 # Where backups are kept. Without its key a vault cannot be read by anybody: keep a copy of the key somewhere else.
 vaults:
   main:
-    directory: ${quoted(options.vaultDirectory ?? '~/.local/share/holdfast/vault')}
+    ${placeLine(options)}
     ${key.kind}: ${quoted(key.path)}
     # Instead of a file, a passphrase can come from the environment or from another file:
     # passphrase: "\${env:HOLDFAST_PASSPHRASE}"
@@ -57,6 +59,13 @@ plans:
 #     verification: full            # none, structure, sample, full: read back before a backup counts as good
 #     warnings-are-good: false
 `;
+}
+
+function placeLine({ vaultDirectory, vaultBucket }: InitialConfigOptions): string {
+  if (vaultBucket === undefined) return `directory: ${quoted(vaultDirectory ?? '~/.local/share/holdfast/vault')}`;
+  const { bucket, prefix, endpoint, region, pathStyle, caFile } = vaultBucket;
+  const fields = { bucket, prefix: prefix || undefined, endpoint, region, 'path-style': pathStyle, 'ca-file': caFile };
+  return `s3: { ${Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')} }`;
 }
 
 /** JSON strings are YAML strings; quoting keeps paths with colons or hashes whole. */

@@ -19,7 +19,7 @@ export interface OpenedPlace {
   close(): void;
 }
 
-const OPENING_BUDGET_MS = 15_000;
+const OPENING_BUDGET_MS = 10_000;
 const OPENING_MAX_DELAY_MS = 3000;
 
 /** The one visible place where a local store is put together. The SDK is loaded for vaults in a bucket alone. */

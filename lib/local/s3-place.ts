@@ -14,7 +14,7 @@ export interface S3Place {
 
 export const S3_SCHEME = 's3://';
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const COMPONENTS = /^(?!tmp(?:\/|$))(?:(?!\.\.?(?:\/|$))[A-Za-z0-9._-]{1,255}(?:\/(?=.)|$))*$/;
+const COMPONENTS = /^(?:(?!\.\.?(?:\/|$))[A-Za-z0-9._-]{1,255}(?:\/(?=.)|$))*$/;
 const PARAMETERS = ['endpoint', 'region', 'path-style', 'ca-file'];
 const WANTED = 's3://BUCKET/PREFIX with endpoint, region, path-style and ca-file as parameters';
 

@@ -23,11 +23,11 @@ function yamlPath(config: string | undefined, { environment, workingFolder }: Co
 }
 
 /** A file that is there is somebody's work and stays. A folder that may not be written costs the file, not the vault. */
-async function writeYaml({ directory, key }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
+async function writeYaml({ directory, s3, key }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
   if (existsSync(path) || key.kind === 'passphrase' || key.kind === 'kms') return undefined;
   const { initialConfig } = await import('../../config/initial-config.ts');
   try {
-    writeFileSync(path, initialConfig({ vaultDirectory: directory, key: { kind: key.kind, path: key.path } }), { flag: 'wx' });
+    writeFileSync(path, initialConfig({ ...(s3 === undefined ? { vaultDirectory: directory } : { vaultBucket: s3 }), key: { kind: key.kind, path: key.path } }), { flag: 'wx' });
     return path;
   } catch (error) {
     output.warn(`${path} could not be written (${(error as NodeJS.ErrnoException).code}); the vault is made.`);

@@ -30,6 +30,8 @@ const GARBLED: Meaning = { code: 'unavailable', says: 'the bytes did not arrive 
 const SKEWED: Meaning = { code: 'unavailable', says: 'the clock of this machine differs too much from that of the store', nextStep: 'Set the clock of this machine (NTP).' };
 const NO_KMS: Meaning = { code: 'permission', says: 'the KMS key of the bucket cannot be used', nextStep: 'Check that the key is enabled and that these credentials may use it.' };
 
+const NO_REGION: Meaning = { code: 'usage', says: 'no region is named', nextStep: 'Set AWS_REGION, or name the region of the vault.' };
+
 /** By the name of the answer or of the system call's error; the names are those of the S3 API reference. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: NO_BUCKET,
@@ -135,6 +137,7 @@ function meaningOf(error: SdkError, status: number | undefined): Meaning {
   const named = namesOf(error).map((name) => MEANINGS[name]).find((meaning) => meaning !== undefined);
   if (named) return named;
   if (/aborted|socket hang up|stream.*(?:closed|destroyed)/i.test(String(error.message))) return AWAY;
+  if (/^Region is missing/.test(String(error.message))) return NO_REGION;
   if (status === undefined) return UNKNOWN;
   return MEANINGS_OF_STATUS[status] ?? (status >= 500 ? AWAY : UNKNOWN);
 }
