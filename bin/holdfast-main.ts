@@ -9,9 +9,10 @@ export async function main(args: readonly string[], version: string): Promise<vo
   quietExperimentalWarnings();
   dieWithStarter();
   const environment = { variables: process.env, home: homedir(), workingFolder: process.cwd(), temporaryFolder: tmpdir() };
-  const loadRuntime = async (): Promise<Runtime> => {
-    const { LocalRuntime } = await import('../lib/local/runtime.ts');
-    return new LocalRuntime({ environment, clock: systemClock, workers: workerEntries() });
+  const loadRuntime = async (stackName?: string): Promise<Runtime> => {
+    const options = { environment, clock: systemClock, workers: workerEntries() };
+    if (stackName !== undefined) return new (await import('../lib/local/stack-runtime.ts')).StackRuntime(options, stackName);
+    return new (await import('../lib/local/runtime.ts')).LocalRuntime(options);
   };
   const { stdout, stderr } = process;
   const exitCode = await runCli(args, {

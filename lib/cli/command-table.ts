@@ -20,7 +20,8 @@ const yes = () => option('--yes', 'do not ask');
 /** Options that every command takes. */
 export function commonOptions(): Option[] {
   return [
-    option('--vault <dir>', 'directory of the vault, or its name in holdfast.yaml (HOLDFAST_VAULT)'),
+    option('--vault <dir>', 'directory of the vault, s3://BUCKET/PREFIX, or its name in holdfast.yaml (HOLDFAST_VAULT)'),
+    option('--aws <stack>', 'work with a stack that `cdk deploy` made, and its vaults (HOLDFAST_AWS)'),
     option('--key-file <file>', 'file with the key (HOLDFAST_KEY_FILE)'),
     option('--passphrase-file <file>', 'file whose first line is the passphrase (HOLDFAST_PASSPHRASE_FILE)'),
     option('--config <file>', 'holdfast.yaml to use (HOLDFAST_CONFIG)'),
@@ -127,14 +128,27 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/keys-list.ts'),
     },
     {
-      name: 'keys add', args: '', summary: 'let one more key file or passphrase open the vault',
+      name: 'keys add', args: '', summary: 'let one more key file, passphrase or KMS key open the vault',
       options: [
         option('--new-key-file <file>', 'key file to add; made when it is not there'),
         option('--new-passphrase-file <file>', 'file with the passphrase to add'),
+        option('--new-kms-key <key>', 'key or alias of AWS KMS to add: its ARN, or alias/NAME'),
         option('--meta-only', 'the new key lists, prunes and checks structure, and reads no content'),
       ],
       examples: ['holdfast keys add --new-key-file /media/usb/vault.key', 'holdfast keys add --new-passphrase-file ~/keys/passphrase'],
       load: () => import('./commands/keys-add.ts'),
+    },
+    {
+      name: 'keys rotate', args: '', summary: 'seal what is backed up from now on with new keys; the key in use and those named here get them',
+      options: [
+        option('--for-key-file <file>', 'key file that gets the new keys too; may be repeated', collect),
+        option('--for-passphrase-file <file>', 'file with a passphrase that gets the new keys too; may be repeated', collect),
+        option('--for-kms-key <key>', 'key or alias of AWS KMS that gets the new keys too; may be repeated', collect),
+        option('--leave-out <slot>', 'slot whose key shall not open new backups; it goes on to open the old ones; may be repeated', collect),
+        option('--dry-run', 'show who would open what and do nothing'),
+      ],
+      examples: ['holdfast keys rotate --dry-run', 'holdfast keys rotate --for-passphrase-file ~/keys/passphrase', 'holdfast keys rotate --key-file ~/keys/new.key --leave-out 9f31c2aa'],
+      load: () => import('./commands/keys-rotate.ts'),
     },
     {
       name: 'catalog rebuild', args: '', summary: 'make the local catalog again from the vault', options: [],

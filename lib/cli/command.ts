@@ -11,6 +11,8 @@ export interface CommandContext {
 }
 
 export interface CommonOptions extends VaultOptions {
+  /** Name of a deployed stack. */
+  readonly aws?: string;
   readonly json?: boolean;
 }
 

@@ -75,8 +75,13 @@ function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings
     const options = command.optsWithGlobals<CommandContext['options']>();
     const { run } = await row.load();
     const output = new Output(surroundings, options.json === true);
-    onDone(await run({ surroundings, output, options, runtime: await surroundings.loadRuntime() }, args));
+    onDone(await run({ surroundings, output, options, runtime: await surroundings.loadRuntime(stackOf(options, surroundings)) }, args));
   });
+}
+
+/** `--aws ''` is the way to leave out what HOLDFAST_AWS says. */
+function stackOf({ aws }: CommandContext['options'], { environment }: Surroundings): string | undefined {
+  return (aws ?? environment['HOLDFAST_AWS']) || undefined;
 }
 
 /** One line what failed, one line what to do; for programs one line of JSON. Stacks only when asked for. */

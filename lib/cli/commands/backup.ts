@@ -5,6 +5,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { names } from '../../repository/index.ts';
 import { Progress } from '../progress.ts';
+import { isStack } from '../runtime.ts';
 import type { BackupOrder, BackupRequest, BackupResult, Vault } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords, ratioInWords, warningInWords } from '../words.ts';
 import { keepKeyLines } from './keep-key.ts';
@@ -13,6 +14,7 @@ import { NOT_YET } from './not-yet.ts';
 const SHOWN_WARNINGS = 40;
 
 export async function run(context: CommandContext, [targets]: CommandArguments): Promise<ExitCode> {
+  if (isStack(context.runtime)) return (await import('./stack-backup.ts')).backUpInStack(context, context.runtime, listOf(targets));
   const orders = await context.runtime.planOrders(requestOf(context.options, listOf(targets)));
   if (orders.some(({ policy }) => isUnkept(policy))) context.output.note(NOT_YET);
   if (orders.length === 1) return backUp(context, orders[0] as BackupOrder);

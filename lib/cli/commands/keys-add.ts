@@ -8,21 +8,23 @@ import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import type { Vault } from '../runtime.ts';
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, output } = context;
-  return withVault(context, async ({ repository }) => {
+  return withVault(context, async (vault) => {
+    const { repository } = vault;
     const isMetaOnly = options['metaOnly'] === true;
-    const { wrapper, madeFile } = await newWrapper(context);
+    const { wrappers, madeFile } = await newWrappers(context, vault);
     const register = async () => {
-      const made = await addSlot(repository.config.repository, repository.keys.keys, wrapper, { isMetaOnly });
-      await writeSlots(repository.store, made);
-      return made;
+      const made = await Promise.all(wrappers.map((wrapper) => addSlot(repository.config.repository, repository.keys.keys, wrapper, isMetaOnly ? { isMetaOnly } : {})));
+      await writeSlots(repository.store, made.flat());
+      return made.flat();
     };
     const slots = await register().catch((error: unknown) => leaveNothing(error, madeFile));
     const added = slots.map(({ slot, keyNumber, kind, label }) => ({ slot, keyNumber, kind, label }));
     output.result({ type: 'keys-added', slots: added, metaOnly: isMetaOnly }, () => [
-      `Added ${wrapper.kind.replace('-', ' ')} ${wrapper.label}: it opens ${isMetaOnly ? 'the metadata of this vault' : 'this vault'}.`,
+      `Added ${wrappers.map(({ kind, label }) => `${kind.replace('-', ' ')} ${label}`).join(' and ')}: it opens ${isMetaOnly ? 'the metadata of this vault' : 'this vault'}.`,
       ...(madeFile === undefined ? [] : [`Made the key file ${madeFile}: whoever has it ${isMetaOnly ? 'sees names and sizes of what is in the vault' : 'reads the vault'}. The other keys go on working.`]),
     ]);
     return 0;
@@ -38,10 +40,19 @@ function leaveNothing(error: unknown, madeFile: string | undefined): never {
   throw error;
 }
 
-async function newWrapper({ options, surroundings }: CommandContext): Promise<{ wrapper: KeyWrapper; madeFile: string | undefined }> {
-  const [keyFile, passphraseFile] = [options['newKeyFile'], options['newPassphraseFile']].map((path) => (typeof path === 'string' ? resolve(surroundings.workingFolder, path) : undefined));
-  if ((keyFile === undefined) === (passphraseFile === undefined)) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file and --new-passphrase-file.');
-  if (passphraseFile !== undefined) return { wrapper: await readPassphraseFile(passphraseFile), madeFile: undefined };
-  const path = keyFile as string;
-  return existsSync(path) ? { wrapper: await readKeyFile(path), madeFile: undefined } : { wrapper: await createKeyFile(path), madeFile: path };
+interface NewWrappers {
+  readonly wrappers: readonly KeyWrapper[];
+  readonly madeFile?: string;
+}
+
+async function newWrappers({ options, surroundings }: CommandContext, vault: Vault): Promise<NewWrappers> {
+  const { newKeyFile, newPassphraseFile, newKmsKey, metaOnly } = options;
+  if ([newKeyFile, newPassphraseFile, newKmsKey].filter((given) => given !== undefined).length !== 1) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file, --new-passphrase-file and --new-kms-key.');
+  if (typeof newKmsKey === 'string') {
+    const made = await vault.wrappers({ kind: 'kms', keyId: newKmsKey });
+    return { wrappers: metaOnly === true ? made.filter(({ isMetaOnly }) => isMetaOnly) : made };
+  }
+  const path = resolve(surroundings.workingFolder, String(newKeyFile ?? newPassphraseFile));
+  if (newPassphraseFile !== undefined) return { wrappers: [await readPassphraseFile(path)] };
+  return existsSync(path) ? { wrappers: [await readKeyFile(path)] } : { wrappers: [await createKeyFile(path)], madeFile: path };
 }

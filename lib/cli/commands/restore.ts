@@ -10,6 +10,7 @@ import { confirm } from '../confirm.ts';
 import { EXIT_CODE_OF } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
+import { isStack } from '../runtime.ts';
 import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted } from '../words.ts';
 import { restoreJson, restoreLines } from './restore-report.ts';
@@ -17,6 +18,7 @@ import { restoreJson, restoreLines } from './restore-report.ts';
 export async function run(context: CommandContext, [id, patterns]: CommandArguments): Promise<ExitCode> {
   const { options, surroundings } = context;
   const { signal } = surroundings;
+  if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
   return withVault(context, async (vault) => {
     const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
     const target = resolve(surroundings.workingFolder, options['to'] as string);

@@ -1,0 +1,43 @@
+import type { RestoreRecord } from '../../catalog/records.ts';
+import { HoldfastError } from '../../model/errors.ts';
+import type { ErrorCode } from '../../model/errors.ts';
+import type { CommandContext } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import { EXIT_CODE_OF } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { Progress } from '../progress.ts';
+import type { StackRuntime } from '../runtime.ts';
+import { bytesInWords, counted } from '../words.ts';
+
+/**
+ * `holdfast restore ID --aws STACK --to-target NAME`: starts the stack's restore workflow after a confirmation and watches
+ * its stages (R3). The restore goes on when this command is stopped.
+ */
+export async function restoreInStack(context: CommandContext, stack: StackRuntime, asked: { readonly id: string; readonly target: string; readonly select: readonly string[] }): Promise<ExitCode> {
+  const { output, surroundings, options } = context;
+  const vault = await stack.openVault(options);
+  const { backup } = await stack.findBackup(vault, asked.id).finally(() => vault.close());
+  const input = { backup, target: asked.target, confirm: asked.target, select: asked.select };
+  if (options['dryRun'] === true) {
+    output.result({ type: 'restore-input', input }, () => [`Nothing was started. The workflow would get ${JSON.stringify(input)}`]);
+    return 0;
+  }
+  await confirm(context, `The backup ${backup} will be restored into ${asked.target} of the stack ${stack.stackName}:`, [asked.target]);
+  const execution = await stack.startRestore(input);
+  output.note(`Execution ${execution}. It goes on when this command is stopped.`);
+  const progress = new Progress(surroundings, options['progress'] === true);
+  const ended = await stack.followRestore(execution, { signal: surroundings.signal, onProgress: (record) => progress.show(shown(record)) }).finally(() => progress.clear());
+  const { record, failure } = ended;
+  if (!ended.isSuccess) throw new HoldfastError(codeOf(failure?.code), failure?.message ?? `The restore ended without a reason.`, { nextStep: failure?.nextStep ?? `Look at the execution ${execution}.` });
+  output.result({ type: 'restore', ...record, execution }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
+  return record?.state === 'warnings' ? 3 : 0;
+}
+
+function shown({ stages = [] }: RestoreRecord): { phase: string; bytes: number; totalBytes?: number } {
+  const last = stages.at(-1);
+  return { phase: last === undefined ? 'starting' : `${last.name} (${last.state})`, bytes: last?.doneBytes ?? 0, ...(last?.totalBytes !== undefined && { totalBytes: last.totalBytes }) };
+}
+
+function codeOf(code: string | undefined): ErrorCode {
+  return code !== undefined && Object.hasOwn(EXIT_CODE_OF, code) ? (code as ErrorCode) : 'unavailable';
+}
