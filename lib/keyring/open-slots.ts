@@ -63,8 +63,12 @@ export async function openSlots(store: SlotStore, repository: RepositoryId, unlo
     else opened.push(keys);
   }
   if (opened.length === 0) throw nothingOpens(listed.slots, problems, unlocker);
-  const numbers = [...listed.slots.map(({ keyNumber }) => keyNumber), ...listed.problems.map(({ data }) => keyNumberOf(String(data['slot'])))];
-  return { ...gather(opened), newestNumber: Math.max(...numbers), problems };
+  return { ...gather(opened), newestNumber: newestNumberOf(listed), problems };
+}
+
+/** The greatest key number that any slot names, a damaged one as well. */
+export function newestNumberOf({ slots, problems }: ListedSlots): number {
+  return Math.max(...slots.map(({ keyNumber }) => keyNumber), ...problems.map(({ data }) => keyNumberOf(String(data['slot']))));
 }
 
 /** What is damaged in one slot does not keep another from opening. */

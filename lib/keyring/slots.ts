@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { invariant } from '../model/errors.ts';
 import { newHexId } from '../model/ids.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
@@ -34,12 +34,21 @@ export async function addSlot(repository: RepositoryId, keys: VaultKeys, wrapper
 
 /**
  * Adds the next key number for `wrappers` alone; the chunker secret stays. Nothing stored is rewritten: whoever held
- * the earlier keys still opens what was sealed with them. `keys` must hold the vault's greatest number.
+ * the earlier keys still opens what was sealed with them. `keys` must hold the vault's greatest number. The id of the
+ * first slot follows from the number: of two rotations at once only one can store it (format §3).
  */
 export async function rotate(repository: RepositoryId, keys: VaultKeys, wrappers: readonly KeyWrapper[], random: Random = randomBytes): Promise<NewKeys> {
   const pair = newPair(Math.max(...keys.pairs.map(({ number }) => number)) + 1, random);
   const rotated = { pairs: [...keys.pairs, pair], chunker: keys.chunker };
-  return { keys: rotated, slots: await wrapAll(repository, rotated, [pair], wrappers, random) };
+  const [first, ...others] = wrappers;
+  invariant(first, 'Keys were made that nothing wraps');
+  const claim = await wrapOne({ repository, slot: firstSlotId(repository, pair.number) }, { chunker: rotated.chunker, pair, wrapper: first }, random);
+  return { keys: rotated, slots: [claim, ...(others.length > 0 ? await wrapAll(repository, rotated, [pair], others, random) : [])] };
+}
+
+/** Two keys of one number would make a vault that nobody can trust: the first slot of a number is written once. */
+function firstSlotId(repository: RepositoryId, number: number): SlotId {
+  return createHash('sha256').update(`holdfast/1 first slot\0${repository}\0${number}`).digest('hex').slice(0, 32) as SlotId;
 }
 
 /** Stores slots. Callable again: a slot that is there already is success. */
@@ -54,14 +63,20 @@ function newPair(number: number, random: Random): KeyPair {
 async function wrapAll(repository: RepositoryId, { chunker }: VaultKeys, pairs: readonly KeyPair[], wrappers: readonly KeyWrapper[], random: Random): Promise<readonly KeySlot[]> {
   invariant(wrappers.length > 0, 'Keys were made that nothing wraps');
   const slots: KeySlot[] = [];
-  for (const pair of pairs) for (const wrapper of wrappers) slots.push(await wrapOne(repository, chunker, pair, wrapper, random));
+  for (const pair of pairs) for (const wrapper of wrappers) slots.push(await wrapOne({ repository, slot: newHexId<SlotId>(random) }, { chunker, pair, wrapper }, random));
   return slots;
 }
 
-async function wrapOne(repository: RepositoryId, chunker: Uint8Array, pair: KeyPair, wrapper: KeyWrapper, random: Random): Promise<KeySlot> {
+interface Wrapping {
+  readonly chunker: Uint8Array;
+  readonly pair: KeyPair;
+  readonly wrapper: KeyWrapper;
+}
+
+async function wrapOne({ repository, slot }: Pick<KeySlot, 'repository' | 'slot'>, { chunker, pair, wrapper }: Wrapping, random: Random): Promise<KeySlot> {
   const data = wrapper.isMetaOnly ? undefined : pair.data;
   invariant(wrapper.kdf?.name !== 'kms' || (wrapper.kdf.scope === 'all') === (data !== undefined), 'A slot under KMS would hold other keys than its scope says');
-  const place = { repository, keyNumber: pair.number, slot: newHexId<SlotId>(random), salt: random(32) };
+  const place = { repository, keyNumber: pair.number, slot, salt: random(32) };
   const kek = await wrapper.keyEncryptionKey({ salt: place.salt, kdf: wrapper.kdf });
   const wrapped = {
     meta: wrapKey(kek, place, 'meta', pair.meta),

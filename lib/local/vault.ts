@@ -13,6 +13,7 @@ import type { Repository, RepositoryConfig } from '../repository/index.ts';
 import type { Store } from '../stores/store.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf, wrappersOf } from './key-choice.ts';
+import type { KeyChoice } from './key-choice.ts';
 import { makeFolders } from './make-folders.ts';
 import { openPlace } from './open-place.ts';
 import { placesOf } from './places.ts';
@@ -29,8 +30,8 @@ export interface LocalVault {
   readonly mayWrite: boolean;
   /** For checks of the key slots. */
   readonly unlocker: Unlocker;
-  /** What new slots are wrapped for so that the key in use opens them. Under KMS each call makes keys there. */
-  wrappers(): Promise<readonly KeyWrapper[]>;
+  /** What new slots are wrapped for so that a key opens them, the one in use when none is named. Under KMS each call makes keys there. */
+  wrappers(key?: KeyChoice): Promise<readonly KeyWrapper[]>;
   /** What is wrong with the vault and did not keep it from opening. */
   readonly warnings: readonly string[];
   catalog(): Promise<Catalog>;
@@ -68,7 +69,7 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
     directory: choice.directory,
     repository: openRepository(place.patient(limits), config, keys),
     unlocker,
-    wrappers: () => wrappersOf(choice.key, context.environment, config.repository),
+    wrappers: (key = choice.key) => wrappersOf(key, context.environment, config.repository),
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),
