@@ -83,7 +83,7 @@ function writeSettings(place: PodmanPlace, runFolder: string): NodeJS.ProcessEnv
     // podman 4.3 writes "host-gateway" into /etc/hosts as it stands; the base file answers instead.
     '[containers]', `base_hosts_file = "${hosts}"`, 'default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]', 'log_driver = "k8s-file"',
     // File locks: the default is one shared memory segment for all podmans of the machine.
-    '[engine]', 'runtime = "runc"', 'cgroup_manager = "cgroupfs"', 'events_logger = "file"', 'lock_type = "file"', `tmp_dir = "${runFolder}/t"`, `static_dir = "${store}/state"`, `volume_path = "${store}/volumes"`,
+    '[engine]', 'runtime = "runc"', 'cgroup_manager = "cgroupfs"', 'events_logger = "file"', 'lock_type = "file"', `tmp_dir = "${runFolder}/t"`, `volume_path = "${store}/volumes"`,
     '[network]', 'network_backend = "netavark"', `network_config_dir = "${store}/networks"`, 'default_subnet = "10.98.0.0/16"',
   ]);
   const storage = file('storage.conf', ['[storage]', 'driver = "overlay"', `graphroot = "${store}/images"`, `runroot = "${runFolder}/r"`]);
