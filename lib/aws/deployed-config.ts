@@ -2,6 +2,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../model/errors.ts';
 import type { DeployedConfig } from '../settings/deployed.ts';
+import { parseDeployedConfig } from '../settings/parse-deployed.ts';
 import { fromAwsError } from './aws-error.ts';
 
 export interface ReadConfig {
@@ -13,7 +14,7 @@ export interface ReadConfig {
 /** The asset is named by its hash and never changes, so a function that stays warm reads it once. */
 const known = new Map<string, Promise<ReadConfig>>();
 
-/** Reads the deployed configuration at `s3://bucket/key`. Fails as `config-invalid`, `not-found`, `permission`, `unavailable`. */
+/** Reads the deployed configuration at `s3://bucket/key`. Fails as `config-invalid`, `unsupported-version`, `not-found`, `permission`, `unavailable`. */
 export function readDeployedConfig(client: Pick<S3Client, 'send'>, url: string): Promise<ReadConfig> {
   const there = known.get(url);
   if (there !== undefined) return there;
@@ -26,26 +27,9 @@ export function readDeployedConfig(client: Pick<S3Client, 'send'>, url: string):
 
 async function read(client: Pick<S3Client, 'send'>, url: string): Promise<ReadConfig> {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
-  if (bucket === undefined || key === undefined) throw invalid(url, 'that is no address', 's3://bucket/key');
+  if (bucket === undefined || key === undefined) throw new HoldfastError('config-invalid', `The address of the deployed configuration is ${url}, wanted s3://bucket/key.`, { nextStep: 'Deploy the stack again.' });
   const text = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key })).then(({ Body }) => Body?.transformToString() ?? '', (cause: unknown) => {
     throw fromAwsError(cause, `The deployed configuration ${url} could not be read`);
   });
-  return { config: parse(url, text), hash: key.slice(key.lastIndexOf('/') + 1).replace(/\..*$/, '') };
-}
-
-/** Synth wrote it and its name is its hash: only that it is of this version is asked here. */
-function parse(url: string, text: string): DeployedConfig {
-  let json: Partial<DeployedConfig> | null;
-  try {
-    json = JSON.parse(text) as Partial<DeployedConfig> | null;
-  } catch {
-    throw invalid(url, 'it is not JSON', 'JSON that `cdk deploy` wrote');
-  }
-  if (json?.version !== 1) throw invalid(url, `it has version ${String(json?.version)}`, 'version 1');
-  for (const field of ['plans', 'restoreTargets', 'vaults'] as const) if (!Array.isArray(json[field])) throw invalid(url, `${field} is no list`, 'a list');
-  return json as DeployedConfig;
-}
-
-function invalid(url: string, seen: string, wanted: string): HoldfastError {
-  return new HoldfastError('config-invalid', `The deployed configuration ${url} cannot be used: ${seen}, wanted ${wanted}.`, { nextStep: 'Deploy the stack again with the same version of Holdfast.' });
+  return { config: parseDeployedConfig(text), hash: key.slice(key.lastIndexOf('/') + 1).replace(/\..*$/, '') };
 }

@@ -32,7 +32,7 @@ export interface StackVault {
 }
 
 /** The one visible place where a store in a stack's bucket is put together. */
-export function stackStore({ bucket, prefix }: VaultPlace, { s3, clock, onRetry }: VaultClients): Store {
+export function stackStore({ bucket, prefix }: VaultPlace, { s3, clock, onRetry }: Omit<VaultClients, 'kms'>): Store {
   const store = openS3Store({ client: s3, bucket, prefix: prefix.replace(/\/$/, ''), clock, random: Math.random });
   return retrying(store, { clock, random: Math.random, ...(onRetry && { onRetry }) });
 }

@@ -26,8 +26,13 @@ const AWS_ERRORS: Readonly<Record<string, Failure>> = {
 
 /** An error of a step or of the worker, ready for `SendTaskFailure` or to be thrown by a function. */
 export function toWorkflowFailure(error: unknown): WorkflowFailure {
-  const { code, message, nextStep } = failureOf(error);
-  return { error: code, cause: `${code}: ${message}${nextStep === undefined ? '' : `\nNext: ${nextStep}`}`.slice(0, MAX_CAUSE_CHARACTERS) };
+  const failure = failureOf(error);
+  return { error: failure.code, cause: failureText(failure) };
+}
+
+/** `code: message`, then a line `Next: ...`. */
+export function failureText({ code, message, nextStep }: Failure): string {
+  return `${code}: ${message}${nextStep === undefined ? '' : `\nNext: ${nextStep}`}`.slice(0, MAX_CAUSE_CHARACTERS);
 }
 
 /** The words of an error; a foreign one counts as `broken-invariant`. */

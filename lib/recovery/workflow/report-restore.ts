@@ -1,7 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { RestoreRecord, RestoreStage } from '../../catalog/records.ts';
 import type { BackupId } from '../../model/ids.ts';
-import { fromWorkflowFailure } from './failure-text.ts';
+import { failureText, fromWorkflowFailure } from './failure-text.ts';
 import type { Failure } from './failure-text.ts';
 import { restoreIdOf } from './restore-id.ts';
 import type { ReportInput, Reported } from './states.ts';
@@ -11,6 +11,8 @@ import type { RestoreEnd, RestoreTeller } from './tell-restore.ts';
 export interface ReportPorts {
   readonly catalog: Pick<Catalog, 'listRestores' | 'recordRestore'>;
   readonly teller: RestoreTeller;
+  /** Called for each restore that ended; for metrics. */
+  readonly count?: (ended: RestoreRecord) => void;
   readonly now: () => number;
 }
 
@@ -33,6 +35,7 @@ export async function reportRestore(input: ReportInput, ports: ReportPorts): Pro
   const at = ports.now();
   const record = { ...ended.record, stages: [...(ended.record.stages ?? []), { name: 'reported', state: 'done', startedAt: at, finishedAt: at } as const] };
   await ports.catalog.recordRestore(record);
+  ports.count?.(record);
   return reported(record);
 }
 
@@ -40,8 +43,9 @@ function isReported({ stages = [] }: RestoreRecord): boolean {
   return stages.some(({ name, state }) => name === 'reported' && state === 'done');
 }
 
+/** The words are those of a workflow's failure, so that whoever reads the execution's cause gets code and next step back. */
 function reported({ restoreId, state, error }: RestoreRecord): Reported {
-  return { restoreId, state, message: error?.message ?? 'restored' };
+  return { restoreId, state, message: error === undefined ? 'restored' : failureText(error) };
 }
 
 function end(record: RestoreRecord, { result, error }: ReportInput, now: number): RestoreEnd {
