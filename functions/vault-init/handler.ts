@@ -1,0 +1,42 @@
+import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
+import { functionHandler, lazily, parseEvent } from '../../lib/aws/function-context.ts';
+import type { FunctionContext } from '../../lib/aws/function-context.ts';
+import { stackStore } from '../../lib/aws/stack-vault.ts';
+import { toWorkflowFailure } from '../../lib/recovery/workflow/failure-text.ts';
+import { readVaultInitSettings } from '../../lib/settings/vault-init.ts';
+import { answerResource, resourceEvent } from './custom-resource.ts';
+import type { ResourceAnswer, ResourceEvent } from './custom-resource.ts';
+import { initVault } from './init-vault.ts';
+
+const clients = { s3: lazily(() => s3Client()), kms: lazily(() => kmsClient()) };
+
+/** CloudFormation asks for the vaults of a stack. Deleting keeps everything: a vault outlives its stack. */
+export const handler = functionHandler('vault-init', async (event, context): Promise<void> => {
+  const asked = parseEvent(resourceEvent, event, 'a request of CloudFormation for a custom resource');
+  const answer = await answerTo(asked, context);
+  // A new physical id would make CloudFormation delete the old one, and there is nothing to delete.
+  await answerResource(asked, asked.PhysicalResourceId ?? `holdfast-vaults-${asked.LogicalResourceId}`, answer, { fetch, sleep: (milliseconds) => context.clock.sleep(milliseconds) });
+});
+
+async function answerTo(asked: ResourceEvent, context: FunctionContext): Promise<ResourceAnswer> {
+  if (asked.RequestType === 'Delete') return { Status: 'SUCCESS', Data: {} };
+  try {
+    return { Status: 'SUCCESS', Data: await initVaults(context) };
+  } catch (error) {
+    const { cause } = toWorkflowFailure(error);
+    context.log.error({ event: 'failed', request: asked.RequestType }, cause);
+    return { Status: 'FAILED', Reason: cause };
+  }
+}
+
+/** Name of the vault → id of its repository. */
+async function initVaults({ environment, clock, log }: FunctionContext): Promise<Record<string, string>> {
+  const { vaults } = readVaultInitSettings(environment);
+  const repositories: Record<string, string> = {};
+  for (const [name, place] of Object.entries(vaults)) {
+    const { repository, isNew } = await initVault({ store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn });
+    repositories[name] = repository;
+    log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository }, `vault ${name}: ${isNew ? 'made' : 'found'}`);
+  }
+  return repositories;
+}
