@@ -13,6 +13,7 @@ import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
 import type { RunId } from '../../lib/model/ids.ts';
 import type { VerifyOrder } from '../../lib/settings/verify-order.ts';
+import { backupMetrics, writeMetrics } from '../../lib/monitoring/emf.ts';
 import { readWorkerSettings } from '../../lib/settings/worker.ts';
 import type { WorkerSettings } from '../../lib/settings/worker.ts';
 
@@ -47,7 +48,11 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
     ledger: openLedger(dynamoClient({ maxAttempts: 1 }), settings.table),
     crunchEntry: new URL('./worker.mjs', import.meta.url),
     commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
-    onEvent: (event) => logEvent(logger, event),
+    onEvent: (event) => {
+      logEvent(logger, event);
+      // Counted where it ended; runs whose worker died are counted by whoever ends them (M5).
+      if (event.event === 'ended') writeMetrics(backupMetrics(event.run, event.backup), { stackName: settings.stackName, planName: event.run.planName, at: Date.now() }, (line) => process.stdout.write(`${line}\n`));
+    },
     onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'backing up')),
   });
   if (outcome === undefined) return 0;

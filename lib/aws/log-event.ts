@@ -16,7 +16,7 @@ export function logEvent(log: EventLogger, event: LeasedRunEvent): void {
     case 'heartbeat-failed':
       return log.warn({ event: event.event, code: event.error.code }, event.error.message);
     case 'ended':
-      return log.info({ event: event.event, state: event.state }, `run ended: ${event.state}`);
+      return log.info({ event: event.event, state: event.run.state }, `run ended: ${event.run.state}`);
     case 'end-not-recorded':
       return log.warn({ event: event.event }, `the end of the run was not recorded: ${event.reason}`);
   }

@@ -1,5 +1,6 @@
 import type { LedgerRun, StageProgress } from '../catalog/ledger-records.ts';
-import type { RunEnd, RunLedger } from '../catalog/run-ledger.ts';
+import type { BackupRecord } from '../catalog/records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
@@ -13,7 +14,7 @@ export type LeasedRunEvent =
   | { readonly event: 'claimed'; readonly run: LedgerRun }
   | { readonly event: 'not-ours' }
   | { readonly event: 'heartbeat-failed'; readonly error: HoldfastError }
-  | { readonly event: 'ended'; readonly state: RunEnd['to'] }
+  | { readonly event: 'ended'; readonly run: LedgerRun; readonly backup?: BackupRecord }
   | { readonly event: 'end-not-recorded'; readonly reason: string };
 
 export interface LeasedRunPorts {
@@ -74,18 +75,20 @@ async function end(run: LedgerRun, outcome: BackupOutcome, { ledger, clock, onEv
   const { manifest } = outcome;
   const to = manifest.warnings.length > 0 ? 'warnings' : 'completed';
   const backup = { ...backupRecordOf(manifest, 'completed'), vault: run.vault };
-  const isRecorded = await ledger.endRun(run.runId, { to, now: clock.now(), fence: run.fence, backup });
+  const now = clock.now();
+  const isRecorded = await ledger.endRun(run.runId, { to, now, fence: run.fence, backup });
   // The snapshot is stored: whoever took the run over finds it in the vault and says the same.
-  onEvent?.(isRecorded ? { event: 'ended', state: to } : { event: 'end-not-recorded', reason: 'the run was taken over while it committed; its backup is in the vault' });
+  onEvent?.(isRecorded ? { event: 'ended', run: { ...run, state: to, finishedAt: now }, backup } : { event: 'end-not-recorded', reason: 'the run was taken over while it committed; its backup is in the vault' });
 }
 
 /** What stops the writing down of a failure must not hide the failure: the reconciler finds the run by its lease. */
 async function recordFailure(run: LedgerRun, cause: unknown, { ledger, clock, onEvent }: LeasedRunPorts): Promise<void> {
   const known = isHoldfastError(cause) ? cause : new HoldfastError('broken-invariant', cause instanceof Error ? cause.message : String(cause));
   const { code, message, nextStep } = known;
+  const now = clock.now();
   try {
-    const isRecorded = await ledger.endRun(run.runId, { to: 'failed', now: clock.now(), fence: run.fence, error: { code, message, ...(nextStep !== undefined && { nextStep }) } });
-    onEvent?.(isRecorded ? { event: 'ended', state: 'failed' } : { event: 'end-not-recorded', reason: 'the run was ended by somebody else' });
+    const isRecorded = await ledger.endRun(run.runId, { to: 'failed', now, fence: run.fence, error: { code, message, ...(nextStep !== undefined && { nextStep }) } });
+    onEvent?.(isRecorded ? { event: 'ended', run: { ...run, state: 'failed', finishedAt: now } } : { event: 'end-not-recorded', reason: 'the run was ended by somebody else' });
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
     onEvent?.({ event: 'end-not-recorded', reason: error.message });

@@ -15,8 +15,7 @@ import { bytesInWords, counted } from '../words.ts';
  */
 export async function restoreInStack(context: CommandContext, stack: StackRuntime, asked: { readonly id: string; readonly target: string; readonly select: readonly string[] }): Promise<ExitCode> {
   const { output, surroundings, options } = context;
-  const vault = await stack.openVault(options);
-  const { backup } = await stack.findBackup(vault, asked.id).finally(() => vault.close());
+  const backup = await idOf(stack, options, asked.id);
   const input = { backup, target: asked.target, confirm: asked.target, select: asked.select };
   if (options['dryRun'] === true) {
     output.result({ type: 'restore-input', input }, () => [`Nothing was started. The workflow would get ${JSON.stringify(input)}`]);
@@ -31,6 +30,15 @@ export async function restoreInStack(context: CommandContext, stack: StackRuntim
   if (!ended.isSuccess) throw new HoldfastError(codeOf(failure?.code), failure?.message ?? `The restore ended without a reason.`, { nextStep: failure?.nextStep ?? `Look at the execution ${execution}.` });
   output.result({ type: 'restore', ...record, execution }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
   return record?.state === 'warnings' ? 3 : 0;
+}
+
+async function idOf(stack: StackRuntime, options: CommandContext['options'], wanted: string): Promise<string> {
+  const vault = await stack.openVault(options);
+  try {
+    return (await stack.findBackup(vault, wanted)).backup;
+  } finally {
+    await vault.close();
+  }
 }
 
 function shown({ stages = [] }: RestoreRecord): { phase: string; bytes: number; totalBytes?: number } {
