@@ -34,11 +34,11 @@ function restore(fields: Partial<RestoreRecord> = {}): RestoreRecord {
 const PLAN: PlanRecord = { planId: PLAN_A, name: 'photos', state: 'active', source: { type: 'files', description: '/srv/photos' } };
 
 /** Every implementation of `Catalog` keeps these promises; `open` gives an empty one. */
-export function catalogContract(name: string, open: () => Catalog): void {
+export function catalogContract(name: string, open: () => Catalog | Promise<Catalog>): void {
   describe(`${name} keeps the promises of a catalog`, () => {
     let catalog: Catalog;
-    beforeEach(() => {
-      catalog = open();
+    beforeEach(async () => {
+      catalog = await open();
     });
     afterEach(() => catalog.close());
 
