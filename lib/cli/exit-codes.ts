@@ -34,6 +34,7 @@ export const EXIT_CODE_OF: Readonly<Record<ErrorCode, ExitCode>> = {
   busy: 13,
   stale: 1,
   'source-failed': 1,
+  'target-failed': 1,
   refused: 1,
   'target-exists': 1,
   unsupported: 1,

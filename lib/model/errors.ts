@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   busy: 'something else holds what this needs',
   stale: 'this run is too old to be committed safely',
   'source-failed': 'the source could not be read completely',
+  'target-failed': 'what is restored could not be written completely',
   refused: 'doing this would break a promise, so it is refused',
   'target-exists': 'something is already where this would be restored to',
   unsupported: 'this platform or store lacks an ability that is needed',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../model/clock.ts';
 
 export interface ProcessEnd {
@@ -11,9 +12,9 @@ export interface ProcessEnd {
 
 export interface StartOptions {
   /** Descriptor that becomes the child's standard output. */
-  readonly stdout: number | 'ignore';
+  readonly stdout: number | 'ignore' | 'pipe';
   /** Descriptor that becomes its standard input; none by default. */
-  readonly stdin?: number;
+  readonly stdin?: number | 'pipe';
   /** Descriptor that becomes its descriptor 3. */
   readonly third?: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -45,6 +46,16 @@ export class ProcessGroup {
     });
     this.#child.stderr?.on('data', options.onStderr);
     this.ended = this.#watch();
+  }
+
+  /** With `stdin: 'pipe'`. */
+  get input(): Writable {
+    return this.#child.stdin as Writable;
+  }
+
+  /** With `stdout: 'pipe'`. */
+  get output(): Readable {
+    return this.#child.stdout as Readable;
   }
 
   /** SIGTERM to the whole group, SIGKILL to what is left of it after a grace; returns when the child has ended. */
