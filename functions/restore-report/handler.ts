@@ -1,6 +1,7 @@
 import { dynamoClient, snsClient } from '../../lib/aws/clients.ts';
 import { functionHandler, lazily } from '../../lib/aws/function-context.ts';
 import type { FunctionContext } from '../../lib/aws/function-context.ts';
+import { publisherTo } from '../../lib/aws/function-ports.ts';
 import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { topicOf } from '../../lib/aws/sns-publisher.ts';
 import { restoreMetrics, writeMetrics } from '../../lib/monitoring/emf.ts';
@@ -35,7 +36,7 @@ function tellerOf({ table, topic: topicArn, stackName }: RestoreStepsSettings, {
   const now = () => clock.now();
   return {
     // An alert that was opened and not told is told by the monitor.
-    tellFailure: async (alert) => void (await tellAlert(alert, { ledger, publisher: { publish: (opened) => topic.send(opened) }, now })),
+    tellFailure: async (alert) => void (await tellAlert(alert, { ledger, publisher: publisherTo(topic), now })),
     tellSuccess: async (notice, target) => {
       await topic.send({ ...notice, kind: 'recovery-completed', state: 'notice' });
       const open = await ledger.listAlerts({ state: 'open' });

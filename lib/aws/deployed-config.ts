@@ -9,6 +9,8 @@ export interface ReadConfig {
   readonly config: DeployedConfig;
   /** Name of the asset without folder and ending: the hash of its bytes. */
   readonly hash: string;
+  /** Milliseconds; when it was first published. A stack that goes back to an older configuration says an older time. */
+  readonly since: number;
 }
 
 /** The asset is named by its hash and never changes, so a function that stays warm reads it once. */
@@ -28,8 +30,10 @@ export function readDeployedConfig(client: Pick<S3Client, 'send'>, url: string):
 async function read(client: Pick<S3Client, 'send'>, url: string): Promise<ReadConfig> {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
   if (bucket === undefined || key === undefined) throw new HoldfastError('config-invalid', `The address of the deployed configuration is ${url}, wanted s3://bucket/key.`, { nextStep: 'Deploy the stack again.' });
-  const text = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key })).then(({ Body }) => Body?.transformToString() ?? '', (cause: unknown) => {
+  const { text, since } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key })).then(
+    async ({ Body, LastModified }) => ({ text: (await Body?.transformToString()) ?? '', since: LastModified?.getTime() ?? 0 }),
+  ).catch((cause: unknown) => {
     throw fromAwsError(cause, `The deployed configuration ${url} could not be read`);
   });
-  return { config: parseDeployedConfig(text), hash: key.slice(key.lastIndexOf('/') + 1).replace(/\..*$/, '') };
+  return { config: parseDeployedConfig(text), since, hash: key.slice(key.lastIndexOf('/') + 1).replace(/\..*$/, '') };
 }

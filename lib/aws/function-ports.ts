@@ -1,0 +1,96 @@
+import type { KMSClient } from '@aws-sdk/client-kms';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { SNSClient } from '@aws-sdk/client-sns';
+import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { LedgerRun } from '../catalog/ledger-records.ts';
+import type { BackupRecord } from '../catalog/records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
+import { isHoldfastError } from '../model/errors.ts';
+import { newUlid } from '../model/ids.ts';
+import type { RunId } from '../model/ids.ts';
+import type { AlertPublisher } from '../monitoring/tell.ts';
+import type { Channel } from '../notify/channel.ts';
+import { names, readManifest } from '../repository/index.ts';
+import type { DispatchPorts } from '../scheduling/dispatch.ts';
+import type { TaskLauncher } from '../scheduling/task-launcher.ts';
+import type { VaultPlaces } from '../settings/variables.ts';
+import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { fromAwsError } from './aws-error.ts';
+import type { ReadConfig } from './deployed-config.ts';
+import type { FunctionContext } from './function-context.ts';
+import { openStackVault, placeOf } from './stack-vault.ts';
+
+/** By the sizes of so many backups a task's size is chosen. */
+const SIZED_BY = 5;
+
+export interface ControlParts {
+  readonly stackName: string;
+  readonly ledger: RunLedger;
+  readonly catalog: Catalog;
+  readonly launcher: TaskLauncher;
+  readonly deployed: ReadConfig;
+}
+
+/** What turning a trigger into a run takes, for dispatch and for the monitor that makes up for it. */
+export function dispatchPorts({ stackName, ledger, catalog, launcher, deployed: { config, hash } }: ControlParts, { clock, writeLine }: FunctionContext): DispatchPorts & { readonly ledger: RunLedger; readonly launcher: TaskLauncher } {
+  return {
+    stackName, ledger, launcher, writeLine,
+    plans: config.plans,
+    configHash: hash,
+    vaultLimit: (name) => config.vaults.find((vault) => vault.name === name)?.maxConcurrentRuns ?? 1,
+    retiredPlans: async () => (await catalog.listPlans()).filter(({ state }) => state === 'retired').map(({ name }) => name),
+    lastBackups: async (plan) => (await catalog.listBackups({ plan, limit: SIZED_BY })).backups,
+    newRunId: (now) => newUlid<RunId>(now),
+    now: () => clock.now(),
+    random: Math.random,
+  };
+}
+
+export interface VaultLook {
+  readonly vaults: VaultPlaces;
+  readonly s3: () => S3Client;
+  readonly kms: () => KMSClient;
+}
+
+/**
+ * Looks whether a run's commit has arrived: its snapshot, opened with the metadata key. The record that a completed run
+ * is ended with is made from the manifest, never from what somebody says.
+ */
+export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: FunctionContext): (run: LedgerRun) => Promise<BackupRecord | undefined> {
+  return async ({ vault, planId, backupId }) => {
+    if (backupId === undefined) return undefined;
+    const { repository } = await openStackVault(placeOf(vault, vaults), { s3: s3(), kms: kms(), clock }, 'meta');
+    const found = await readManifest(repository, names.snapshot(planId, backupId)).catch((error: unknown) => {
+      if (isHoldfastError(error, 'not-found')) return undefined;
+      throw error;
+    });
+    return found && backupRecordOf(found.manifest, 'completed');
+  };
+}
+
+/** The topic as alerts are told to it. */
+export function publisherTo(topic: Channel): AlertPublisher {
+  return { publish: (alert) => topic.send(alert) };
+}
+
+/**
+ * Addresses of the topic that nobody has confirmed. A topic that was brought may not let us look: that is logged, and
+ * its owner's matter.
+ */
+export function unconfirmedOf(topicArn: string, client: () => Pick<SNSClient, 'send'>, { log }: FunctionContext): () => Promise<readonly string[]> {
+  return async () => {
+    const unconfirmed: string[] = [];
+    for (let next: string | undefined, isFirst = true; isFirst || next !== undefined; isFirst = false) {
+      const page = await client().send(new ListSubscriptionsByTopicCommand({ TopicArn: topicArn, NextToken: next })).catch((cause: unknown) => {
+        const error = fromAwsError(cause, `The subscriptions of ${topicArn} could not be listed`);
+        if (error.code !== 'permission') throw error;
+        log.warn({ event: 'subscriptions-unknown', code: error.code }, error.message);
+        return { Subscriptions: [], NextToken: undefined };
+      });
+      unconfirmed.push(...(page.Subscriptions ?? []).filter(({ SubscriptionArn }) => SubscriptionArn === 'PendingConfirmation').map(({ Protocol, Endpoint }) => `${Protocol} ${Endpoint}`));
+      next = page.NextToken;
+    }
+    return unconfirmed;
+  };
+}
