@@ -24,7 +24,7 @@ const COMMAND_VARIABLES = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
 const PROGRESS_MILLISECONDS = 30_000;
 
 const log = pino({ base: {}, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, pino.destination({ fd: 1, sync: true }));
-process.exitCode = await main(log);
+process.exit(await main(log));
 
 async function main(logger: Logger): Promise<number> {
   try {

@@ -11,7 +11,7 @@ import { startWorker } from '../engine/start-thread.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { PlanId, RunId } from '../model/ids.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
-import { parseDeployedPlan } from '../settings/deploy-config.ts';
+import { parseDeployedPlan } from '../settings/parse-deployed.ts';
 import { stackWriterId } from '../settings/ids.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
 import { sourceOf } from './source-of.ts';
