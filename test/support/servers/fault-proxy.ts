@@ -24,6 +24,8 @@ export type FaultEffect =
   | { readonly kind: 'stall-body'; readonly bytes?: number }
   /** One bit in the middle of the answer's body differs. */
   | { readonly kind: 'flip' }
+  /** The server never sees this header of the request, as if it did not know what it means. */
+  | { readonly kind: 'ignored-header'; readonly header: string }
   | { readonly kind: 'delay'; readonly milliseconds: number };
 
 /** The first rule that matches a call, and whose turn it is, plays. Every rule counts the calls that match it, from 1. */
@@ -135,6 +137,7 @@ async function play(upstream: URL, { request, response, effect }: Exchange): Pro
     return;
   }
   if (effect?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, effect.milliseconds).unref());
+  if (effect?.kind === 'ignored-header') delete request.headers[effect.header];
   const answer = await forwarded(upstream, request, body);
   const bytes = await bytesOf(answer);
   if (effect?.kind === 'lost-response') {
