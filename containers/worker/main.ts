@@ -47,7 +47,6 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
     stackName: settings.stackName,
     ledger: openLedger(dynamoClient({ maxAttempts: 1 }), settings.table),
     crunchEntry: new URL('./worker.mjs', import.meta.url),
-    commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
     onEvent: (event) => {
       logEvent(logger, event);
       // Counted where it ended; runs whose worker died are counted by whoever ends them (M5).
@@ -82,6 +81,7 @@ async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['t
       catalog: openCatalog(dynamoClient({ maxAttempts: 1 }), settings.table),
       restoreEntry: new URL('./restore-worker.mjs', import.meta.url),
       heartbeat: () => token.heartbeat(),
+      onTables: (tables) => tables.forEach(({ schema, table, rows }) => logger.info({ event: 'table', schema, table, rows }, `${schema}.${table}: ${rows} rows`)),
       onTrouble: (error) => logger.warn({ event: 'trouble', code: error.code }, error.message),
     });
     logger.info({ event: 'restored', restore: task.order.restoreId, ...result }, 'restore done');
@@ -111,6 +111,7 @@ function common(settings: WorkerSettings, logger: Logger) {
     clock: systemClock,
     signal: stopSignal(logger),
     scratchFolder: SCRATCH,
+    commandEnvironment: Object.fromEntries(COMMAND_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
     resolveSecret: secretResolver({ secrets: () => secretsClient(), ssm: () => ssmClient() }),
     onRetry: ({ operation, name, attempt, delayMs, error }: { operation: string; name: string; attempt: number; delayMs: number; error: HoldfastError }) =>
       logger.warn({ event: 'retry', operation, object: name, attempt, delayMs: Math.round(delayMs) }, error.message),

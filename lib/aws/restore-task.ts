@@ -7,6 +7,7 @@ import { checkRestored } from '../recovery/check-restored.ts';
 import { performOrderedRestore } from '../recovery/ordered-restore.ts';
 import type { RestoreStep } from '../recovery/ordered-restore.ts';
 import { executeRestore, outcomeOf, planRestore } from '../recovery/restore.ts';
+import type { TableCount } from '../recovery/restore-database.ts';
 import type { RestoreReport } from '../recovery/restore.ts';
 import type { TaskResult } from '../recovery/workflow/states.ts';
 import { SnapshotReader, names } from '../repository/index.ts';
@@ -22,6 +23,10 @@ export interface RestoreTaskContext extends VaultClients {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly scratchFolder: string;
+  /** What client programs may see of this process's environment. */
+  readonly commandEnvironment: Readonly<Record<string, string>>;
+  /** Told when a database is restored: its tables, for the log. */
+  readonly onTables?: (tables: readonly TableCount[]) => void;
   /** Where the restore worker's bundle lies. */
   readonly restoreEntry: URL;
   readonly resolveSecret: (reference: SecretReference) => Promise<string>;
@@ -36,6 +41,8 @@ export interface RestoreFindings {
   files: number;
   bytes: number;
   readonly warnings: string[];
+  /** Of a database: every table with its rows, counted after the restore. */
+  tables?: readonly TableCount[];
 }
 
 /** Read back after a restore (R8); a larger tree is sampled. */
@@ -54,7 +61,8 @@ export async function performRestoreTask(order: RestoreOrder, context: RestoreTa
       if (!(await context.heartbeat())) throw new HoldfastError('stale', 'Nobody waits for this restore any more: its execution ended or was stopped.', { nextStep: 'Look at the execution in Step Functions; start a new one.' });
     },
   });
-  const { files, bytes, warnings } = found;
+  const { files, bytes, warnings, tables } = found;
+  if (tables) context.onTables?.(tables);
   return { state: warnings.length > 0 ? 'warnings' : 'completed', files, bytes, warnings: warnings.slice(0, SHOWN_WARNINGS) };
 }
 
