@@ -68,7 +68,7 @@ export async function executeDatabaseRestore(reader: SnapshotReader, plan: Datab
   const done = target.mode === 'create'
     ? await withSession(entrance(target), options, (session) => createdDatabase(session, { name: target.connection.database, databaseOptions: header.databaseOptions, signal: options.signal }, (database) => load({ ...target.connection, database })))
     : await load(target.connection);
-  const extras = target.mode === 'clean' ? done.tables.filter(({ schema, table }) => !header.tables.includes(`${schema}.${table}`)).map(({ schema, table }) => `the table ${schema}.${table} is not in the backup and was left as it is`) : [];
+  const extras = target.mode === 'clean' ? done.tables.filter(({ schema, table }) => !header.tables.some((listed) => listed.startsWith(`${schema} ${table} `))).map(({ schema, table }) => `the table ${schema}.${table} is not in the backup and was left as it is`) : [];
   return { backup: plan.backup, entry: plan.entry, database: describeConnection(target.connection), mode: target.mode, ...done, warnings: [...plan.warnings, ...extras], durationMilliseconds: options.clock.now() - startedAt };
 }
 

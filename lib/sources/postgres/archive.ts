@@ -12,7 +12,7 @@ export interface ArchiveHeader {
   readonly database: string;
   readonly extensions: readonly string[];
   readonly owners: readonly string[];
-  /** `schema.name`, as pg_restore lists them. */
+  /** Tables and materialized views, `schema name owner`: pg_restore lists them without quotes. */
   readonly tables: readonly string[];
   /** Encoding and locale, as `CREATE DATABASE x WITH …` takes them. */
   readonly databaseOptions: string;
@@ -47,7 +47,7 @@ export async function readHeader(open: () => AsyncIterable<Uint8Array>, reading:
     extensions: unique(entries.flatMap((line) => /^\d+; \d+ \d+ EXTENSION - (\S+)/.exec(line)?.[1] ?? [])),
     // Extensions have none; the owner is the last word, and one with spaces cannot be told from a name.
     owners: unique(entries.filter((line) => !/ EXTENSION - /.test(line)).map((line) => line.slice(line.lastIndexOf(' ') + 1)).filter((owner) => owner !== '')),
-    tables: unique(entries.flatMap((line) => /^\d+; \d+ \d+ TABLE (\S+) (.*) \S+$/.exec(line)?.slice(1, 3).join('.') ?? [])).filter((name) => !name.startsWith('DATA.')),
+    tables: unique(entries.flatMap((line) => /^\d+; \d+ \d+ (?:TABLE|MATERIALIZED VIEW) (?!DATA |ATTACH )(.*)$/.exec(line)?.[1] ?? [])),
     databaseOptions: /^CREATE DATABASE .*? WITH TEMPLATE = template0(.*);$/m.exec(script)?.[1]?.trim() ?? '',
   };
 }
