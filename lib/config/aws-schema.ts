@@ -23,8 +23,8 @@ export const task = strictMap({
   disk: byteSize.refine((bytes) => bytes >= 21 * GIB && bytes <= LARGEST_DISK_GIB * GIB && bytes % GIB === 0, { error: diskWanted }).default(21 * GIB).meta({ description: 'Scratch space of the task, 21 to 180 GiB.' }),
 }, 'a map with "cpu", "memory" and "disk"')
   .superRefine(({ cpu, memory }, context) => {
-    const sizes = FARGATE_SIZES.get(cpu) ?? [];
-    if (!sizes.includes(memory / MIB)) context.addIssue({ code: 'custom', path: ['memory'], message: `one of ${sizes.map(memoryInWords).join(', ')} (what Fargate has for ${cpu} CPU units)` });
+    const sizes = FARGATE_SIZES.get(cpu);
+    if (sizes !== undefined && !sizes.includes(memory / MIB)) context.addIssue({ code: 'custom', path: ['memory'], message: `one of ${sizes.map(memoryInWords).join(', ')} (what Fargate has for ${cpu} CPU units)` });
   });
 
 const ABSOLUTE = 'an absolute path without ".", ".." or an end slash';

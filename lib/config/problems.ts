@@ -12,7 +12,7 @@ export interface Problem {
 }
 
 /** Keys whose value is never shown, not even when it is wrong: it may be the secret itself. */
-const SECRET_KEYS: ReadonlySet<string> = new Set(['passphrase', 'password', 'slack']);
+const SECRET_KEYS: ReadonlySet<string> = new Set(['passphrase', 'password', 'slack', 'endpoint']);
 
 /** Keys that are promised and not there yet, so that nobody searches for a typing error. */
 const NOT_YET: Readonly<Record<string, string>> = {

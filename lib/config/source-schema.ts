@@ -27,12 +27,14 @@ const command = strictMap({
   'minimum-size': byteSize.default(1).meta({ description: 'Less output than this fails the run.' }),
 }, 'a command source');
 
+const USER_WANTED = 'the name of a user, or a reference to it';
+
 /** How a PostgreSQL server is reached: of sources and of restore targets. */
 export const connection = {
   host: text('a host name'),
   port: wholeNumber(1, 65_535).default(5432),
   database: text('the name of a database'),
-  user: z.union([secret, text('the name of a user').refine((value) => !value.startsWith('${'), { error: 'the name of a user' })], { error: 'the name of a user, or a reference to it' }),
+  user: z.union([secret, text(USER_WANTED).refine((value) => !value.startsWith('${'), { error: USER_WANTED })], { error: USER_WANTED }),
   password: secret.optional().meta({ description: 'Where the password is. Without it: pgpass, or no password at all.' }),
   'ssl-mode': oneOf(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']).optional(),
   'ssl-root-cert': path.optional().meta({ description: 'PEM file of the authorities for verify-ca and verify-full; "system": those that the machine trusts.' }),

@@ -1,6 +1,7 @@
 import { initialConfig } from '../../lib/config/initial-config.ts';
 import { loadConfig } from '../../lib/config/load-config.ts';
 import { isHoldfastError } from '../../lib/model/errors.ts';
+import { refusal } from './refusal.ts';
 
 const VAULT = 'vaults:\n  main: { directory: /vault, key-file: /key }\n';
 const plan = (fields: string): string => `${VAULT}plans:\n  db: ${fields}\n`;
@@ -102,11 +103,3 @@ describe('holdfast.yaml (P1)', () => {
     expect([Object.keys(plans), Object.keys(policies)]).toEqual([['folder', 'database', 'dump'], ['careful']]);
   });
 });
-
-function refusal(text: string): unknown {
-  try {
-    return loadConfig(text, '/etc/holdfast.yaml');
-  } catch (error) {
-    return error;
-  }
-}

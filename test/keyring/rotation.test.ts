@@ -46,7 +46,7 @@ describe('a rotation of keys (K1)', () => {
   it('is refused while it would drop a slot that nobody decided on, and names each; nothing is stored', async () => {
     const { store, file, slots } = await vault();
     const made = await plan(store, file);
-    expect(made.undecided.map(({ slot }) => slot).sort()).toEqual([slots[1].slot, slots[2].slot].sort());
+    expect(new Set(made.undecided.map(({ slot }) => slot))).toEqual(new Set([slots[1].slot, slots[2].slot]));
     await expect(executeRotation(store, made)).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(`${slots[1].slot} (passphrase, safe)`) });
     expect((await listSlots(store, repository)).slots).toHaveLength(3);
   });
