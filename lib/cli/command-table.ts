@@ -156,6 +156,12 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/catalog-rebuild.ts'),
     },
     {
+      name: 'doctor', args: '', summary: 'find out whether machine, configuration, vault and key are fit, and what the store really keeps',
+      options: [option('--no-probe', 'ask the store nothing that takes writing')],
+      examples: ['holdfast doctor', 'holdfast doctor --vault s3://BUCKET/PREFIX', 'holdfast doctor --no-probe --json'],
+      load: () => import('./commands/doctor.ts'),
+    },
+    {
       name: 'version', args: '', summary: 'print the version', options: [],
       examples: ['holdfast version'],
       load: () => import('./commands/version.ts'),

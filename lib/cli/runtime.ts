@@ -25,6 +25,8 @@ export interface Runtime {
   synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly vanished: readonly string[]; readonly unreadable: readonly string[] }>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
+  /** Whether this machine, the configuration, vault, key and store are fit. */
+  examineAll(options: VaultOptions, asked: { readonly isProbing: boolean; readonly signal: AbortSignal; readonly onRow: (row: DoctorRow) => void }): Promise<readonly DoctorRow[]>;
   /** What is damaged of that which a vault is opened with; for when opening fails. */
   examineVault(options: VaultOptions): Promise<HeadReport>;
 }
@@ -42,6 +44,15 @@ export interface StackRuntime extends Runtime {
 
 export function isStack(runtime: Runtime): runtime is StackRuntime {
   return 'stackName' in runtime;
+}
+
+export interface DoctorRow {
+  readonly area: string;
+  readonly check: string;
+  readonly result: 'ok' | 'warning' | 'failed';
+  /** What was seen, and what it means. */
+  readonly seen: string;
+  readonly nextStep?: string;
 }
 
 export interface VerifyRequest {

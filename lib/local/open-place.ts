@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import { openDirectoryStore } from '../stores/directory-store.ts';
+import type { ProbeCheck } from '../stores/probe.ts';
 import { retrying } from '../stores/retrying.ts';
 import type { Store } from '../stores/store.ts';
 import { throttled } from '../stores/throttled.ts';
@@ -14,6 +15,8 @@ export interface OpenedPlace {
   readonly opening: Store;
   /** For runs: it outlasts failures of ten minutes. */
   patient(limits?: StoreLimits): Store;
+  /** Questions to the store that only its kind can answer. */
+  readonly probes?: (folder: string) => readonly ProbeCheck[];
   /** Removes what killed runs left unfinished; a bucket holds whole objects only. */
   sweep(): Promise<void>;
   close(): void;
@@ -30,9 +33,9 @@ export async function openPlace(choice: VaultChoice, context: LocalContext): Pro
     return { bare, opening: patient(bare, clock), patient: (limits) => patient(bare, clock, limits), sweep: async () => void (await bare.sweepTemporaries()), close: () => undefined };
   }
   const { openS3Vault } = await import('./s3-vault.ts');
-  const { store: bare, client } = openS3Vault(choice.s3, context);
+  const { store: bare, client, probes } = openS3Vault(choice.s3, context);
   const opening = retrying(bare, { clock, random: Math.random, budgetMs: OPENING_BUDGET_MS, maxDelayMs: OPENING_MAX_DELAY_MS });
-  return { bare, opening, patient: (limits) => patient(bare, clock, limits), sweep: async () => undefined, close: () => client.destroy() };
+  return { bare, opening, probes, patient: (limits) => patient(bare, clock, limits), sweep: async () => undefined, close: () => client.destroy() };
 }
 
 function patient(store: Store, clock: Clock, { uploadBytesPerSecond, stop }: StoreLimits = {}): Store {

@@ -4,6 +4,7 @@ import type { BackupOptions, BackupResult } from './backup.ts';
 import type { BackupOrder, BackupRequest } from './backup-order.ts';
 import type { Synchronised } from './catalog-sync.ts';
 import { findConfig } from './configuration.ts';
+import type { DoctorOptions, DoctorRow } from './doctor.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { HeadReport } from '../validation/verify.ts';
@@ -77,6 +78,11 @@ export class LocalRuntime {
   async verify(vault: LocalVault, request: VerifyRequest): Promise<VerifyResult> {
     const { performVerify } = await import('./verify.ts');
     return performVerify(vault, request, this.#context);
+  }
+
+  async examineAll(options: VaultOptions, asked: DoctorOptions): Promise<readonly DoctorRow[]> {
+    const { examineAll } = await import('./doctor.ts');
+    return examineAll(options, this.#context, asked);
   }
 
   async examineVault(options: VaultOptions): Promise<HeadReport> {

@@ -3,6 +3,8 @@ import { HoldfastError } from '../model/errors.ts';
 import { openS3Store } from '../stores/s3-store.ts';
 import { s3ClientOptions } from '../stores/s3/client-options.ts';
 import { DIRECT_CLASSES, storageClassOfPacks } from '../stores/s3/storage-class.ts';
+import type { ProbeCheck } from '../stores/probe.ts';
+import { s3ProbeChecks } from '../stores/s3/probe-s3.ts';
 import type { Store } from '../stores/store.ts';
 import type { Environment } from './places.ts';
 import type { S3Place } from './s3-place.ts';
@@ -11,6 +13,7 @@ import type { LocalContext } from './vault.ts';
 export interface S3Vault {
   readonly client: S3Client;
   readonly store: Store;
+  readonly probes: (folder: string) => readonly ProbeCheck[];
 }
 
 /** S3 in a region of its own choice is what a store elsewhere calls itself. */
@@ -20,7 +23,7 @@ const REGION_ELSEWHERE = 'us-east-1';
 export function openS3Vault(place: S3Place, { environment, clock }: LocalContext): S3Vault {
   const client = new S3Client(s3ClientOptions(accessOf(place, environment)));
   const store = openS3Store({ client, bucket: place.bucket, prefix: place.prefix, clock, random: Math.random, storageClassOf: storageClassOfPacks(DIRECT_CLASSES) });
-  return { client, store };
+  return { client, store, probes: (folder) => s3ProbeChecks({ client, bucket: place.bucket, prefix: place.prefix }, folder) };
 }
 
 /** What the SDK reads from the environment by itself decides how a bucket is addressed, too. */

@@ -53,14 +53,15 @@ export class MemoryStore implements Store {
     return { name, size: bytes.byteLength, storedAt };
   }
 
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
+  async *list(prefix: string, after = ''): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix);
     this.#sortedNames ??= [...this.#objects.keys()].sort();
     const names = this.#sortedNames;
-    for (let index = firstAtOrAfter(names, prefix); names[index]?.startsWith(prefix); index += 1) {
+    const first = after < prefix ? prefix : after;
+    for (let index = firstAtOrAfter(names, first); names[index]?.startsWith(prefix); index += 1) {
       const name = names[index] as string;
       const object = this.#objects.get(name);
-      if (object !== undefined) yield { name, size: object.bytes.byteLength, storedAt: object.storedAt };
+      if (object !== undefined && name > after) yield { name, size: object.bytes.byteLength, storedAt: object.storedAt };
     }
   }
 

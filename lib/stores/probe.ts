@@ -50,6 +50,7 @@ export const PROBE_FOLDER = 'probe';
 export async function probeStore(store: Store, options: ProbeOptions): Promise<readonly ProbeRow[]> {
   const folder = `${PROBE_FOLDER}/${newHexId()}/`;
   const rows: ProbeRow[] = [];
+  let hasWritten = true;
   const tell = (row: ProbeRow) => {
     rows.push(row);
     options.onRow?.(row);
@@ -59,10 +60,11 @@ export async function probeStore(store: Store, options: ProbeOptions): Promise<r
       throwIfInterrupted(options.signal);
       const row = { check: check.check, ...(await outcomeOf(check)) };
       tell(row);
-      if (check.isFirst && row.result === 'failed') return rows;
+      hasWritten = !(check.isFirst && row.result === 'failed');
+      if (!hasWritten) break;
     }
   } finally {
-    await removeAll(store, folder, tell);
+    await removeAll(store, folder, hasWritten ? tell : () => undefined);
   }
   return rows;
 }
