@@ -29,6 +29,11 @@ export class Alerts extends Construct {
     this.#key?.grantPublishing(grantee);
   }
 
+  /** Sees who has not confirmed that they want alerts. */
+  grantListing(grantee: IGrantable): void {
+    grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['sns:ListSubscriptionsByTopic'], resources: [this.topic.topicArn] }));
+  }
+
   #make(key: StackKey): Topic {
     const topic = new Topic(this, 'Topic', { displayName: `Holdfast ${Stack.of(this).stackName}`, masterKey: key.key });
     for (const rule of topicRules(topic.topicArn, Stack.of(this))) topic.addToResourcePolicy(rule);

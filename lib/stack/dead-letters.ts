@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib';
-import { MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -9,7 +8,7 @@ import { ALARM_PERIOD } from './alerts.ts';
 
 /**
  * Where events end that nobody took, for two weeks: names of plans and times, nothing secret, so SQS's own key is enough.
- * One alarm tells of a message in any of them.
+ * An alarm tells of every message in them.
  */
 export class DeadLetters extends Construct {
   /** Schedules and rules could not start a function. */
@@ -21,13 +20,12 @@ export class DeadLetters extends Construct {
     super(scope, id);
     this.undelivered = this.#queue('Undelivered');
     this.failures = this.#queue('Failures');
-    const metric = new MathExpression({
-      expression: 'FILL(undelivered, 0) + FILL(failures, 0)',
-      usingMetrics: { undelivered: visible(this.undelivered), failures: visible(this.failures) },
-      period: ALARM_PERIOD,
-      label: 'events that nobody took',
-    });
-    runbookAlarm(this, 'DeadLetters', { heading: 'An event was given up', means: 'An event reached no function, or its function failed each time: the queues with undelivered events are not empty.', metric, rings: 'at-least-one', topic });
+    // One alarm each: what lies where tells which of the two has failed.
+    const rows = [
+      ['UndeliveredEvents', this.undelivered, 'An event was not delivered', 'A schedule or an event rule could not start its function.'],
+      ['FailedEvents', this.failures, 'An event was given up', 'A function failed three times with the same event, which now waits in a queue.'],
+    ] as const;
+    for (const [alarm, queue, heading, means] of rows) runbookAlarm(this, alarm, { heading, means, metric: queue.metricApproximateNumberOfMessagesVisible({ period: ALARM_PERIOD, statistic: 'Maximum' }), rings: 'at-least-one', topic });
   }
 
   #queue(id: string): Queue {
@@ -35,8 +33,4 @@ export class DeadLetters extends Construct {
     acknowledge(queue, 'AwsSolutions-SQS3', 'This queue is where undelivered events go; an alarm tells of every message in it.');
     return queue;
   }
-}
-
-function visible(queue: Queue) {
-  return queue.metricApproximateNumberOfMessagesVisible({ period: ALARM_PERIOD, statistic: 'Maximum' });
 }

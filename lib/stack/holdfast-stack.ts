@@ -73,7 +73,7 @@ export class HoldfastStack extends Stack {
     new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, isBackup });
     if (resolved.notifications.slackWebhook) new Notify(this, 'Notifying', { plane, failures: deadLetters.failures, slackWebhook: resolved.notifications.slackWebhook });
     new KeyWatch(this, 'Keys', { keys: vaults.map(({ key }) => key.keyArn), topic: plane.alerts.topic });
-    const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores });
+    const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores, failures: deadLetters.failures });
     new VaultInit(this, 'VaultInit', { functions: code.functions, architecture, vaults });
     this.#outputs({ ...environmentValues(plane, this), dispatch: dispatch.function.functionName, restoreMachine: machine.stateMachineArn });
     explainWildcards(this);

@@ -51,6 +51,7 @@ export class Monitor extends Construct {
     plane.fleet.grantRunning(role, isBackup);
     plane.fleet.grantStopping(role);
     plane.alerts.grantPublishing(role);
+    plane.alerts.grantListing(role);
     for (const vault of plane.vaults) {
       vault.access.grantLooking(role);
       // Tells of a key that is disabled or about to be deleted.

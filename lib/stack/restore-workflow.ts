@@ -1,8 +1,10 @@
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
+import { Rule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { restoreStepsEnvironment } from '../settings/restore-steps.ts';
 import { runbookAlarm } from './alarm.ts';
@@ -17,6 +19,7 @@ export interface RestoreWorkflowProps {
   readonly plane: ControlPlane;
   /** One for each declared target. */
   readonly tasks: readonly WorkerTask[];
+  readonly failures: IQueue;
 }
 
 /** What a person starts to get data back: a state machine whose only tasks are those of declared targets. */
@@ -24,12 +27,13 @@ export class RestoreWorkflow extends Construct {
   readonly machine: StateMachine;
   readonly steps: readonly DeployedFunction[];
 
-  constructor(scope: Construct, id: string, { plane, tasks }: RestoreWorkflowProps) {
+  constructor(scope: Construct, id: string, { plane, tasks, failures }: RestoreWorkflowProps) {
     super(scope, id);
-    const [check, thaw, report] = [this.#step('Check', 'restore-check', plane), this.#step('Thaw', 'restore-thaw', plane), this.#step('Report', 'restore-report', plane)];
+    const [check, thaw, report] = [this.#step('Check', 'restore-check', { plane, failures }), this.#step('Thaw', 'restore-thaw', { plane, failures }), this.#step('Report', 'restore-report', { plane, failures })];
     this.steps = [check, thaw, report];
     grantConfig(check.role, plane);
-    for (const vault of plane.vaults) for (const { role } of [check, thaw]) vault.access.grantLooking(role);
+    for (const { role } of [check, report]) plane.table.grantLedger(role);
+    for (const vault of plane.vaults) for (const { role } of [check, thaw]) vault.access.grantFinding(role);
     plane.alerts.grantPublishing(report.role);
     const arns = { checkArn: check.function.functionArn, thawArn: thaw.function.functionArn, reportArn: report.function.functionArn };
     this.machine = this.#machine(Stack.of(this).toJsonString(restoreStates({ ...arns, clusterArn: plane.fleet.cluster.attrArn })));
@@ -37,21 +41,21 @@ export class RestoreWorkflow extends Construct {
     const families = new Set(tasks.map((task) => task.family));
     plane.fleet.grantRunning(this.machine.role as never, (family) => families.has(family));
     for (const task of tasks) this.#letAnswer(task);
+    this.#hearOfEnds(report, failures);
     this.#alarm(plane, report);
   }
 
-  #step(id: string, name: string, plane: ControlPlane): DeployedFunction {
+  #step(id: string, name: string, { plane, failures }: Pick<RestoreWorkflowProps, 'plane' | 'failures'>): DeployedFunction {
     const stack = Stack.of(this);
-    const step = new DeployedFunction(this, id, {
+    return new DeployedFunction(this, id, {
       name,
       functions: plane.functions,
       architecture: plane.architecture,
       description: `step ${id.toLowerCase()} of a restore`,
       environment: restoreStepsEnvironment(environmentValues(plane, stack), (value) => stack.toJsonString(value)),
       timeout: Duration.minutes(5),
+      failures,
     });
-    plane.table.grantLedger(step.role);
-    return step;
   }
 
   #machine(definition: string): StateMachine {
@@ -71,14 +75,17 @@ export class RestoreWorkflow extends Construct {
     task.role.addToPolicy(new PolicyStatement({ actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'], resources: [this.machine.stateMachineArn] }));
   }
 
-  /** A restore that fails tells of itself; only one whose end could not be told needs an alarm. */
-  #alarm({ alerts }: ControlPlane, report: DeployedFunction): void {
-    const metric = new MathExpression({
-      expression: 'FILL(errors, 0) + FILL(timeouts, 0)',
-      usingMetrics: { errors: report.function.metricErrors({ period: ALARM_PERIOD }), timeouts: this.machine.metricTimedOut({ period: ALARM_PERIOD }) },
-      period: ALARM_PERIOD,
-      label: 'restores without a report',
+  /** An execution that somebody stopped, or that ran out of its time, never reaches its report: the report hears of it here. */
+  #hearOfEnds(report: DeployedFunction, failures: IQueue): void {
+    new Rule(this, 'Ended', {
+      description: 'Holdfast: a restore did not reach its end',
+      eventPattern: { source: ['aws.states'], detailType: ['Step Functions Execution Status Change'], detail: { stateMachineArn: [this.machine.stateMachineArn], status: ['FAILED', 'TIMED_OUT', 'ABORTED'] } },
+      targets: [new LambdaFunction(report.function, { deadLetterQueue: failures, maxEventAge: Duration.hours(1), retryAttempts: 10 })],
     });
-    runbookAlarm(this, 'RestoreUnreported', { heading: 'A restore ended without a report', means: 'How a restore ended is not in the catalog: its report failed, or it ran out of time.', metric, rings: 'at-least-one', topic: alerts.topic });
+  }
+
+  /** A restore that fails tells of itself; only one whose end could not be told needs an alarm. */
+  #alarm({ alerts: { topic } }: ControlPlane, report: DeployedFunction): void {
+    runbookAlarm(this, 'RestoreUnreported', { heading: 'A restore ended without a report', means: 'How a restore ended is neither in the catalog nor told to anybody: the function restore-report ended with an error.', metric: report.function.metricErrors({ period: ALARM_PERIOD }), rings: 'at-least-one', topic });
   }
 }

@@ -31,7 +31,7 @@ export class VaultAccess extends Construct {
    */
   grantWriting(role: IRole, ids: { readonly writer: string; readonly plan: string }): void {
     const { writer, plan } = ids;
-    const own = [...['snapshots', 'partial', 'wal'].map((kind) => `${kind}/${plan}/*`)];
+    const own = ['snapshots', 'partial', 'wal'].map((kind) => `${kind}/${plan}/*`);
     this.#allow(role, ['s3:PutObject'], [...PACK_CLASSES.map((name) => `packs/${name}/${writer}/*`), `index/${writer}/*`, `refs/${plan}/*`, ...own]);
     this.#list(role);
     this.#allow(role, ['s3:GetObject'], ['holdfast.json', ...below('keys', 'index', 'packs/meta', 'refs', 'partial', 'condemned', 'damaged', 'verdicts'), ...own]);
@@ -54,6 +54,13 @@ export class VaultAccess extends Construct {
     this.#useKey(role, ['kms:GenerateDataKey']);
   }
 
+  /** The steps of a restore that ask which vault has a backup and which packs it needs: no key opens anything for them. */
+  grantFinding(role: IRole): void {
+    this.#list(role);
+    this.#allow(role, ['s3:GetObject'], below('snapshots', 'refs'));
+    this.#useKey(role, ['kms:Decrypt']);
+  }
+
   /** The functions that ask whether a commit has arrived: names and snapshots, without the key that opens data. */
   grantLooking(role: IRole): void {
     this.#list(role);
@@ -68,7 +75,7 @@ export class VaultAccess extends Construct {
     this.#allow(role, ['s3:PutObject', 's3:GetObject'], ['holdfast.json', ...below('keys')]);
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     role.addToPrincipalPolicy(new PolicyStatement({
-      actions: ['kms:Encrypt', 'kms:Decrypt'],
+      actions: ['kms:GenerateDataKey', 'kms:Decrypt'],
       resources: [this.#props.keyArn],
       conditions: { StringEquals: { 'kms:EncryptionContext:holdfast:scope': ['all', 'meta'] } },
     }));
