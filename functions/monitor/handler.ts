@@ -7,6 +7,8 @@ import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { topicOf } from '../../lib/aws/sns-publisher.ts';
 import { monitorOnce } from '../../lib/scheduling/monitor.ts';
 import type { MonitorReport } from '../../lib/scheduling/monitor.ts';
+import { readBackNew } from '../../lib/scheduling/read-back.ts';
+import type { ReadBackReport } from '../../lib/scheduling/read-back.ts';
 import { readMonitorSettings } from '../../lib/settings/monitor.ts';
 
 const clients = { dynamo: lazily(() => dynamoClient()), ecs: lazily(() => ecsClient()), kms: lazily(() => kmsClient()), s3: lazily(() => s3Client({ maxAttempts: 4 })), sns: lazily(() => snsClient()) };
@@ -18,15 +20,24 @@ export const handler = functionHandler('monitor', async (_event, context): Promi
   const catalog = openCatalog(clients.dynamo(), settings.table);
   const ledger = openLedger(clients.dynamo(), settings.table);
   const topic = topicOf({ topicArn: settings.topic, stackName: settings.stackName }, clients.sns());
+  const launcher = new EcsLauncher(clients.ecs(), settings);
+  const publisher = publisherTo(topic);
+  // First, and apart: what the other looks find wrong must not keep backups from being read back.
+  const readBack = await readBackNew({ catalog, ledger, publisher, plans: deployed.config.plans, startReadBack: (order) => launcher.startReadBack(order), now: () => context.clock.now() }).catch((error: unknown) => error);
   const report = await monitorOnce({
-    ...dispatchPorts({ stackName: settings.stackName, ledger, catalog, deployed, launcher: new EcsLauncher(clients.ecs(), settings) }, context),
-    publisher: publisherTo(topic),
+    ...dispatchPorts({ stackName: settings.stackName, ledger, catalog, deployed, launcher }, context),
+    publisher,
     configSince: deployed.since,
     snapshotExists: snapshotLook({ vaults: settings.vaults, s3: clients.s3, kms: clients.kms }, context),
     latestBackup: (plan) => catalog.latestBackup(plan),
     failedRuns: (limit) => catalog.listRuns({ states: ['failed'], limit }),
     unconfirmedSubscriptions: unconfirmedOf(settings.topic, clients.sns, context),
   });
-  context.log.info({ event: 'looked', ...report }, 'the monitor has looked');
+  if (!isReport(readBack)) throw readBack;
+  context.log.info({ event: 'looked', ...report, readBack }, 'the monitor has looked');
   return report;
 });
+
+function isReport(result: unknown): result is ReadBackReport {
+  return typeof result === 'object' && result !== null && 'started' in result;
+}

@@ -1,11 +1,12 @@
 import { DescribeTasksCommand, RunTaskCommand, StopTaskCommand } from '@aws-sdk/client-ecs';
-import type { ECSClient, RunTaskCommandInput } from '@aws-sdk/client-ecs';
+import type { ECSClient, NetworkConfiguration, RunTaskCommandInput } from '@aws-sdk/client-ecs';
 import { HoldfastError } from '../model/errors.ts';
 import { attemptToken } from '../scheduling/task-launcher.ts';
+import type { ReadBackOrder } from '../scheduling/read-back.ts';
 import type { Launched, NoCapacity, TaskLauncher, TaskOrder, TaskState } from '../scheduling/task-launcher.ts';
 import type { DeployedNetworks } from '../settings/deployed.ts';
-import { WORKER_CONTAINER, backupFamily } from '../settings/ids.ts';
-import { backupTaskEnvironment } from '../settings/worker.ts';
+import { WORKER_CONTAINER, backupFamily, verifyFamily } from '../settings/ids.ts';
+import { backupTaskEnvironment, verifyTaskEnvironment } from '../settings/worker.ts';
 import { awsErrorName, fromAwsError } from './aws-error.ts';
 import { taskState } from './ecs-tasks.ts';
 
@@ -34,12 +35,28 @@ export class EcsLauncher implements TaskLauncher {
 
   async launch(order: TaskOrder): Promise<Launched | NoCapacity> {
     const input = this.#runTaskInput(order);
-    const answer = await this.#client.send(new RunTaskCommand(input)).catch((cause: unknown) => refusal(cause, `The task of run ${order.run.runId} (${input.taskDefinition}) could not be started`));
+    return this.#run(input, `The task of run ${order.run.runId} (${input.taskDefinition}) could not be started`);
+  }
+
+  async #run(input: RunTaskCommandInput, what: string): Promise<Launched | NoCapacity> {
+    const answer = await this.#client.send(new RunTaskCommand(input)).catch((cause: unknown) => refusal(cause, what));
     if ('noCapacity' in answer || 'taskArn' in answer) return answer;
     const taskArn = answer.tasks?.[0]?.taskArn;
     if (taskArn !== undefined) return { taskArn };
     const reasons = (answer.failures ?? []).map(({ reason, detail }) => [reason, detail].filter(Boolean).join(': '));
     return { noCapacity: reasons.join('; ') || 'ECS started no task and gave no reason' };
+  }
+
+  /** Starts the task that reads a backup back, in the family of its vault (V4). */
+  async startReadBack({ token, network, ...order }: ReadBackOrder): Promise<Launched | NoCapacity> {
+    const { stackName, cluster } = this.#places;
+    const environment = Object.entries(verifyTaskEnvironment(order)).map(([name, value]) => ({ name, value }));
+    const family = verifyFamily(stackName, order.vault);
+    return this.#run({
+      cluster, taskDefinition: family, launchType: 'FARGATE', count: 1, clientToken: token, startedBy: order.backupId, propagateTags: 'TASK_DEFINITION',
+      networkConfiguration: this.#network(network, order.planName),
+      overrides: { containerOverrides: [{ name: WORKER_CONTAINER, environment }] },
+    }, `The task that reads backup ${order.backupId} back (${family}) could not be started`);
   }
 
   async describe(taskArns: readonly string[]): Promise<readonly TaskState[]> {
@@ -66,13 +83,7 @@ export class EcsLauncher implements TaskLauncher {
 
   /** The same for every call with the same attempt, as long as no deploy changed the network: see `refusal`. */
   #runTaskInput({ run, plan }: TaskOrder): RunTaskCommandInput {
-    const { stackName, cluster, networks } = this.#places;
-    const network = networks[plan.network];
-    if (network === undefined) {
-      throw new HoldfastError('config-invalid', `The network "${plan.network}" of plan ${plan.name} is not deployed, wanted one of ${Object.keys(networks).join(', ')}.`, {
-        nextStep: `Put the network back into holdfast.yaml or give plan ${plan.name} another one, and deploy.`,
-      });
-    }
+    const { stackName, cluster } = this.#places;
     const environment = Object.entries(backupTaskEnvironment(run.runId)).map(([name, value]) => ({ name, value }));
     return {
       cluster,
@@ -82,7 +93,7 @@ export class EcsLauncher implements TaskLauncher {
       clientToken: attemptToken(run),
       startedBy: run.runId,
       propagateTags: 'TASK_DEFINITION',
-      networkConfiguration: { awsvpcConfiguration: { subnets: [...network.subnets], securityGroups: [...network.securityGroups], assignPublicIp: network.assignPublicIp ? 'ENABLED' : 'DISABLED' } },
+      networkConfiguration: this.#network(plan.network, plan.name),
       overrides: {
         cpu: String(plan.task.cpu),
         memory: String(plan.task.memoryMiB),
@@ -90,6 +101,16 @@ export class EcsLauncher implements TaskLauncher {
         containerOverrides: [{ name: WORKER_CONTAINER, environment }],
       },
     };
+  }
+
+  #network(name: string, planName: string): NetworkConfiguration {
+    const network = this.#places.networks[name];
+    if (network === undefined) {
+      throw new HoldfastError('config-invalid', `The network "${name}" of plan ${planName} is not deployed, wanted one of ${Object.keys(this.#places.networks).join(', ')}.`, {
+        nextStep: `Put the network back into holdfast.yaml or give plan ${planName} another one, and deploy.`,
+      });
+    }
+    return { awsvpcConfiguration: { subnets: [...network.subnets], securityGroups: [...network.securityGroups], assignPublicIp: network.assignPublicIp ? 'ENABLED' : 'DISABLED' } };
   }
 }
 

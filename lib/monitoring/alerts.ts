@@ -1,5 +1,5 @@
 import type { AlertKind, AlertRecord, Severity } from '../catalog/ledger-records.ts';
-import type { RunRecord } from '../catalog/records.ts';
+import type { BackupRecord, RunRecord } from '../catalog/records.ts';
 import { SERVICE_LEVELS } from '../config/service-levels.ts';
 import { plainWords } from './plain-words.ts';
 
@@ -64,6 +64,22 @@ export function delayedAlert(delay: { readonly planName: string; readonly dueAt:
     message: `${last}; the next good one was due by ${new Date(dueAt).toISOString()}.`,
     nextStep: `See with \`holdfast list\` how the last runs of ${planName} ended, mend what they say, and start the plan. This alert resolves itself with the next good backup.`,
     planName,
+    openedAt: now,
+  };
+}
+
+/** A backup that does not read back as it was written; once per backup (V1). */
+export function corruptionAlert({ backupId, planName, runId }: Pick<BackupRecord, 'backupId' | 'planName' | 'runId'>, now: number): AlertRecord {
+  return {
+    alertId: `corruption-detected/backup/${backupId}`,
+    kind: 'corruption-detected',
+    severity: 'critical',
+    state: 'open',
+    title: `A backup of ${planName} is damaged`,
+    message: `The backup ${backupId} does not read back as it was written; it does not count as good any more.`,
+    nextStep: `Run \`holdfast verify ${backupId} --level full\` to see what is touched, start ${planName} again for a new backup, and remove nothing from the vault until you know why.`,
+    planName,
+    runId,
     openedAt: now,
   };
 }
