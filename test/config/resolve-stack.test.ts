@@ -130,7 +130,17 @@ describe('docs/configuration.md', () => {
   });
 
   it('names every key of the file', () => {
-    const schema = JSON.stringify(jsonSchema());
-    for (const [, key] of schema.matchAll(/"([a-z][a-z0-9-]*)":\{"(?:description|type|anyOf|\$ref|enum|default|allOf|oneOf|minimum|items|const)/g)) expect([key, new RegExp(`\`(?:[\\w.<>[\\]-]*\\.)?${key}\``).test(text)]).toEqual([key, true]);
+    const known = [...propertyNames(jsonSchema())];
+    expect(known.length).toBeGreaterThan(80);
+    expect(known.filter((key) => !new RegExp(`\`(?:[\\w.-]*\\.)?${key}\``).test(text))).toEqual([]);
   });
 });
+
+/** Every key that a map of the file can have, of whatever depth. */
+function propertyNames(node: unknown, found = new Set<string>()): Set<string> {
+  if (typeof node !== 'object' || node === null) return found;
+  const { properties } = node as { properties?: unknown };
+  if (typeof properties === 'object' && properties !== null) for (const key of Object.keys(properties)) found.add(key);
+  for (const inner of Object.values(node)) propertyNames(inner, found);
+  return found;
+}
