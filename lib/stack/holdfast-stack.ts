@@ -4,7 +4,7 @@ import { CfnOutput, Stack, Stage } from 'aws-cdk-lib';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import type { DeployedNetworks } from '../settings/deployed.ts';
-import { backupFamily } from '../settings/ids.ts';
+import { backupFamily, verifyFamily } from '../settings/ids.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
 import { Alerts } from './alerts.ts';
@@ -70,7 +70,9 @@ export class HoldfastStack extends Stack {
     const { dispatch } = new Dispatch(this, 'Runs', { plane, failures: deadLetters.failures, isBackup });
     new Schedules(this, 'Schedules', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
     new EventTriggers(this, 'Events', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
-    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, isBackup });
+    // It also starts what reads new backups back (V4).
+    const readBacks = new Set(vaults.map(({ vaultName }) => verifyFamily(stackName, vaultName)));
+    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, isStarted: (family) => isBackup(family) || readBacks.has(family) });
     if (resolved.notifications.slackWebhook) new Notify(this, 'Notifying', { plane, failures: deadLetters.failures, slackWebhook: resolved.notifications.slackWebhook });
     new KeyWatch(this, 'Keys', { keys: vaults.map(({ key }) => key.keyArn), topic: plane.alerts.topic });
     const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores, failures: deadLetters.failures });

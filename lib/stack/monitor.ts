@@ -17,7 +17,8 @@ const SILENT_PERIOD = Duration.minutes(15);
 export interface MonitorProps {
   readonly plane: ControlPlane;
   readonly failures: IQueue;
-  readonly isBackup: (family: string) => boolean;
+  /** Families of the tasks that it may start. */
+  readonly isStarted: (family: string) => boolean;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface MonitorProps {
 export class Monitor extends Construct {
   readonly monitor: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { plane, failures, isBackup }: MonitorProps) {
+  constructor(scope: Construct, id: string, { plane, failures, isStarted }: MonitorProps) {
     super(scope, id);
     const stack = Stack.of(this);
     this.monitor = new DeployedFunction(this, 'Monitor', {
@@ -39,16 +40,16 @@ export class Monitor extends Construct {
       timeout: Duration.minutes(4),
       failures,
     });
-    this.#grant(plane, isBackup);
+    this.#grant(plane, isStarted);
     new Rule(this, 'EveryFiveMinutes', { description: 'Holdfast: the monitor looks', schedule: Schedule.rate(Duration.minutes(5)), targets: [new LambdaFunction(this.monitor.function, { deadLetterQueue: failures, maxEventAge: Duration.minutes(5), retryAttempts: 2 })] });
     this.#alarms(plane);
   }
 
-  #grant(plane: ControlPlane, isBackup: (family: string) => boolean): void {
+  #grant(plane: ControlPlane, isStarted: (family: string) => boolean): void {
     const { role } = this.monitor;
     plane.table.grantLedger(role);
     grantConfig(role, plane);
-    plane.fleet.grantRunning(role, isBackup);
+    plane.fleet.grantRunning(role, isStarted);
     plane.fleet.grantStopping(role);
     plane.alerts.grantPublishing(role);
     plane.alerts.grantListing(role);
