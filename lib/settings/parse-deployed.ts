@@ -17,8 +17,9 @@ export function parseDeployedPlan(order: string): DeployedPlan {
 }
 
 const whole = z.int().min(0);
+/** Variables and files of the machine that deployed mean something else in a task: they were refused at synth and are here. */
 const reference = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.enum(['env', 'file', 'ssm']), name: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('ssm'), name: z.string().min(1) }),
   z.strictObject({ kind: z.literal('secrets-manager'), name: z.string().min(1), key: z.string().min(1).optional() }),
 ]);
 const mount = z.strictObject({ path: z.string().startsWith('/'), fileSystem: z.string(), accessPoint: z.string().optional() });

@@ -1,7 +1,8 @@
 import { jsonSchema } from '../../lib/config/json-schema.ts';
 import { loadConfig } from '../../lib/config/load-config.ts';
 import { resolvePlans, resolveVaults } from '../../lib/config/resolve-plans.ts';
-import { resolveSecret } from '../../lib/config/secret-reference.ts';
+import { fetchSecret, parseSecretReference, resolveSecret, SECRET_REFERENCE, secretText } from '../../lib/config/secret-reference.ts';
+import type { RemoteSecretReference } from '../../lib/config/secret-reference.ts';
 
 const FILE = `
 vaults:
@@ -79,6 +80,48 @@ describe('a secret in the configuration (S8)', () => {
       },
     };
     expect(() => resolveSecret(reference, places)).toThrow(expect.objectContaining({ code: 'missing-key', message }));
+  });
+});
+
+describe('a secret in AWS (S8)', () => {
+  const nowhere = { environment: { WORD: 'local' }, readTextFile: () => 'text' };
+  const reading = (text: string) => ({ ...nowhere, readRemote: async (_: RemoteSecretReference) => text });
+
+  it.each([
+    ['${secret:db}', { kind: 'secrets-manager', name: 'db' }],
+    ['${secret:prod/db#password}', { kind: 'secrets-manager', name: 'prod/db', key: 'password' }],
+    ['${secret:arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf#user name}', undefined],
+    ['${secret:arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf#user}', { kind: 'secrets-manager', name: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf', key: 'user' }],
+    ['${ssm:/prod/db/password}', { kind: 'ssm', name: '/prod/db/password' }],
+    ['${ssm:/prod#key}', undefined],
+    ['${secret:}', undefined],
+    ['${secret:a b}', undefined],
+    ['${vault:db}', undefined],
+    ['x${secret:db}', undefined],
+  ])('is written as %s', (text, wanted) => {
+    expect(SECRET_REFERENCE.test(text)).toBe(wanted !== undefined);
+    if (wanted === undefined) return;
+    expect(parseSecretReference(text)).toEqual(wanted);
+    expect(secretText(parseSecretReference(text))).toBe(text);
+  });
+
+  it('is asked for once, whole or by its key; secrets of this machine come as before', async () => {
+    expect(await fetchSecret({ kind: 'secrets-manager', name: 'db' }, reading('word'))).toBe('word');
+    expect(await fetchSecret({ kind: 'secrets-manager', name: 'db', key: 'port' }, reading('{"port":5432}'))).toBe('5432');
+    expect(await fetchSecret({ kind: 'ssm', name: '/a' }, reading('{"not":"opened"}'))).toBe('{"not":"opened"}');
+    expect(await fetchSecret({ kind: 'env', name: 'WORD' }, nowhere)).toBe('local');
+  });
+
+  it.each<[string, RemoteSecretReference, string | undefined, string]>([
+    ['nothing here asks AWS', { kind: 'ssm', name: '/a' }, undefined, 'The secret ${ssm:/a} lies in AWS, and nothing here asks AWS, wanted ${env:NAME} or ${file:path}.'],
+    ['it is empty', { kind: 'secrets-manager', name: 'db' }, '', 'The secret ${secret:db} is empty, wanted a value.'],
+    ['it is no map', { kind: 'secrets-manager', name: 'db', key: 'k' }, 'hunter2', 'The secret ${secret:db#k} is not there: its text is no JSON map, wanted a value.'],
+    ['the map has no such key', { kind: 'secrets-manager', name: 'db', key: 'k' }, '{"other":"hunter2"}', 'The secret ${secret:db#k} is not there: its JSON map has no text under "k", wanted a value.'],
+    ['the key holds a map', { kind: 'secrets-manager', name: 'db', key: 'k' }, '{"k":{"x":"hunter2"}}', 'The secret ${secret:db#k} is not there: its JSON map has no text under "k", wanted a value.'],
+  ])('fails as missing-key when %s, and what was read is not shown', async (_, reference, text, message) => {
+    const error = await fetchSecret(reference, text === undefined ? nowhere : reading(text)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'missing-key', message });
+    expect(`${(error as Error).stack}${String((error as Error).cause)}`).not.toContain('hunter2');
   });
 });
 

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfig } from '../../lib/config/load-config.ts';
+import { configHash, deployConfig } from '../../lib/settings/deploy-config.ts';
+import { stackPlanId } from '../../lib/settings/ids.ts';
+import { parseDeployedConfig, parseDeployedPlan } from '../../lib/settings/parse-deployed.ts';
+
+const EXAMPLE = join(__dirname, '..', '..', 'examples', 'holdfast-aws.yaml');
+const example = readFileSync(EXAMPLE, 'utf8');
+const load = (text: string) => loadConfig(text, '/etc/holdfast.yaml', { home: '/home/me' });
+
+const VAULT = 'vaults: { v: { aws: {} } }\n';
+const PLANS = {
+  a: '  a: { source: { type: command, command: x, stdin-name: d }, policy: daily-ones, mounts: [{ path: /mnt, file-system: fs-01234567 }] }\n',
+  b: '  b: { source: { type: files, paths: [/mnt/b] }, mounts: [{ path: /mnt, file-system: fs-01234567 }], policy: { frequency: { cron: "5 4 * * *", time-zone: Asia/Tokyo } } }\n',
+};
+const POLICIES = 'policies: { daily-ones: { frequency: daily } }\n';
+
+describe('what a stack deploys (design: Plans)', () => {
+  const deployed = deployConfig(load(`${VAULT}${POLICIES}plans:\n${PLANS.b}${PLANS.a}`), 'prod');
+
+  it('is the same wherever a plan stands in the file, and has the same hash', () => {
+    const moved = deployConfig(load(`plans:\n${PLANS.a}${PLANS.b}${POLICIES}${VAULT}`), 'prod');
+    expect(JSON.stringify(moved)).toBe(JSON.stringify(deployed));
+    expect(configHash(moved)).toBe(configHash(deployed));
+    expect(configHash(deployed)).toMatch(/^[0-9a-f]{64}$/);
+    expect(deployed.plans.map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  it('has another hash when anything of it changes', () => {
+    const changed = deployConfig(load(`${VAULT}${POLICIES}plans:\n${PLANS.b}${PLANS.a.replace('command: x', 'command: y')}`), 'prod');
+    const hashes = [deployed, changed, { ...deployed, stackName: 'test' }].map(configHash);
+    expect(new Set(hashes).size).toBe(3);
+  });
+
+  it('does not hash the order in which keys were written', () => {
+    const { version, ...rest } = deployed;
+    expect(configHash({ ...rest, version })).toBe(configHash(deployed));
+  });
+
+  it('names plans by ids that follow from the stack, and times that spread', () => {
+    const [a, b] = deployed.plans;
+    expect(a?.planId).toBe(stackPlanId('prod', 'a'));
+    expect(a?.schedule).toEqual({ cron: `${Number.parseInt(a!.planId.slice(0, 8), 16) % 60} 2 * * *`, timeZone: 'UTC', offsetMinutes: 0 });
+    expect(b?.schedule).toEqual({ cron: '5 4 * * *', timeZone: 'Asia/Tokyo', offsetMinutes: 0 });
+    const minutes = Array.from({ length: 40 }, (_, index) => deployConfig(load(`${VAULT}plans: { p${index}: { source: { type: command, command: x, stdin-name: d }, policy: database } }`), 'prod').plans[0]?.schedule?.cron.split(' ')[0]);
+    expect(new Set(minutes).size).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ['the example', example],
+    ['a small file', `${VAULT}${POLICIES}plans:\n${PLANS.b}${PLANS.a}`],
+  ])('reads back from JSON as it was, %s', (_, text) => {
+    const made = deployConfig(load(text), 'prod');
+    expect(parseDeployedConfig(JSON.stringify(made))).toEqual(made);
+    for (const plan of made.plans) expect(parseDeployedPlan(JSON.stringify(plan))).toEqual(plan);
+  });
+
+  it('leaves out vaults, plans and secrets of the local runtime, and whatever only a secret place knows (S8)', () => {
+    const canary = 'canary-b7e1';
+    const text = [
+      'vaults:', '  v: { aws: {} }', `  here: { directory: /${canary}, passphrase: "\${env:${canary.replaceAll('-', '_')}}" }`, `  file: { directory: /v2, passphrase: "\${file:${canary}}" }`,
+      'plans:', '  a: { vault: v, source: { type: postgres, host: h, database: d, user: u, password: "${secret:db#password}" } }', `  b: { vault: here, source: { type: postgres, host: ${canary}, database: d, user: u, password: "\${file:${canary}}" } }`,
+      `notifications: { slack: "\${secret:${canary}}", email: [${canary}@example.com] }`,
+    ].join('\n');
+    const json = JSON.stringify(deployConfig(load(text), 'prod'));
+    expect(json).not.toContain('canary');
+    expect(json).toContain('"password":{"kind":"secrets-manager","name":"db","key":"password"}');
+  });
+});
+
+describe('a deployed configuration that is not what `cdk deploy` wrote', () => {
+  const deployed = deployConfig(load(example), 'prod');
+  const [plan] = deployed.plans;
+
+  it.each<[string, string, string]>([
+    ['no JSON', '{', 'The plan of this run is not what `cdk deploy` writes: it is not JSON.'],
+    ['nothing', 'null', 'The plan of this run is not what `cdk deploy` writes: the whole: Invalid input: expected object, received null.'],
+    ['an unknown source', JSON.stringify({ ...plan, source: { type: 'oracle' } }), 'The plan of this run is not what `cdk deploy` writes: source.type: Invalid discriminator value. Expected \'files\' | \'sqlite\' | \'command\' | \'postgres\'.'],
+    ['a field that nobody wrote', JSON.stringify({ ...plan, extra: 1 }), 'The plan of this run is not what `cdk deploy` writes: the whole: Unrecognized key: "extra".'],
+    ['a secret of the machine that deployed', JSON.stringify({ ...plan, source: { ...plan!.source, password: { kind: 'env', name: 'AWS_SECRET_ACCESS_KEY' } } }), 'The plan of this run is not what `cdk deploy` writes: source.password.kind: Invalid discriminator value. Expected \'ssm\' | \'secrets-manager\'.'],
+    ['no plan id', JSON.stringify({ ...plan, planId: '../x' }), 'The plan of this run is not what `cdk deploy` writes: planId: wanted 32 hexadecimal digits.'],
+  ])('is refused: %s', (_, order, message) => {
+    expect(() => parseDeployedPlan(order)).toThrow(expect.objectContaining({ code: 'config-invalid', message }));
+  });
+
+  it('of a newer Holdfast is told apart', () => {
+    expect(() => parseDeployedConfig(JSON.stringify({ ...deployed, version: 2 }))).toThrow(expect.objectContaining({ code: 'unsupported-version', message: 'The deployed configuration has version 2; this Holdfast reads version 1.' }));
+  });
+});
