@@ -58,10 +58,14 @@ function wallTimes({ cron, timeZone }: Schedule, from: number, to: number): numb
   return found;
 }
 
+const patterns = new Map<string, Cron>();
+
 /** The pattern is walked in UTC, where every clock time exists once; zones are applied here, by the rules above. */
 function parse(cron: string): Cron {
   try {
-    return new Cron(cron, { utcOffset: 0, mode: '5-part', paused: true });
+    const pattern = patterns.get(cron) ?? new Cron(cron, { utcOffset: 0, mode: '5-part', paused: true });
+    patterns.set(cron, pattern);
+    return pattern;
   } catch (cause) {
     throw new HoldfastError('config-invalid', `The cron expression ${JSON.stringify(cron)} cannot be read; wanted five fields: minute hour day month weekday.`, { cause });
   }
