@@ -20,6 +20,8 @@ export interface CommonOptions extends VaultOptions {
 export type CommandArguments = readonly (string | readonly string[] | undefined)[];
 
 export interface CommandModule {
+  /** Fails as `usage` where options do not go together, before anything else is loaded. */
+  check?(options: CommandContext['options']): void;
   run(context: CommandContext, args: CommandArguments): Promise<ExitCode>;
 }
 

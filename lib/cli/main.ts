@@ -73,7 +73,8 @@ function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings
   command.action(async (...received: unknown[]) => {
     const args = received.slice(0, -2) as CommandArguments;
     const options = command.optsWithGlobals<CommandContext['options']>();
-    const { run } = await row.load();
+    const { run, check } = await row.load();
+    check?.(options);
     const output = new Output(surroundings, options.json === true);
     onDone(await run({ surroundings, output, options, runtime: await surroundings.loadRuntime(stackOf(options, surroundings)) }, args));
   });

@@ -6,6 +6,7 @@ import type { KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RunId } from '../model/ids.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
+import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
 
@@ -24,6 +25,8 @@ export interface Runtime {
   findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
   synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly vanished: readonly string[]; readonly unreadable: readonly string[] }>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
+  planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
+  restoreDatabase(vault: Vault, reader: SnapshotReader, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly report: DatabaseRestoreReport; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
   /** Whether this machine, the configuration, vault, key and store are fit. */
   examineAll(options: VaultOptions, asked: { readonly isProbing: boolean; readonly signal: AbortSignal; readonly onRow: (row: DoctorRow) => void }): Promise<readonly DoctorRow[]>;
@@ -135,6 +138,23 @@ export interface BackupResult {
   readonly evidence: readonly string[];
   readonly notes: readonly string[];
   readonly hints: readonly string[];
+}
+
+export interface DatabaseRequest {
+  readonly config?: string | undefined;
+  readonly url?: string | undefined;
+  readonly target?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  readonly isCreating: boolean;
+  readonly isCleaning: boolean;
+  readonly isWithoutOwners: boolean;
+  readonly entry?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface DatabaseOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: { readonly bytes: number; readonly totalBytes: number }) => void) | undefined;
 }
 
 export interface RestoreOptions {

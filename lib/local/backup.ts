@@ -62,7 +62,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
         repository: { ...vault.repository, cipher: policy.encryption },
         writer, plan, run,
         trustedWriters: order.vault.trustedWriters ?? [],
-        source: sourceOf(order, vault.stateFolder, context),
+        source: await sourceOf(order, vault.stateFolder, context),
         type: options.isFull ? 'full' : 'incremental',
         packClass: policy.class,
         compression: policy.compression,

@@ -1,5 +1,6 @@
 import type { SnapshotReader } from '../repository/index.ts';
 import type { RestorePlan } from '../recovery/restore.ts';
+import type { DatabaseRestorePlan } from '../recovery/restore-database.ts';
 import type { BackupOptions, BackupResult } from './backup.ts';
 import type { BackupOrder, BackupRequest } from './backup-order.ts';
 import type { Synchronised } from './catalog-sync.ts';
@@ -7,6 +8,7 @@ import { findConfig } from './configuration.ts';
 import type { DoctorOptions, DoctorRow } from './doctor.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
+import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import type { VerifyRequest, VerifyResult } from './verify.ts';
 import type { WorkerEntries } from '../engine/start-thread.ts';
@@ -73,6 +75,16 @@ export class LocalRuntime {
   async restore(vault: LocalVault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<RestoreResult> {
     const { performRestore } = await import('./restore.ts');
     return performRestore(vault, reader, plan, options, this.#context);
+  }
+
+  async planDatabaseRestore(vault: LocalVault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan> {
+    const { planRestoreIntoDatabase } = await import('./restore-database.ts');
+    return planRestoreIntoDatabase(vault, reader, request, this.#context);
+  }
+
+  async restoreDatabase(vault: LocalVault, reader: SnapshotReader, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<DatabaseResult> {
+    const { performDatabaseRestore } = await import('./restore-database.ts');
+    return performDatabaseRestore(vault, reader, plan, { options, context: this.#context });
   }
 
   async verify(vault: LocalVault, request: VerifyRequest): Promise<VerifyResult> {

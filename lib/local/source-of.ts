@@ -1,26 +1,28 @@
 import { join } from 'node:path';
 import { fromText } from '../model/byte-string.ts';
-import { HoldfastError } from '../model/errors.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
+import { PostgresSource } from '../sources/postgres.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import type { Source } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { BackupOrder } from './backup-order.ts';
+import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import type { LocalContext } from './vault.ts';
 
 /** Variables that a command may read out and print into its backup or its messages. */
-const OUR_SECRETS = /^HOLDFAST_PASSPHRASE/;
+const OUR_SECRETS = /^HOLDFAST_(PASSPHRASE|DATABASE_PASSWORD)/;
 
 /** `stateFolder`: copies of databases lie below it in plain while they are read. */
-export function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, { environment, clock }: LocalContext): Source {
+export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, { environment, clock }: LocalContext): Promise<Source> {
   if (source.type === 'files') {
     const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
     return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
   }
   if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
   if (source.type === 'postgres') {
-    throw new HoldfastError('unsupported', 'The local runtime does not read PostgreSQL by itself in this version.', { nextStep: 'Use a source of type command with pg_dump, or a vault of kind aws.' });
+    const { excludeTables, minimumSizeBytes } = source;
+    return new PostgresSource({ connection: await connectionOf(source, environment), excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), clock });
   }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);

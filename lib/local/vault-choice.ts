@@ -30,7 +30,7 @@ export interface VaultChoice {
   /** Nobody named a vault: the embedded default, which the first backup makes. */
   readonly isDefault: boolean;
   readonly trustedWriters?: readonly string[];
-  /** Variables that `holdfast.yaml` names as secrets, of all of its vaults: nothing that is started gets to see them. */
+  /** Variables that `holdfast.yaml` names as secrets, of all of its vaults, databases and targets: nothing that is started gets to see them. */
   readonly secretVariables?: readonly string[];
 }
 
@@ -62,7 +62,10 @@ function checkedWriter(id: string): string {
 }
 
 function secretVariablesOf(config: Config | undefined): string[] {
-  return Object.values(config?.fields.vaults ?? {}).flatMap(({ passphrase }) => (passphrase?.kind === 'env' ? [passphrase.name] : []));
+  const { vaults = {}, plans = {}, 'restore-targets': targets = {} } = config?.fields ?? {};
+  const passphrases = Object.values(vaults).map(({ passphrase }) => passphrase);
+  const databases = [...Object.values(plans).map(({ source }) => source), ...Object.values(targets)].flatMap((one) => (one.type === 'postgres' ? [one.user, one.password] : []));
+  return [...passphrases, ...databases].flatMap((secret) => (typeof secret === 'object' && secret.kind === 'env' ? [secret.name] : []));
 }
 
 type ChosenKey = Pick<VaultChoice, 'key' | 'keyFrom'>;

@@ -51,18 +51,18 @@ describe('which vault and which key', () => {
 
   test('a command sees no variable that the configuration names as a secret, of whatever vault (S8)', async () => {
     const secretive = loadConfig(
-      ['vaults:', '  v: { directory: v, passphrase: "${env:BACKUP_WORDS}" }', '  w: { directory: w, passphrase: "${env:OTHER_WORDS}" }', 'plans:', '  dump: { vault: v, source: { type: command, command: env, stdin-name: d } }'].join('\n'),
+      ['vaults:', '  v: { directory: v, passphrase: "${env:BACKUP_WORDS}" }', '  w: { directory: w, passphrase: "${env:OTHER_WORDS}" }', 'plans:', '  dump: { vault: v, source: { type: command, command: env, stdin-name: d } }', '  db: { vault: v, source: { type: postgres, host: h, database: d, user: u, password: "${env:DB_WORDS}" } }'].join('\n'),
       '/etc/holdfast.yaml', {},
     );
-    const here = { ...environment({ PATH: process.env['PATH'] ?? '', BACKUP_WORDS: 'one', OTHER_WORDS: 'two', HOLDFAST_PASSPHRASE: 'three', SEEN: 'four' }), workingFolder: temporaryFolder(), temporaryFolder: temporaryFolder() };
+    const here = { ...environment({ PATH: process.env['PATH'] ?? '', BACKUP_WORDS: 'one', OTHER_WORDS: 'two', HOLDFAST_PASSPHRASE: 'three', DB_WORDS: 'five', HOLDFAST_DATABASE_PASSWORD: 'six', SEEN: 'four' }), workingFolder: temporaryFolder(), temporaryFolder: temporaryFolder() };
     const [order] = await planOrders({ targets: ['dump'] }, here, secretive);
-    const source = sourceOf(order as BackupOrder, '/nowhere', { environment: here, clock: systemClock });
+    const source = await sourceOf(order as BackupOrder, '/nowhere', { environment: here, clock: systemClock });
     const stream = await onlyStream(source as StreamSource);
     const open = await stream.open();
     const said = (await readToEnd(open.fd)).tail.toString();
     await open.close();
     expect(said).toContain('SEEN=four');
-    expect(said).not.toMatch(/WORDS|PASSPHRASE/);
+    expect(said).not.toMatch(/WORDS|PASSPHRASE|DATABASE/);
   });
 
   test('the environment does not send a plan to another vault', async () => {

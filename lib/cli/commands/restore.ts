@@ -15,10 +15,25 @@ import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted } from '../words.ts';
 import { restoreJson, restoreLines } from './restore-report.ts';
 
+const PLACES = { to: '--to', toDatabase: '--to-database', toTarget: '--to-target' } as const;
+const OF_DIRECTORIES = { overwrite: '--overwrite', deleteExtra: '--delete-extra', threads: '--threads' } as const;
+const OF_DATABASES = { create: '--create', clean: '--clean', passwordFile: '--password-file' } as const;
+
+/** One place to restore to, and no option that means nothing there. */
+export function check(options: CommandContext['options']): void {
+  const given = (Object.keys(PLACES) as (keyof typeof PLACES)[]).filter((name) => options[name] !== undefined);
+  const [place] = given;
+  if (place === undefined || given.length > 1) throw new HoldfastError('usage', `${given.length === 0 ? 'No target was given' : `${given.map((name) => PLACES[name]).join(' and ')} were given`}, wanted one of ${Object.values(PLACES).join(', ')}.`, { nextStep: 'For example: `holdfast restore latest --to /tmp/restored`.' });
+  for (const [name, flag] of Object.entries(place === 'to' ? OF_DATABASES : OF_DIRECTORIES)) {
+    if (options[name] !== undefined) throw new HoldfastError('usage', `${flag} means nothing with ${PLACES[place]}: it is for ${place === 'to' ? 'databases' : 'directories'}.`);
+  }
+}
+
 export async function run(context: CommandContext, [id, patterns]: CommandArguments): Promise<ExitCode> {
   const { options, surroundings } = context;
   const { signal } = surroundings;
   if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
+  if (options['to'] === undefined) return (await import('./restore-database.ts')).restoreIntoDatabase(context, textOf(id), listOf(patterns));
   return withVault(context, async (vault) => {
     const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
     const target = resolve(surroundings.workingFolder, options['to'] as string);
