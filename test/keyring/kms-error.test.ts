@@ -13,7 +13,10 @@ const CANARY = 'canary-of-the-request';
 
 const servers: Server[] = [];
 afterEach(() => {
-  for (const server of servers.splice(0)) server.closeAllConnections(), server.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 /** What KMS answers (name, HTTP status) → what a person reads. The SDK reads the answers as it would those of AWS. */
