@@ -5,7 +5,8 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSy
 import { join } from 'node:path';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-export const PROGRAM = join(__dirname, '..', '..', 'dist', 'holdfast.mjs');
+/** `HOLDFAST_DIST`: another folder with bundles, for who must leave `dist/` alone. */
+export const PROGRAM = join(process.env['HOLDFAST_DIST'] ?? join(__dirname, '..', '..', 'dist'), 'holdfast.mjs');
 
 export interface Ran {
   readonly code: number | null;
