@@ -6,8 +6,6 @@ import { cronOf } from '../config/schedule.ts';
 import type { DeployedConfig, DeployedPlan } from './deployed.ts';
 import { stackPlanId } from './ids.ts';
 
-export { parseDeployedConfig, parseDeployedPlan } from './parse-deployed.ts';
-
 /**
  * What a stack deploys of a checked `holdfast.yaml`: the plans of its vaults and the restore targets, sorted by name, so
  * that moving a plan within the file changes nothing. It holds references to secrets and never a secret.

@@ -1,0 +1,81 @@
+import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { writeFileSync } from 'node:fs';
+import { makeBucket, s3Client } from '../support/buckets.ts';
+import type { Ministack } from '../support/servers/ministack.ts';
+import { startMinistack } from '../support/servers/ministack.ts';
+import { Desk } from './run-in-process.ts';
+
+interface SlotRow {
+  readonly keyNumber: number;
+  readonly kind: string;
+  readonly label: string;
+  readonly opens: string;
+}
+
+/** The SDK looks into the environment of the process for credentials and the endpoint of KMS. */
+const NAMES = ['AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
+
+describe('a vault in S3 under a key of KMS, from the command line (K1)', () => {
+  let ministack: Ministack;
+  const before = NAMES.map((name) => [name, process.env[name]] as const);
+  beforeAll(async () => {
+    ministack = await startMinistack();
+    Object.assign(process.env, variables());
+  }, 60_000);
+  afterAll(async () => {
+    for (const [name, value] of before) if (value === undefined) delete process.env[name]; else process.env[name] = value;
+    await ministack.stop();
+  });
+
+  it('is made with a slot for everything and one for metadata, rotated with one new slot for each, and opened by a second key', async () => {
+    const [key, other] = [await newKey(), await newKey()];
+    const desk = await deskWith('rotated', key);
+    await desk.do('init');
+    expect(slotLines(await desk.json('keys', 'list'))).toEqual(['1 kms everything', '1 kms metadata']);
+    const [rotated] = await desk.json('keys', 'rotate', '--for-kms-key', other);
+    expect(rotated).toMatchObject({ keyNumber: 2, done: true, access: [{ opens: 'everything', upTo: 1, getsNew: true }, { opens: 'metadata', upTo: 1 }, { opens: 'everything', upTo: 0 }, { opens: 'metadata', upTo: 0, getsNew: true }] });
+    expect(slotLines(await desk.json('keys', 'list'))).toEqual(['1 kms everything', '1 kms metadata', '2 kms everything', '2 kms everything', '2 kms metadata', '2 kms metadata']);
+    await desk.do('keys', 'add', '--new-key-file', 'offline.key');
+    expect(slotLines(await desk.json('keys', 'list', '--key-file', 'offline.key'))).toContain('2 key-file everything');
+  });
+
+  it('opens with another way in when its KMS key is disabled, and says what is wrong when there is none', async () => {
+    const key = await newKey();
+    const desk = await deskWith('disabled', key);
+    await desk.do('init');
+    await desk.do('keys', 'add', '--new-key-file', 'offline.key');
+    await kms().send(new DisableKeyCommand({ KeyId: key }));
+    expect(await desk.run('keys', 'list')).toMatchObject({ stderr: expect.stringContaining(`The KMS key ${key} is disabled, so the keys of this vault cannot be unwrapped`) });
+    expect(slotLines(await desk.json('keys', 'list', '--key-file', 'offline.key'))).toHaveLength(3);
+  });
+
+  it('gets a slot for metadata alone under another key', async () => {
+    const desk = await deskWith('pruned', await newKey());
+    await desk.do('init');
+    await desk.do('keys', 'add', '--new-kms-key', await newKey(), '--meta-only');
+    expect(slotLines(await desk.json('keys', 'list'))).toEqual(['1 kms everything', '1 kms metadata', '1 kms metadata']);
+  });
+
+  function variables(): Record<string, string> {
+    return { AWS_ENDPOINT_URL: ministack.endpoint, AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  }
+
+  async function deskWith(bucket: string, key: string): Promise<Desk> {
+    await makeBucket(s3Client(ministack.endpoint), bucket);
+    const desk = new Desk(variables());
+    writeFileSync(desk.path('holdfast.yaml'), `vaults: { main: { s3: { bucket: ${bucket}, region: eu-central-1 }, kms-key: "${key}" } }\n`);
+    return desk;
+  }
+
+  async function newKey(): Promise<string> {
+    return (await kms().send(new CreateKeyCommand({}))).KeyMetadata?.Arn as string;
+  }
+
+  function kms(): KMSClient {
+    return new KMSClient(ministack.client);
+  }
+});
+
+function slotLines(rows: readonly SlotRow[]): string[] {
+  return rows.map(({ keyNumber, kind, opens }) => `${keyNumber} ${kind} ${opens}`).toSorted();
+}
