@@ -88,7 +88,8 @@ export class ControlPlane {
     return this.ledger.activeRuns();
   }
 
-  #makePorts({ plans, vaultLimit = 4 }: ControlPlaneOptions): MonitorPorts {
+  #makePorts(options: ControlPlaneOptions): MonitorPorts {
+    const { plans, vaultLimit = 4 } = options;
     return {
       ledger: this.ledger,
       launcher: this.launcher,
@@ -96,7 +97,7 @@ export class ControlPlane {
       stackName: 'test',
       plans,
       configHash: 'c0ffee',
-      configSince: this.now - 24 * HOUR,
+      configSince: options.now ?? NOON,
       now: () => this.now,
       random: () => this.#random.pick(1000) / 1000,
       newRunId: (now) => newUlid<RunId>(now, this.#random.bytes),
