@@ -21,6 +21,7 @@ const DROPPED: readonly { readonly type: string; readonly property: string; read
   { type: 'AWS::DynamoDB::Table', property: 'TimeToLiveSpecification', apply: applyTimeToLive },
   { type: 'AWS::DynamoDB::Table', property: 'PointInTimeRecoverySpecification', apply: applyPointInTimeRecovery },
   { type: 'AWS::DynamoDB::GlobalTable', property: 'TimeToLiveSpecification', apply: applyTimeToLive },
+  { type: 'AWS::DynamoDB::GlobalTable', property: 'Replicas', apply: applyReplicaRecovery },
   { type: 'AWS::Lambda::Function', property: 'DeadLetterConfig', apply: applyDeadLetter },
 ];
 
@@ -82,6 +83,11 @@ async function applyTimeToLive({ TimeToLiveSpecification }: Properties, { name, 
 
 function applyPointInTimeRecovery(_: Properties, { name, clients }: Place): Promise<unknown> {
   return clients.dynamodb.send(new UpdateContinuousBackupsCommand({ TableName: name, PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true } }));
+}
+
+async function applyReplicaRecovery({ Replicas }: Properties, place: Place): Promise<unknown> {
+  const isAsked = (Replicas as Properties[]).some((replica) => replica['PointInTimeRecoverySpecification']?.PointInTimeRecoveryEnabled);
+  return isAsked ? applyPointInTimeRecovery({}, place) : undefined;
 }
 
 function applyDeadLetter({ DeadLetterConfig }: Properties, { name, clients }: Place): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, startServer } from '../servers/servers.ts';
 import type { RunningServer } from '../servers/servers.ts';
@@ -22,6 +22,8 @@ export async function startEmulator(place: { readonly root: string; readonly fol
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
   const temporary = join(place.folder, 'emulator');
   mkdirSync(temporary, { recursive: true });
+  // Its runtime for functions is CommonJS by name alone; a package.json further up would make it a module.
+  writeFileSync(join(temporary, 'package.json'), '{}');
   const server = await startServer(join(place.root, '.servers', 'py', 'bin', 'python'), ['-m', 'hypercorn', 'ministack.app:app', '--bind', `127.0.0.1:${port}`, '--bind', `${place.hostAddress}:${port}`, '--keep-alive', '75'], {
     port,
     env: {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACCOUNT } from './emulator.ts';
+import { ACCOUNT, REGION } from './emulator.ts';
 import type { PrivatePodman } from './private-podman.ts';
 
 /** The name of the Dockerfile's FROM. */
@@ -8,7 +8,7 @@ const BASE = 'docker.io/library/node:24-bookworm-slim';
 
 interface ImageAsset {
   readonly source: { readonly directory: string; readonly dockerFile?: string; readonly dockerBuildTarget?: string; readonly dockerBuildArgs?: Readonly<Record<string, string>> };
-  readonly destinations: Readonly<Record<string, { readonly region: string; readonly repositoryName: string; readonly imageTag: string }>>;
+  readonly destinations: Readonly<Record<string, { readonly region?: string; readonly repositoryName: string; readonly imageTag: string }>>;
 }
 
 export interface BuiltImage {
@@ -31,7 +31,7 @@ export async function buildImageAssets(cloudAssembly: string, podman: PrivatePod
 }
 
 async function build({ source, destinations }: ImageAsset, cloudAssembly: string, podman: PrivatePodman): Promise<BuiltImage> {
-  const names = Object.values(destinations).map(({ region, repositoryName, imageTag }) => `${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${repositoryName}:${imageTag}`);
+  const names = Object.values(destinations).map(({ region = REGION, repositoryName, imageTag }) => placed(`${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${repositoryName}:${imageTag}`));
   const folder = join(cloudAssembly, source.directory);
   // Debian's client: the PostgreSQL project's own repository may be out of reach where tests run.
   const buildArgs = { ...source.dockerBuildArgs, POSTGRESQL_CLIENT: 'debian' };
@@ -45,6 +45,11 @@ async function build({ source, destinations }: ImageAsset, cloudAssembly: string
   ]);
   const name = names[0] as string;
   return { name, bytes: Number(await podman.run(['image', 'inspect', '--format', '{{.Size}}', name])) };
+}
+
+/** A stack for any account and region leaves them open. */
+function placed(name: string): string {
+  return name.replaceAll('${AWS::AccountId}', ACCOUNT).replaceAll('${AWS::Region}', REGION);
 }
 
 /** Once for each base: the layers of what is built on it are found again while it stays. */

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { cdkProgram } from './cdk.ts';
-import type { CdkProgram } from './cdk.ts';
+import type { CdkApp, CdkProgram } from './cdk.ts';
 import { completeTask } from './complete-task.ts';
 import { completeTemplates } from './complete-template.ts';
 import { openContainerDoor } from './container-door.ts';
@@ -45,9 +45,11 @@ export interface Deployed {
 export interface RigOptions {
   /** Of the checkout. */
   readonly root: string;
-  /** Synthesizes the app. */
-  readonly app: { readonly command: string; readonly environment?: Readonly<Record<string, string>> };
+  readonly app: CdkApp | ((place: { readonly folder: string; readonly hostAddress: string; readonly emulator: Emulator }) => Promise<CdkApp>);
 }
+
+/** As the image's user; an access point of EFS does the same. */
+const WORKER_UID = 1000;
 
 type Undo = () => Promise<void> | void;
 
@@ -68,7 +70,7 @@ export async function startRig({ root, app }: RigOptions): Promise<Rig> {
     const emulator = await startEmulator({ root, folder, hostAddress: alias.address, containerSocket: containers.socket });
     undo.push(() => emulator.stop());
     containers.follow(emulator);
-    const cdk = cdkProgram({ root, folder }, emulator, app);
+    const cdk = cdkProgram({ root, folder }, emulator, typeof app === 'function' ? await app({ folder, hostAddress: alias.address, emulator }) : app);
     await cdk.bootstrap();
     return { folder, hostAddress: alias.address, emulator, podman, cdk, fileSystem: containers.fileSystem, damage: containers.damage, deploy: () => deploy({ root, folder, cdk, podman, emulator }), stop };
   } catch (error) {
@@ -78,7 +80,7 @@ export async function startRig({ root, app }: RigOptions): Promise<Rig> {
 }
 
 async function deploy({ root, folder, cdk, podman, emulator }: { readonly root: string; readonly folder: string; readonly cdk: CdkProgram; readonly podman: PrivatePodman; readonly emulator: Emulator }): Promise<Deployed> {
-  await cdk.run(['synth', '--quiet']);
+  await cdk.synth();
   const images = await buildImageAssets(cdk.output, podman, root);
   const begin = Date.now();
   const outputsFile = join(folder, 'outputs.json');
@@ -95,6 +97,7 @@ async function openContainers(folder: string, podman: PrivatePodman) {
   const fileSystem = (id: string) => {
     const path = join(folder, 'efs', id);
     mkdirSync(path, { recursive: true });
+    chownSync(path, WORKER_UID, WORKER_UID);
     return path;
   };
   const door = await openContainerDoor(join(folder, 'door.sock'), podman.socket, async (order) => {
