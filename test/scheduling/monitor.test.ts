@@ -1,0 +1,128 @@
+import { dispatchOccurrence } from '../../lib/scheduling/dispatch.ts';
+import { monitorOnce } from '../../lib/scheduling/monitor.ts';
+import { ControlPlane, controlPlane, HOUR, MINUTE, NOON, plan } from '../support/control-plane.ts';
+import { FakeWorker } from '../support/fake-worker.ts';
+
+describe('the monitor', () => {
+  let plane: ControlPlane;
+  afterEach(() => plane.close());
+
+  const workAll = async () => {
+    for (const task of plane.launcher.tasks.filter(({ status }) => status === 'coming')) {
+      const worker = new FakeWorker(plane, task.taskArn);
+      if (await worker.begin()) await worker.finish();
+    }
+  };
+  const passes = async (count: number) => {
+    for (let pass = 0; pass < count; pass += 1) {
+      plane.advance(5 * MINUTE);
+      await monitorOnce(plane.ports);
+      await workAll();
+    }
+  };
+
+  it('catches up a lost time after 10 minutes, not earlier, and once', async () => {
+    plane = controlPlane({ plans: [plan('shop')] });
+    await passes(1);
+    expect(plane.launcher.tasks).toHaveLength(0);
+    await passes(3);
+    expect(plane.launcher.tasks).toHaveLength(1);
+    expect(await plane.ledger.listOccurrences('shop', 0)).toMatchObject([{ key: 'shop/schedule/2026-06-02T12:00:00.000Z', trigger: 'catch-up', at: NOON }]);
+  });
+
+  it('makes up for an outage of twenty hours with one run, and notes how many times were missed (P6)', async () => {
+    plane = controlPlane({ plans: [plan('shop')] });
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: NOON }, plane.ports);
+    await workAll();
+    plane.now = NOON + 20 * HOUR + 12 * MINUTE;
+    const report = await monitorOnce(plane.ports);
+    expect(report.caughtUp).toEqual([{ planName: 'shop', dueAt: NOON + 20 * HOUR, missed: 20 }]);
+    expect(plane.launcher.tasks).toHaveLength(2);
+    expect((await monitorOnce(plane.ports)).caughtUp).toEqual([]);
+  });
+
+  it('does not run what was due before the configuration came into force', async () => {
+    plane = controlPlane({ plans: [plan('shop', { schedule: { cron: '0 3 * * *', timeZone: 'UTC', offsetMinutes: 0 } })] });
+    plane.advance(HOUR);
+    await monitorOnce(plane.ports);
+    expect(plane.launcher.tasks).toHaveLength(0);
+  });
+
+  it('lets a firing that comes late find the run of the catch-up', async () => {
+    plane = controlPlane({ plans: [plan('shop')] });
+    plane.advance(12 * MINUTE);
+    await monitorOnce(plane.ports);
+    expect(await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: NOON }, plane.ports)).toMatchObject({ isNew: false });
+    expect(plane.launcher.tasks).toHaveLength(1);
+  });
+
+  it('opens one alert for each time that a backup was due and did not come, and resolves it by the next (M1)', async () => {
+    plane = controlPlane({ plans: [plan('shop', { schedule: { cron: '0 12 * * *', timeZone: 'UTC', offsetMinutes: 0 }, freshnessHours: 24 })] });
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: NOON }, plane.ports);
+    await workAll();
+    await plane.ledger.setPaused('shop', { at: plane.now, by: 'somebody' });
+    plane.now = NOON + 25 * HOUR;
+    await monitorOnce(plane.ports);
+    expect(plane.published).toEqual([]);
+    await plane.ledger.setPaused('shop', undefined);
+    plane.launcher.mishaps.push({ noCapacity: 'Capacity is unavailable' });
+    await monitorOnce(plane.ports);
+    await monitorOnce(plane.ports);
+    expect(plane.published).toMatchObject([{ alertId: `backup-delayed/shop/${new Date(NOON + 24 * HOUR).toISOString()}`, kind: 'backup-delayed', message: expect.stringContaining('The last one ended at 2026-06-02T12:00') }]);
+    await passes(3);
+    expect(await plane.ledger.listAlerts({ state: 'open' })).toEqual([]);
+    expect(plane.published).toHaveLength(1);
+  });
+
+  it('holds a plan to its RPO where that is shorter than its freshness', async () => {
+    plane = controlPlane({ plans: [plan('shop', { policy: { priority: 50, serviceLevel: { rtoMinutes: 15, rpoMinutes: 5 } } })] });
+    plane.launcher.mishaps.push(...Array.from({ length: 50 }, () => ({ noCapacity: 'Capacity is unavailable' })));
+    plane.advance(6 * MINUTE);
+    await monitorOnce(plane.ports);
+    expect(plane.published).toMatchObject([{ kind: 'backup-delayed', severity: 'critical' }]);
+  });
+
+  it('resolves the alert of a failed run by the next good one', async () => {
+    plane = controlPlane({ plans: [plan('shop')] });
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: NOON }, plane.ports);
+    const worker = new FakeWorker(plane, plane.launcher.tasks[0]?.taskArn ?? '');
+    await worker.begin();
+    worker.exit(1);
+    plane.advance(MINUTE);
+    await monitorOnce(plane.ports);
+    expect(await plane.ledger.listAlerts({ state: 'open' })).toHaveLength(1);
+    plane.now = NOON + HOUR;
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: plane.now }, plane.ports);
+    await workAll();
+    const report = await monitorOnce(plane.ports);
+    expect(report.resolved).toEqual([`backup-failed/${worker.runId}`]);
+  });
+
+  it('reports addresses that nobody has confirmed, once, and is content when they are (M4)', async () => {
+    plane = controlPlane({ plans: [] });
+    plane.unconfirmed = ['ops@example.com'];
+    await monitorOnce(plane.ports);
+    await monitorOnce(plane.ports);
+    expect(plane.published).toMatchObject([{ kind: 'control-plane', message: expect.stringContaining('ops@example.com has not confirmed') }]);
+    plane.unconfirmed = [];
+    expect((await monitorOnce(plane.ports)).resolved).toEqual(['control-plane/unconfirmed/ops@example.com']);
+  });
+
+  it('does everything else when one step fails, and fails loudly at the end', async () => {
+    plane = controlPlane({ plans: [plan('shop'), plan('other')] });
+    plane.advance(12 * MINUTE);
+    const ports = { ...plane.ports, lastBackups: async (name: string) => (name === 'shop' ? Promise.reject(Object.assign(new Error('no'), { name: 'HoldfastError', code: 'unavailable', message: 'The table does not answer.' })) : []) };
+    await expect(monitorOnce(ports)).rejects.toThrow('The monitor could not do everything: The table does not answer.');
+    expect(plane.launcher.tasks).toMatchObject([{ order: { plan: { name: 'other' } } }]);
+  });
+
+  it('writes metrics of failed runs and nothing while nothing runs (M5)', async () => {
+    plane = controlPlane({ plans: [plan('shop', { schedule: { cron: '0 12 * * *', timeZone: 'UTC', offsetMinutes: 0 } })] });
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: NOON }, plane.ports);
+    const worker = new FakeWorker(plane, plane.launcher.tasks[0]?.taskArn ?? '');
+    await worker.begin();
+    worker.exit(1);
+    await passes(3);
+    expect(plane.lines.map((line) => JSON.parse(line))).toMatchObject([{ Stack: 'test', Plan: 'shop', BackupSucceeded: 0 }]);
+  });
+});
