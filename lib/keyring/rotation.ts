@@ -61,7 +61,7 @@ export async function planRotation(request: RotationRequest): Promise<RotationPl
   const wrappers = stay.map(({ wrapper }) => wrapper).sort((left, right) => Number(left.isMetaOnly ?? false) - Number(right.isMetaOnly ?? false));
   if (wrappers[0] === undefined || wrappers[0].isMetaOnly) throw new HoldfastError('refused', 'After this rotation nobody would open new data, so it is refused.', { nextStep: 'Name a key that stays, and leave out less.' });
   const covered = stay.flatMap(({ own }) => own);
-  const losing = current.filter((slot) => !covered.includes(slot));
+  const losing = current.filter((slot) => !covered.includes(slot)).sort(byName);
   const access = [...accessOf(stay, newest), ...losing.map((slot) => slotAccess(slot, false)), ...leftBehind(slots, current, covered)];
   return {
     repository,
@@ -149,5 +149,11 @@ function leftBehind(slots: readonly KeySlot[], current: readonly KeySlot[], cove
     const before = newest.get(name(slot));
     if (!known.has(name(slot)) && (before === undefined || before.keyNumber < slot.keyNumber)) newest.set(name(slot), slot);
   }
-  return [...newest.values()].map((slot) => slotAccess(slot, false));
+  return [...newest.values()].sort(byName).map((slot) => slotAccess(slot, false));
+}
+
+/** Stores list slots by their random ids. */
+function byName(left: KeySlot, right: KeySlot): number {
+  const [a, b] = [left, right].map(({ kind, label, slot }) => `${kind}\0${label}\0${slot}`) as [string, string];
+  return a < b ? -1 : a > b ? 1 : 0;
 }
