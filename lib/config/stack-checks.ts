@@ -13,7 +13,7 @@ type Target = NonNullable<ConfigFields['restore-targets']>[string];
 
 /** Fields of a plan that no other runtime carries out. */
 const STACK_PLAN_FIELDS = ['network', 'task', 'mounts', 'events', 'freshness-hours', 'start-window-minutes', 'max-duration-minutes'] as const;
-const STACK_FIELDS = ['networks', 'restore-targets', 'notifications'] as const;
+const STACK_FIELDS = ['networks', 'notifications'] as const;
 
 /** What the aws runtime can and cannot carry out. */
 export function stackProblems(config: Config): Problem[] {
@@ -23,7 +23,7 @@ export function stackProblems(config: Config): Problem[] {
   return [
     ...unused.map((field) => refused([field], 'the aws runtime alone knows them, and no vault of this file is of kind aws')),
     ...Object.entries(plans).flatMap(([name, plan]) => (isStackPlan(config, plan) ? stackPlanProblems(config, name, plan) : localPlanProblems(name, plan))),
-    ...Object.entries(targets).flatMap(([name, target]) => targetProblems(config, name, target)),
+    ...Object.entries(targets).flatMap(([name, target]) => (isStack ? targetProblems(config, name, target) : localTargetProblems(name, target))),
     ...sameFamily('plans', Object.keys(plans).filter((name) => isStackPlan(config, plans[name] as PlanFields))),
     ...sameFamily('restore-targets', Object.keys(targets)),
     ...secretProblems(['notifications', 'slack'], notifications?.slack),
@@ -39,6 +39,13 @@ export function isStackPlan({ fields: { vaults } }: Config, plan: PlanFields): b
 function localPlanProblems(name: string, plan: PlanFields): Problem[] {
   return STACK_PLAN_FIELDS.filter((field) => plan[field] !== undefined)
     .map((field) => refused(['plans', name, field], 'the aws runtime alone carries it out, and the vault of this plan is not of kind aws'));
+}
+
+/** A database can be restored into from anywhere; a directory is named on the command line. */
+function localTargetProblems(name: string, target: Target): Problem[] {
+  const why = 'the aws runtime alone knows it, and no vault of this file is of kind aws';
+  if (target.type !== 'postgres') return [refused(['restore-targets', name], `${why}: restore into a directory with --to`)];
+  return (['network', 'task'] as const).filter((field) => target[field] !== undefined).map((field) => refused(['restore-targets', name, field], why));
 }
 
 function stackPlanProblems(config: Config, name: string, plan: PlanFields): Problem[] {
