@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock.ts';
 import type { RunId } from '../model/ids.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
+import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
 
@@ -95,6 +96,8 @@ export interface Vault {
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];
+  /** All vaults that the catalog serves; absent: this one. */
+  repositories?(): Promise<readonly NamedRepository[]>;
   catalog(): Promise<Catalog>;
   discardCatalog(): Promise<void>;
   passOverCatalog(): Promise<void>;

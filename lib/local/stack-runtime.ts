@@ -7,6 +7,7 @@ import type { Stack } from '../aws/stack.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { names } from '../repository/index.ts';
+import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { Synchronised } from './catalog-sync.ts';
 import { placesOf } from './places.ts';
@@ -48,6 +49,7 @@ export class StackRuntime extends LocalRuntime {
       wrappers: () => stackWrappers(place, repository.config.repository, stack.clients),
       stateFolder: join(placesOf(this.#options.environment).stateFolder, 'repositories', repository.config.repository),
       catalog: async () => catalog,
+      repositories: () => this.#allRepositories(stack),
       discardCatalog: () => Promise.reject(notHere('The catalog of a stack is a table and cannot be put aside')),
       passOverCatalog: () => Promise.reject(notHere('The catalog of a stack is a table and cannot be passed over')),
       sweep: async () => undefined,
@@ -100,6 +102,12 @@ export class StackRuntime extends LocalRuntime {
     return followRestore(workflows(), execution, { ...options, catalog, restoreId: restoreIdOf(execution), clock: this.#options.clock });
   }
 
+  /** A rebuilt catalog replaces that of all vaults. */
+  async #allRepositories({ outputs, clients }: Stack): Promise<readonly NamedRepository[]> {
+    const { openStackVault } = await import('../aws/stack-vault.ts');
+    return Promise.all(Object.entries(outputs.vaults).map(async ([vault, place]) => ({ vault, repository: (await openStackVault(place, clients)).repository })));
+  }
+
   #found(): Promise<Stack> {
     this.#stack ??= import('../aws/stack.ts').then(({ openStack }) => openStack(this.stackName, this.#options.clock));
     return this.#stack;
@@ -118,12 +126,17 @@ export class StackRuntime extends LocalRuntime {
 
 /** One catalog serves all vaults of a stack; a vault is shown what is its own. */
 function vaultCatalog(catalog: Catalog, vault: string): Catalog {
-  const view = Object.create(catalog) as Catalog;
-  view.listBackups = async (filter) => {
+  const listBackups: Catalog['listBackups'] = async (filter) => {
     const page = await catalog.listBackups(filter);
     return { ...page, backups: page.backups.filter((backup) => backup.vault === undefined || backup.vault === vault) };
   };
-  return view;
+  return new Proxy(catalog, {
+    get: (target, name) => {
+      if (name === 'listBackups') return listBackups;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
 }
 
 function notHere(what: string): HoldfastError {

@@ -11,6 +11,7 @@ import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { CONFIG_NAME, newRepositoryConfig, openRepository, readConfig, writeConfig } from '../repository/index.ts';
 import type { Repository, RepositoryConfig } from '../repository/index.ts';
 import type { Store } from '../stores/store.ts';
+import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf, wrappersOf } from './key-choice.ts';
 import type { KeyChoice } from './key-choice.ts';
@@ -34,6 +35,8 @@ export interface LocalVault {
   wrappers(key?: KeyChoice): Promise<readonly KeyWrapper[]>;
   /** What is wrong with the vault and did not keep it from opening. */
   readonly warnings: readonly string[];
+  /** All vaults that the catalog serves; absent: this one. */
+  repositories?(): Promise<readonly NamedRepository[]>;
   catalog(): Promise<Catalog>;
   /** Puts a broken catalog aside; the next `catalog()` is a new one. */
   discardCatalog(): Promise<void>;

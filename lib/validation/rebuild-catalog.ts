@@ -23,32 +23,42 @@ export interface RebuildReport {
 const AT_ONCE = 16;
 
 /**
- * Makes the catalog again from the vault alone: plans, backups, what was found out about them. The catalog keeps what it
+ * Makes the catalog again from its vaults alone, one or several: plans, backups, what was found out about them. The catalog keeps what it
  * had when anything fails. Plans count as retired until somebody finds them in the configuration (`activePlans`).
  */
-export async function rebuildCatalog(repository: Repository, catalog: Pick<Catalog, 'replaceAll'>, activePlans: ReadonlySet<string> = new Set()): Promise<RebuildReport> {
+export async function rebuildCatalog(vaults: Repository | readonly NamedRepository[], catalog: Pick<Catalog, 'replaceAll'>, activePlans: ReadonlySet<string> = new Set()): Promise<RebuildReport> {
   const unreadable: { name: string; problem: string }[] = [];
   const found: Found[] = [];
-  await inParallel(await listSnapshots(repository.store), AT_ONCE, async (snapshot) => {
-    const one = await readOne(repository, snapshot, unreadable);
-    if (one) found.push(one);
-  });
+  let removed = 0;
+  for (const { repository, vault } of 'store' in vaults ? [{ repository: vaults, vault: undefined }] : vaults) {
+    await inParallel(await listSnapshots(repository.store), AT_ONCE, async (snapshot) => {
+      const one = await readOne(repository, snapshot, unreadable);
+      if (one) found.push({ ...one, vault });
+    });
+    removed += (await Array.fromAsync(repository.store.list('removed/'))).length;
+  }
   found.sort((left, right) => left.manifest.sequence - right.manifest.sequence || (left.manifest.backup < right.manifest.backup ? -1 : 1));
   const contents = contentsOf(found, activePlans);
   await catalog.replaceAll(contents);
-  const removed = (await Array.fromAsync(repository.store.list('removed/'))).length;
   const { plans, backups, validations } = contents;
   return { plans: plans.length, backups: backups.length, validations: validations.length, removed, unreadable, notes: NOTES };
 }
 
 const NOTES = ['The history of runs and restores is gone: it was only in the catalog. Backups, plans and what was verified came back from the vault.'];
 
+/** One of the vaults that a catalog serves. */
+export interface NamedRepository {
+  readonly vault: string | undefined;
+  readonly repository: Repository;
+}
+
 interface Found {
+  readonly vault: string | undefined;
   readonly manifest: Manifest;
   readonly verdicts: Verdicts;
 }
 
-async function readOne(repository: Repository, snapshot: ObjectInfo, unreadable: { name: string; problem: string }[]): Promise<Found | undefined> {
+async function readOne(repository: Repository, snapshot: ObjectInfo, unreadable: { name: string; problem: string }[]): Promise<Omit<Found, 'vault'> | undefined> {
   try {
     const { manifest } = await readManifest(repository, snapshot.name);
     await judgeCommit(repository, snapshot, manifest);
@@ -69,7 +79,7 @@ function contentsOf(found: readonly Found[], activePlans: ReadonlySet<string>): 
     const { type, description } = manifest.source;
     plans.set(manifest.plan, { planId: manifest.plan as PlanId, name: manifest.planName, state: activePlans.has(manifest.plan) ? 'active' : 'retired', source: { type, description } });
   }
-  return { plans: [...plans.values()], backups: found.map(({ manifest, verdicts }) => backupRecordOf(manifest, stateOf(standingVerdict(verdicts)))), validations: found.flatMap(validationRecords) };
+  return { plans: [...plans.values()], backups: found.map(({ manifest, verdicts, vault }) => ({ ...backupRecordOf(manifest, stateOf(standingVerdict(verdicts))), ...(vault !== undefined && { vault }) })), validations: found.flatMap(validationRecords) };
 }
 
 /** The catalog's row of a backup, from what the vault says. */

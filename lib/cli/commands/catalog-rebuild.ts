@@ -19,11 +19,12 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 /** A broken file cannot even be emptied: it is put aside. */
 async function rebuild(vault: Vault): ReturnType<typeof rebuildCatalog> {
+  const repositories = (await vault.repositories?.()) ?? vault.repository;
   try {
-    return await rebuildCatalog(vault.repository, await vault.catalog());
+    return await rebuildCatalog(repositories, await vault.catalog());
   } catch (error) {
     if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'unsupported-version')) throw error;
     await vault.discardCatalog();
-    return rebuildCatalog(vault.repository, await vault.catalog());
+    return rebuildCatalog(repositories, await vault.catalog());
   }
 }
