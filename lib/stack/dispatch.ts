@@ -15,7 +15,7 @@ export interface DispatchProps {
   readonly plane: ControlPlane;
   readonly failures: IQueue;
   /** Families of backups; restores are started by their workflow alone. */
-  readonly isBackup: (family: string) => boolean;
+  readonly mayStart: (family: string) => boolean;
 }
 
 /**
@@ -27,7 +27,7 @@ export class Dispatch extends Construct {
   readonly dispatch: DeployedFunction;
   readonly taskStopped: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { plane, failures, isBackup }: DispatchProps) {
+  constructor(scope: Construct, id: string, { plane, failures, mayStart }: DispatchProps) {
     super(scope, id);
     const stack = Stack.of(this);
     const values = environmentValues(plane, stack);
@@ -38,7 +38,7 @@ export class Dispatch extends Construct {
 
     plane.table.grantLedger(this.dispatch.role);
     grantConfig(this.dispatch.role, plane);
-    plane.fleet.grantRunning(this.dispatch.role, isBackup);
+    plane.fleet.grantRunning(this.dispatch.role, mayStart);
 
     plane.table.grantLedger(this.taskStopped.role);
     for (const vault of plane.vaults) vault.access.grantLooking(this.taskStopped.role);

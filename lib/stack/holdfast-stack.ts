@@ -4,7 +4,7 @@ import { CfnOutput, Stack, Stage } from 'aws-cdk-lib';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import type { DeployedNetworks } from '../settings/deployed.ts';
-import { backupFamily, verifyFamily } from '../settings/ids.ts';
+import { backupFamily } from '../settings/ids.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
 import { Alerts } from './alerts.ts';
@@ -58,21 +58,19 @@ export class HoldfastStack extends Stack {
     };
     const environment = workerEnvironment(environmentValues(plane, this), (value) => this.toJsonString(value));
     for (const plan of resolved.plans) backupTask(this, { plan, plane, environment, planId: deployed.plans.find(({ name }) => name === plan.name)?.planId as string });
-    for (const vault of vaults) {
+    const backups = new Set(resolved.plans.map(({ name }) => backupFamily(stackName, name)));
+    const readBacks = new Set(vaults.flatMap((vault) => {
       const sizes = resolved.plans.filter((plan) => plan.vault.name === vault.vaultName).map(({ task }) => task);
-      if (sizes.length > 0) verifyTask(this, { vault, sizes, plane, environment });
-    }
+      return sizes.length > 0 ? [verifyTask(this, { vault, sizes, plane, environment }).family] : [];
+    }));
     const restores = resolved.restoreTargets.map((target) => restoreTask(this, { target, plane, environment }));
 
-    const families = new Set(resolved.plans.map(({ name }) => backupFamily(stackName, name)));
-    const isBackup = (family: string) => families.has(family);
     const deadLetters = new DeadLetters(this, 'DeadLetters', plane.alerts.topic);
-    const { dispatch } = new Dispatch(this, 'Runs', { plane, failures: deadLetters.failures, isBackup });
+    const { dispatch } = new Dispatch(this, 'Runs', { plane, failures: deadLetters.failures, mayStart: (family) => backups.has(family) });
     new Schedules(this, 'Schedules', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
     new EventTriggers(this, 'Events', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
     // It also starts what reads new backups back (V4).
-    const readBacks = new Set(vaults.map(({ vaultName }) => verifyFamily(stackName, vaultName)));
-    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, isStarted: (family) => isBackup(family) || readBacks.has(family) });
+    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, mayStart: (family) => backups.has(family) || readBacks.has(family) });
     if (resolved.notifications.slackWebhook) new Notify(this, 'Notifying', { plane, failures: deadLetters.failures, slackWebhook: resolved.notifications.slackWebhook });
     new KeyWatch(this, 'Keys', { keys: vaults.map(({ key }) => key.keyArn), topic: plane.alerts.topic });
     const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores, failures: deadLetters.failures });

@@ -18,7 +18,7 @@ export interface MonitorProps {
   readonly plane: ControlPlane;
   readonly failures: IQueue;
   /** Families of the tasks that it may start. */
-  readonly isStarted: (family: string) => boolean;
+  readonly mayStart: (family: string) => boolean;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface MonitorProps {
 export class Monitor extends Construct {
   readonly monitor: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { plane, failures, isStarted }: MonitorProps) {
+  constructor(scope: Construct, id: string, { plane, failures, mayStart }: MonitorProps) {
     super(scope, id);
     const stack = Stack.of(this);
     this.monitor = new DeployedFunction(this, 'Monitor', {
@@ -40,16 +40,16 @@ export class Monitor extends Construct {
       timeout: Duration.minutes(4),
       failures,
     });
-    this.#grant(plane, isStarted);
+    this.#grant(plane, mayStart);
     new Rule(this, 'EveryFiveMinutes', { description: 'Holdfast: the monitor looks', schedule: Schedule.rate(Duration.minutes(5)), targets: [new LambdaFunction(this.monitor.function, { deadLetterQueue: failures, maxEventAge: Duration.minutes(5), retryAttempts: 2 })] });
     this.#alarms(plane);
   }
 
-  #grant(plane: ControlPlane, isStarted: (family: string) => boolean): void {
+  #grant(plane: ControlPlane, mayStart: (family: string) => boolean): void {
     const { role } = this.monitor;
     plane.table.grantLedger(role);
     grantConfig(role, plane);
-    plane.fleet.grantRunning(role, isStarted);
+    plane.fleet.grantRunning(role, mayStart);
     plane.fleet.grantStopping(role);
     plane.alerts.grantPublishing(role);
     plane.alerts.grantListing(role);
