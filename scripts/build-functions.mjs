@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -19,24 +19,26 @@ export function functionNames() {
  * bytes wherever they are built: the stack's assets are named by them. Answers the sizes.
  */
 export async function buildFunctions(outFolder, names = functionNames()) {
+  const files = await bundle(names);
   const built = [];
   for (const name of names) {
     const folder = join(resolve(outFolder), name);
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
-    const files = await bundle(name);
-    for (const { path, contents } of files) await writeFile(join(folder, basename(path)), contents);
-    built.push({ name, folder, bytes: files.find(({ path }) => path.endsWith('.mjs')).contents.length });
+    const own = files.filter(({ path }) => basename(dirname(path)) === name);
+    for (const { path, contents } of own) await writeFile(join(folder, basename(path)), contents);
+    built.push({ name, folder, bytes: own.find(({ path }) => path.endsWith('.mjs')).contents.length });
   }
   return built;
 }
 
-async function bundle(name) {
+async function bundle(names) {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
-    entryPoints: [`functions/${name}/handler.ts`],
-    // Written elsewhere: paths in the source map count from here, whatever the folder.
-    outfile: `dist/functions/${name}/index.mjs`,
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `functions/${name}/handler.ts`])),
+    // Written elsewhere: paths in the source maps count from here, whatever the folder.
+    outdir: 'dist/functions',
+    outExtension: { '.js': '.mjs' },
     write: false,
     bundle: true,
     format: 'esm',

@@ -24,7 +24,7 @@ export function recoveryAlertPrefix(target: string): string {
 
 export function restoreAlert({ record }: RestoreEnd, { code, message, nextStep }: Failure): AlertRecord {
   const { restoreId, backupId, target, startedAt } = record;
-  const isRefused = (record.stages ?? []).every(({ name }) => name === 'checked');
+  const isRefused = (record.stages ?? []).some(({ name, state }) => name === 'checked' && state === 'failed');
   return {
     alertId: `${recoveryAlertPrefix(target)}${restoreId}`,
     kind: 'recovery-failed',
