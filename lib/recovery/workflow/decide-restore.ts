@@ -5,7 +5,7 @@ import { HoldfastError } from '../../model/errors.ts';
 import { selectEntries } from '../selection.ts';
 import type { RestoreRequest } from './restore-request.ts';
 
-/** A target under `restoreTargets`, as it was deployed. */
+/** A target under `restore-targets`, as it was deployed. */
 export interface DeclaredTarget {
   readonly name: string;
   readonly target: ResolvedRestoreTarget;
@@ -30,8 +30,8 @@ export function declaredTarget(request: RestoreRequest, targets: readonly Declar
   if (target === undefined) {
     const names = targets.map(({ name }) => name);
     const closest = closestWord(request.target, names);
-    throw new HoldfastError('usage', `The target ${quoted(request.target)} is not declared, wanted ${names.length === 0 ? 'one under restoreTargets in holdfast.yaml, where there is none' : `one of ${names.join(', ')}`}${closest === undefined ? '' : ` (did you mean "${closest}"?)`}.`, {
-      nextStep: 'Declare the target under restoreTargets in holdfast.yaml and deploy, or name one that is there. Nothing was restored.',
+    throw new HoldfastError('usage', `The target ${quoted(request.target)} is not declared, wanted ${names.length === 0 ? 'one under restore-targets in holdfast.yaml, where there is none' : `one of ${names.join(', ')}`}${closest === undefined ? '' : ` (did you mean "${closest}"?)`}.`, {
+      nextStep: 'Declare the target under restore-targets in holdfast.yaml and deploy, or name one that is there. Nothing was restored.',
     });
   }
   if (request.confirm !== request.target) {

@@ -5,7 +5,7 @@ import { HoldfastError } from '../../model/errors.ts';
 const MAX_SELECT_CHARACTERS = 3000;
 const MAX_PATTERNS = 100;
 
-const WANTED = '{"backup": id, "target": name under restoreTargets, "confirm": the same name, "select"?: [patterns]}';
+const WANTED = '{"backup": id, "target": name under restore-targets, "confirm": the same name, "select"?: [patterns]}';
 
 const request = z.strictObject({
   backup: z.string().min(1).max(64),
@@ -18,7 +18,7 @@ const request = z.strictObject({
  * What a person gives to `aws stepfunctions start-execution --input`:
  *
  * - `backup`: the id of a backup, or the beginning of one that no other shares.
- * - `target`: a name under `restoreTargets` of holdfast.yaml as it was deployed; nothing else can be restored to.
+ * - `target`: a name under `restore-targets` of holdfast.yaml as it was deployed; nothing else can be restored to.
  * - `confirm`: the target once more, so that nobody overwrites by a slip.
  * - `select` (directories only): patterns as in `holdfast restore`; without it everything is restored.
  *
