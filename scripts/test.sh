@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# What `npm test` runs: lint, types, build, then every test. `--fast` leaves out test/e2e and test/simulation.
-# Other arguments go to jest. The very last line is always `N passed, N failed, N skipped`.
+# What `npm test` runs: lint, types, build, then every test; the deployed stack of test/e2e-aws last and alone, because it
+# needs both cores. `--fast` leaves out what takes long or needs servers: *.server.test.ts, test/e2e, test/e2e-aws,
+# test/simulation. Other arguments go to jest. The very last line is always `N passed, N failed, N skipped`.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
 
-jest_arguments=()
+jest_arguments=() is_fast=false
 for argument in "$@"; do
-  if [ "$argument" = --fast ]; then jest_arguments+=('--testPathIgnorePatterns=/test/(e2e|simulation)/'); else jest_arguments+=("$argument"); fi
+  if [ "$argument" = --fast ]; then is_fast=true; else jest_arguments+=("$argument"); fi
 done
 
 report=$(mktemp)
@@ -30,14 +31,29 @@ jest_counts() {
 }
 
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)' || { echo "node is $(node -v), wanted 24 or newer in node_modules/.bin: run npm ci"; echo '0 passed, 1 failed, 0 skipped'; exit 1; }
+# Its arguments are jest's; the counts of its report are added to the sums.
+jest_run() {
+  local status run_passed run_failed run_skipped
+  : >"$report"
+  node --no-warnings node_modules/jest/bin/jest.js --ci --json --outputFile="$report" "$@" >/dev/null
+  status=$?
+  read -r run_passed run_failed run_skipped < <(jest_counts)
+  [ "$status" -eq 0 ] || [ "$run_failed" -gt 0 ] || run_failed=1
+  passed=$((passed + run_passed)) failed=$((failed + run_failed)) skipped=$((skipped + run_skipped))
+}
+
 step lint oxlint --deny-warnings
 step typecheck tsc --noEmit -p .
 step build node scripts/build.mjs
-node --no-warnings node_modules/jest/bin/jest.js --ci --json --outputFile="$report" "${jest_arguments[@]}" >/dev/null
-jest_status=$?
-read -r jest_passed jest_failed jest_skipped < <(jest_counts)
-[ "$jest_status" -eq 0 ] || [ "$jest_failed" -gt 0 ] || jest_failed=1
-passed=$((passed + jest_passed)) failed=$((failed + jest_failed)) skipped=$((skipped + jest_skipped))
+if $is_fast; then
+  jest_run '--testPathIgnorePatterns=/test/(e2e|e2e-aws|simulation)/|\.server\.test\.ts$' "${jest_arguments[@]}"
+elif [ ${#jest_arguments[@]} -gt 0 ]; then
+  jest_run "${jest_arguments[@]}"
+else
+  step servers bash scripts/servers.sh
+  jest_run '--testPathIgnorePatterns=/test/e2e-aws/'
+  jest_run --runInBand --testPathPatterns=/test/e2e-aws/
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

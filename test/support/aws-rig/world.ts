@@ -50,7 +50,9 @@ export interface WorldOptions extends Omit<ExampleOptions, 'port'> {
   /** Of the checkout. */
   readonly root: string;
   /** Folder with the bundles; what `npm run build` wrote. */
-  readonly bundles?: string;
+  readonly bundles?: string | undefined;
+  /** Fills the database and the folder of files before anything is deployed: schedules fire at once. */
+  readonly prepare?: (place: { readonly postgres: PostgresServer; readonly files: string }) => Promise<void>;
   /** Says what is going on. */
   readonly tell?: (line: string) => void;
 }
@@ -76,6 +78,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     if (!postgres) throw new Error('the rig came up without the app');
     tell(`emulator at ${rig.emulator.endpoint}, containers reach it at ${rig.hostAddress}`);
     await makeSecrets(rig, postgres.password, slack.url);
+    await options.prepare?.({ postgres, files: rig.fileSystem(FILES_FROM) });
     const deployed = await rig.deploy();
     tell(`deployed in ${deployed.seconds.toFixed(1)} s; applied after it: ${deployed.applied.join('; ')}`);
     return { ...(await look(rig, deployed, { root, bundles })), postgres, slack: slack.bodies, stop };
