@@ -7,9 +7,11 @@ export interface Cron {
   readonly months: ReadonlySet<number>;
   /** 0 is Sunday. */
   readonly weekdays: ReadonlySet<number>;
-  /** The field is `*`. With neither day nor weekday open, a date that fits one of them is enough, as in every cron. */
+  /** The day field is `*`. With neither day nor weekday open, a date that fits one of them is enough, as in every cron. */
   readonly isAnyDay: boolean;
   readonly isAnyWeekday: boolean;
+  /** The hour field is `*`: it means "each hour", so in an hour that clocks repeat it comes twice. */
+  readonly isAnyHour: boolean;
 }
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
@@ -40,7 +42,7 @@ export function parseCron(text: string): Cron | undefined {
   const [minutes, hours, days, months, weekdays] = sets;
   if (!minutes || !hours || !days || !months || !weekdays) return undefined;
   // 7 is Sunday too.
-  return { minutes, hours, days, months, weekdays: new Set([...weekdays].map((day) => day % 7)), isAnyDay: written[2] === '*', isAnyWeekday: written[4] === '*' };
+  return { minutes, hours, days, months, weekdays: new Set([...weekdays].map((day) => day % 7)), isAnyHour: written[1] === '*', isAnyDay: written[2] === '*', isAnyWeekday: written[4] === '*' };
 }
 
 /** True when the schedule comes on the date. `month` 1 to 12, `weekday` 0 to 6. */

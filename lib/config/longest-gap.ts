@@ -9,7 +9,8 @@ const FIRST = Date.UTC(2024, 0, 1);
 
 /**
  * The longest time between two runs, in minutes, over years; `Infinity` when it never comes. In a zone with daylight
- * saving time the day on which clocks go back is an hour longer, and a doubled hour runs once: that hour is added.
+ * saving time the day on which clocks go back is an hour longer, and a clock time in the repeated hour comes once: that
+ * hour is added, but for schedules of every hour, which come in both (`lib/scheduling/cron.ts`).
  */
 export function longestGapMinutes(cron: Cron, timeZone: string): number {
   const times = [...cron.hours].flatMap((hour) => [...cron.minutes].map((minute) => hour * 60 + minute)).sort((a, b) => a - b);
@@ -21,7 +22,7 @@ export function longestGapMinutes(cron: Cron, timeZone: string): number {
     if (previous !== undefined) longest = Math.max(longest, (day - previous) * MINUTES_A_DAY + first - last);
     previous = day;
   }
-  return previous === undefined || longest === 0 ? Infinity : longest + clockShiftMinutes(timeZone);
+  return previous === undefined || longest === 0 ? Infinity : longest + (cron.isAnyHour ? 0 : clockShiftMinutes(timeZone));
 }
 
 function dateOf(day: number): { day: number; month: number; weekday: number } {

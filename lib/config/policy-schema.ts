@@ -14,6 +14,7 @@ const frequency = z.union(
     strictMap({
       cron: text('five cron fields').regex(CRON, { error: 'five cron fields: minute hour day month weekday', abort: true }).refine((value) => parseCron(value) !== undefined, { error: CRON_FIELDS_WANTED }),
       'time-zone': z.string({ error: 'an IANA time zone' }).refine(isTimeZone, { error: 'an IANA time zone such as "Europe/Berlin"' }).default('UTC'),
+      'spread-minutes': wholeNumber(1, 12 * 60).optional().meta({ description: 'In AWS the plan starts up to so many minutes later, always by the same number: plans with one cron do not all start at once.' }),
     }, FREQUENCY_WANTED),
   ],
   { error: FREQUENCY_WANTED },

@@ -9,7 +9,7 @@ import { SERVICE_LEVELS } from './service-levels.ts';
 /** A policy with every default filled in. */
 export interface ResolvedPolicy {
   /** Absent: runs only when asked to. */
-  readonly frequency?: FrequencyName | { readonly cron: string; readonly timeZone: string };
+  readonly frequency?: FrequencyName | { readonly cron: string; readonly timeZone: string; readonly spreadMinutes?: number };
   /** Empty: everything is kept. */
   readonly retention: Retention;
   readonly class: 'hot' | 'warm' | 'cold';
@@ -65,7 +65,9 @@ function withDefaults(fields: PolicyFields): ResolvedPolicy {
 
 function frequencyOf({ frequency }: PolicyFields): Pick<ResolvedPolicy, 'frequency'> {
   if (frequency === undefined) return {};
-  return { frequency: typeof frequency === 'string' ? frequency : { cron: frequency.cron, timeZone: frequency['time-zone'] } };
+  if (typeof frequency === 'string') return { frequency };
+  const spreadMinutes = frequency['spread-minutes'];
+  return { frequency: { cron: frequency.cron, timeZone: frequency['time-zone'], ...(spreadMinutes !== undefined && { spreadMinutes }) } };
 }
 
 function serviceLevelOf({ 'service-level': level }: PolicyFields): Pick<ResolvedPolicy, 'serviceLevel'> {

@@ -7,15 +7,24 @@ import type { FrequencyName } from './service-levels.ts';
 type Frequency = NonNullable<ResolvedPolicy['frequency']>;
 
 /** When the named frequencies come, in UTC and before they are spread. */
-export const FREQUENCY_TIMES: Readonly<Record<FrequencyName, { readonly hour: string; readonly days: string }>> = {
-  hourly: { hour: '*', days: '* * *' },
-  daily: { hour: '2', days: '* * *' },
-  weekly: { hour: '3', days: '* * 0' },
-  monthly: { hour: '4', days: '1 * *' },
+export const FREQUENCY_CRONS: Readonly<Record<FrequencyName, string>> = {
+  hourly: '0 * * * *',
+  daily: '0 2 * * *',
+  weekly: '0 3 * * 0',
+  monthly: '0 4 1 * *',
 };
 
-/** Plans with the same frequency do not all start at once: each has a minute of its own in the hour. */
-const MOST_SPREAD_MINUTES = 59;
+/** Plans with the same named frequency do not all start at once: each has a minute of its own in the hour. */
+const NAMED_SPREAD_MINUTES = 59;
+
+export interface Schedule {
+  /** Five fields. */
+  readonly cron: string;
+  /** IANA. */
+  readonly timeZone: string;
+  /** So many minutes after the cron time the plan is due. */
+  readonly offsetMinutes: number;
+}
 
 /** The longest time between two runs, in minutes; `Infinity` for a cron that never comes. */
 export function longestGap(frequency: Frequency): number {
@@ -25,14 +34,15 @@ export function longestGap(frequency: Frequency): number {
 }
 
 /**
- * Five fields of cron and their zone. A cron that somebody wrote stays as it is: they chose the minute. A named
- * frequency comes at a minute that follows from `seed`, the same one each time, and never so late that the first run
- * after a deploy would come later than the RPO of a service level allows.
+ * When a plan is due; undefined when it runs only as asked to. The offset follows from `seed`, so it is the same each
+ * time and the time between two runs stays what it is. It is never so long that the first run after a deploy would come
+ * later than the RPO of a service level allows.
  */
-export function cronOf({ frequency, serviceLevel }: Pick<ResolvedPolicy, 'frequency' | 'serviceLevel'>, seed: number): { cron: string; timeZone: string } | undefined {
-  if (frequency === undefined || typeof frequency !== 'string') return frequency;
-  const slack = serviceLevel === undefined ? MOST_SPREAD_MINUTES : Math.max(0, serviceLevel.rpoMinutes - FREQUENCIES[frequency]);
-  const minute = seed % (Math.min(MOST_SPREAD_MINUTES, slack) + 1);
-  const { hour, days } = FREQUENCY_TIMES[frequency];
-  return { cron: `${minute} ${hour} ${days}`, timeZone: 'UTC' };
+export function scheduleOf({ frequency, serviceLevel }: Pick<ResolvedPolicy, 'frequency' | 'serviceLevel'>, seed: number): Schedule | undefined {
+  if (frequency === undefined) return undefined;
+  const spread = typeof frequency === 'string' ? NAMED_SPREAD_MINUTES : frequency.spreadMinutes ?? 0;
+  const slack = serviceLevel === undefined ? spread : Math.max(0, serviceLevel.rpoMinutes - longestGap(frequency));
+  const offsetMinutes = seed % (Math.min(spread, slack) + 1);
+  if (typeof frequency === 'string') return { cron: FREQUENCY_CRONS[frequency], timeZone: 'UTC', offsetMinutes };
+  return { cron: frequency.cron, timeZone: frequency.timeZone, offsetMinutes };
 }

@@ -1,9 +1,7 @@
-import { parseCron } from './cron.ts';
 import { eventPatternProblems } from './event-pattern.ts';
 import type { Config } from './load-config.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, refused, unknownName, wrongValue } from './problems.ts';
-import { resolvePolicy } from './resolve-policy.ts';
 import type { ConfigFields, PlanFields } from './schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 import { isRemote, secretText } from './secret-reference.ts';
@@ -53,7 +51,6 @@ function stackPlanProblems(config: Config, name: string, plan: PlanFields): Prob
   return [
     ...sourceProblems([...at, 'source'], plan),
     ...networkProblems(config, [...at, 'network'], plan.network),
-    ...cronProblems([...at, 'policy'], config, plan),
     ...(plan.events ?? []).flatMap(({ pattern }, index) => eventPatternProblems([...at, 'events', index, 'pattern'], pattern)),
     ...mountProblems([...at, 'mounts'], plan.mounts ?? []),
   ];
@@ -99,14 +96,6 @@ function secretProblems(at: ConfigPath, secret: SecretReference | undefined): Pr
 function networkProblems(config: Config, at: ConfigPath, name: string | undefined): Problem[] {
   const known = ['default', ...Object.keys(config.fields.networks ?? {}).filter((network) => network !== 'default')];
   return name === undefined || known.includes(name) ? [] : [unknownName(at, name, known)];
-}
-
-/** EventBridge Scheduler takes a day of the month or a weekday, not one or the other as cron does. */
-function cronProblems(at: ConfigPath, config: Config, plan: PlanFields): Problem[] {
-  const { frequency } = resolvePolicy(config, plan.policy);
-  const cron = typeof frequency === 'object' ? parseCron(frequency.cron) : undefined;
-  if (typeof frequency !== 'object' || cron === undefined || cron.isAnyDay || cron.isAnyWeekday) return [];
-  return [{ path: at, text: `${pathText(at)} has the cron ${JSON.stringify(frequency.cron)} with a day and a weekday, wanted "*" for one of them: EventBridge Scheduler cannot say "one or the other"; make two plans` }];
 }
 
 function mountProblems(at: ConfigPath, mounts: NonNullable<PlanFields['mounts']>): Problem[] {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/load-config.ts';
 import { resolveStack } from '../config/resolve-stack.ts';
 import type { ResolvedStackPlan } from '../config/resolved-aws.ts';
-import { cronOf } from '../config/schedule.ts';
+import { scheduleOf } from '../config/schedule.ts';
 import type { DeployedConfig, DeployedPlan } from './deployed.ts';
 import { stackPlanId } from './ids.ts';
 
@@ -30,11 +30,10 @@ function deployPlan(plan: ResolvedStackPlan, stackName: string): DeployedPlan {
   const { name, vault, source, policy, mounts, network, task, events, freshnessHours, startWindowMinutes, maxDurationMinutes } = plan;
   const planId = stackPlanId(stackName, name);
   // The id is already a hash: its first digits spread evenly.
-  const cron = cronOf(policy, Number.parseInt(planId.slice(0, 8), 16));
+  const schedule = scheduleOf(policy, Number.parseInt(planId.slice(0, 8), 16));
   return {
     name, planId, vault: vault.name, source, policy, mounts, network, task,
-    // The spread of a named frequency stands in its cron, so that Scheduler, monitor and people read one time.
-    ...(cron && { schedule: { ...cron, offsetMinutes: 0 } }),
+    ...(schedule && { schedule }),
     events, freshnessHours, startWindowMinutes, maxDurationMinutes,
   };
 }

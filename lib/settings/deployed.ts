@@ -41,7 +41,7 @@ export interface DeployedSchedule {
   readonly cron: string;
   /** IANA. */
   readonly timeZone: string;
-  /** Minutes after the cron time. 0 in what `deployConfig` makes: the spread of a named frequency stands in its cron. */
+  /** Starts are spread: this many minutes after the cron time, hashed from the plan's id. */
   readonly offsetMinutes: number;
 }
 

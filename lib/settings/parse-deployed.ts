@@ -52,7 +52,7 @@ const source = z.discriminatedUnion('type', [
 ]);
 
 const policy = z.strictObject({
-  frequency: z.union([z.enum(['hourly', 'daily', 'weekly', 'monthly']), z.strictObject({ cron: z.string(), timeZone: z.string() })]).optional(),
+  frequency: z.union([z.enum(['hourly', 'daily', 'weekly', 'monthly']), z.strictObject({ cron: z.string(), timeZone: z.string(), spreadMinutes: whole.optional() })]).optional(),
   retention: z.partialRecord(z.enum(['days', 'count', 'hourly', 'daily', 'weekly', 'monthly', 'yearly']), whole),
   class: z.enum(['hot', 'warm', 'cold']),
   encryption: z.enum(['aes-256-gcm', 'chacha20-poly1305']),

@@ -80,7 +80,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a run of more than 30 days', plan(`${SQLITE}, max-duration-minutes: 43201`), '4: plans.db.max-duration-minutes is 43201, wanted a whole number from 1 to 43200'],
   ['a start window of no time', plan(`${SQLITE}, start-window-minutes: 0`), '4: plans.db.start-window-minutes is 0, wanted a whole number from 1 to 10080'],
   ['a mistyped field of a plan', plan(`${SQLITE}, freshnes-hours: 3`), '4: plans.db.freshnes-hours is not a known key, did you mean "freshness-hours"?'],
-  ['a day and a weekday at once (P6)', plan(`${SQLITE}, policy: { frequency: { cron: "0 3 1 * mon" } }`), '4: plans.db.policy has the cron "0 3 1 * mon" with a day and a weekday, wanted "*" for one of them: EventBridge Scheduler cannot say "one or the other"; make two plans'],
+  ['a spread of no time', plan(`${SQLITE}, policy: { frequency: { cron: "0 3 * * *", spread-minutes: 0 } }`), '4: plans.db.policy.frequency.spread-minutes is 0, wanted a whole number from 1 to 720'],
   ['plans whose names AWS cannot tell apart', `${AWS}plans:\n  a.b: { ${SQLITE} }\n  a_b: { ${SQLITE} }\n`, '5: plans.a_b and plans["a.b"] differ by "." and "_" alone, wanted names that stay apart in AWS, where both are "_"'],
   // Events (P7).
   ['an event without a pattern', plan(`${SQLITE}, events: [{ collapse-minutes: 5 }]`), '4: plans.db.events[0].pattern is missing, wanted an event pattern of EventBridge: a map'],
@@ -110,7 +110,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a cron outside of its bounds', local('policy: { frequency: { cron: "61 * * * *" } }'), '4: plans.db.policy.frequency.cron is "61 * * * *", wanted fields of "*", numbers, names (mon, jan), lists (1,15), ranges (1-5) and steps (*/10): minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7'],
   ['a cron that never comes', local('policy: { frequency: { cron: "0 0 30 2 *" } }'), '4: plans.db.policy has the cron "0 0 30 2 *", which never comes, wanted one that does'],
   ['a cron that cannot meet its RPO (P5)', local('policy: { frequency: { cron: "0 8-18 * * *" }, service-level: medium }'), '4: plans.db.policy runs at "0 8-18 * * *" (UTC) and can lose 840 minutes, wanted at most 60 (RPO of its service level)'],
-  ['a cron that misses its RPO when clocks go back (P5)', local('policy: { frequency: { cron: "0 * * * *", time-zone: Europe/Berlin }, service-level: medium }'), '4: plans.db.policy runs at "0 * * * *" (Europe/Berlin) and can lose 120 minutes, wanted at most 60 (RPO of its service level); 60 of them when clocks go back, so time-zone UTC would do'],
+  ['a cron that misses its RPO when clocks go back (P5)', local('policy: { frequency: { cron: "0 2 * * *", time-zone: Europe/Berlin }, service-level: { rto-minutes: 60, rpo-minutes: 1440 } }'), '4: plans.db.policy runs at "0 2 * * *" (Europe/Berlin) and can lose 1500 minutes, wanted at most 1440 (RPO of its service level); 60 of them when clocks go back, so time-zone UTC would do'],
   ['a plan of a stack that cannot meet its RPO (P5)', plan(`${SQLITE}, policy: { frequency: daily, service-level: low }`), '4: plans.db.policy runs daily and can lose 1440 minutes, wanted at most 240 (RPO of its service level)'],
 ];
 

@@ -1,6 +1,7 @@
 import { parseCron } from '../../lib/config/cron.ts';
 import { clockShiftMinutes, longestGapMinutes } from '../../lib/config/longest-gap.ts';
-import { cronOf, longestGap } from '../../lib/config/schedule.ts';
+import { longestGap, scheduleOf } from '../../lib/config/schedule.ts';
+import { occurrencesBetween } from '../../lib/scheduling/cron.ts';
 
 const DAY = 24 * 60;
 
@@ -23,11 +24,24 @@ describe('the longest time between two runs (P5)', () => {
     ['0 0 29 2 *', 'UTC', 1461 * DAY],
     ['0 4 1 * mon', 'UTC', 7 * DAY],
     ['30 2 * * *', 'Europe/Berlin', DAY + 60],
+    ['*/15 * * * *', 'Europe/Berlin', 15],
+    ['0 */3 * * *', 'Europe/Berlin', 240],
     ['30 2 * * *', 'Australia/Lord_Howe', DAY + 30],
     ['30 2 * * *', 'Asia/Kolkata', DAY],
     ['0 0 30 2 *', 'UTC', Infinity],
   ])('of "%s" (%s) is %d minutes', (cron, timeZone, minutes) => {
     expect(longestGap({ cron, timeZone })).toBe(minutes);
+  });
+
+  it.each([
+    ['*/15 * * * *', 'Europe/Berlin'], ['0 * * * *', 'America/New_York'], ['0 */3 * * *', 'Europe/Berlin'], ['30 2 * * *', 'Europe/Berlin'], ['0 8-18 * * *', 'Australia/Lord_Howe'],
+    ['15 1,13 * * *', 'Europe/London'], ['0 9 * * mon-fri', 'Europe/Berlin'], ['0 4 1 * mon', 'UTC'], ['0 4 1,15 * *', 'America/Sao_Paulo'],
+  ])('of "%s" (%s) is never exceeded by what the scheduler makes of it in two years', (cron, timeZone) => {
+    const due = occurrencesBetween({ cron, timeZone, offsetMinutes: 0 }, Date.UTC(2026, 0, 1), Date.UTC(2028, 0, 1));
+    const longest = due.reduce((gap, at, index) => Math.max(gap, index === 0 ? 0 : at - due[index - 1]!), 0) / 60_000;
+    expect(due.length).toBeGreaterThan(40);
+    expect(longest).toBeLessThanOrEqual(longestGap({ cron, timeZone }));
+    expect(longest).toBeGreaterThanOrEqual(longestGap({ cron, timeZone }) - 60);
   });
 
   it('is what the service levels are checked with for named frequencies', () => {
@@ -36,7 +50,7 @@ describe('the longest time between two runs (P5)', () => {
 
   it('agrees with the crons of the named frequencies', () => {
     for (const frequency of ['hourly', 'daily', 'weekly', 'monthly'] as const) {
-      const { cron, timeZone } = cronOf({ frequency }, 12_345)!;
+      const { cron, timeZone } = scheduleOf({ frequency }, 12_345)!;
       expect(longestGapMinutes(parseCron(cron)!, timeZone)).toBe(longestGap(frequency));
     }
   });
@@ -58,21 +72,22 @@ describe('a cron line', () => {
   });
 });
 
-describe('when a named frequency comes', () => {
-  it('is a minute of its own for each plan, in the documented hour', () => {
-    expect([0, 61, 119].map((seed) => cronOf({ frequency: 'daily' }, seed))).toEqual([{ cron: '0 2 * * *', timeZone: 'UTC' }, { cron: '1 2 * * *', timeZone: 'UTC' }, { cron: '59 2 * * *', timeZone: 'UTC' }]);
-    expect((['hourly', 'weekly', 'monthly'] as const).map((frequency) => cronOf({ frequency }, 7)?.cron)).toEqual(['7 * * * *', '7 3 * * 0', '7 4 1 * *']);
+describe('when a plan is due (P6)', () => {
+  it('with a named frequency is some minutes after the documented hour, the same ones each time', () => {
+    expect([0, 61, 119].map((seed) => scheduleOf({ frequency: 'daily' }, seed))).toEqual([0, 1, 59].map((offsetMinutes) => ({ cron: '0 2 * * *', timeZone: 'UTC', offsetMinutes })));
+    expect((['hourly', 'weekly', 'monthly'] as const).map((frequency) => scheduleOf({ frequency }, 7)?.cron)).toEqual(['0 * * * *', '0 3 * * 0', '0 4 1 * *']);
   });
 
   it('is never moved further than the RPO of its service level allows (P5)', () => {
-    for (let seed = 0; seed < 200; seed += 1) {
-      expect(cronOf({ frequency: 'hourly', serviceLevel: { rtoMinutes: 60, rpoMinutes: 60 } }, seed)?.cron).toBe('0 * * * *');
-      expect(Number(cronOf({ frequency: 'hourly', serviceLevel: { rtoMinutes: 60, rpoMinutes: 70 } }, seed)?.cron.split(' ')[0])).toBeLessThanOrEqual(10);
-    }
+    const offsets = (rpoMinutes: number) => new Set(Array.from({ length: 300 }, (_, seed) => scheduleOf({ frequency: 'hourly', serviceLevel: { rtoMinutes: 60, rpoMinutes } }, seed)?.offsetMinutes as number));
+    expect([60, 70, 200].map((rpoMinutes) => Math.max(...offsets(rpoMinutes)))).toEqual([0, 10, 59]);
+    const berlin = { cron: '0 2 * * *', timeZone: 'Europe/Berlin', spreadMinutes: 120 };
+    expect(scheduleOf({ frequency: berlin, serviceLevel: { rtoMinutes: 60, rpoMinutes: 25 * 60 + 5 } }, 5 + 6 * 100)?.offsetMinutes).toBe(5);
   });
 
-  it('stays as it was written when somebody wrote a cron', () => {
-    expect(cronOf({ frequency: { cron: '30 2 * * *', timeZone: 'Europe/Berlin' } }, 17)).toEqual({ cron: '30 2 * * *', timeZone: 'Europe/Berlin' });
-    expect(cronOf({}, 17)).toBeUndefined();
+  it('with a cron is exactly then, or spread as far as somebody allowed', () => {
+    expect(scheduleOf({ frequency: { cron: '30 2 * * *', timeZone: 'Europe/Berlin' } }, 17)).toEqual({ cron: '30 2 * * *', timeZone: 'Europe/Berlin', offsetMinutes: 0 });
+    expect([17, 31].map((seed) => scheduleOf({ frequency: { cron: '30 2 * * *', timeZone: 'UTC', spreadMinutes: 30 } }, seed)?.offsetMinutes)).toEqual([17, 0]);
+    expect(scheduleOf({}, 17)).toBeUndefined();
   });
 });
