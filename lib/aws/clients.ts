@@ -65,10 +65,14 @@ export function stepFunctionsClient(options: ClientOptions = {}): SFNClient {
   return new SFNClient(common(options));
 }
 
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
 function common({ maxSockets = 50, maxAttempts = 4, endpoint, region, credentials }: ClientOptions) {
   const agent = { keepAlive: true, maxSockets };
   return {
     maxAttempts,
+    // Left out, the SDK tells console.warn of each retry; what matters is told as errors and retries of the house.
+    logger: SILENT,
     requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS, httpAgent: agent, httpsAgent: agent },
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
