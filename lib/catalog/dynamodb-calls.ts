@@ -52,7 +52,7 @@ export class DynamodbCalls {
    * makes a repeated request, after a lost answer, the same request: DynamoDB answers it without writing again.
    */
   async write(rows: readonly RowAction[]): Promise<number | undefined> {
-    const TransactItems = rows.map((row) => withoutToolbox(row.params()));
+    const TransactItems = this.build(() => rows.map((row) => withoutToolbox(row.params())));
     TransactItems.forEach((row) => this.#checkSize(row.Put?.Item ?? row.Update?.ExpressionAttributeValues));
     const command = { TransactItems, ClientRequestToken: randomUUID() };
     return await this.#unlessRefused(() => this.send(() => this.#place.documents.send(new TransactWriteCommand(command))));
@@ -108,6 +108,15 @@ export class DynamodbCalls {
       const again = (answer.UnprocessedItems?.[this.#place.tableName] ?? []) as typeof left;
       if (again.length > 0) await this.#pause((failures += 1));
       left = [...left.slice(BATCH_WRITE), ...again];
+    }
+  }
+
+  /** Makes rows; a record that breaks its type is `broken-invariant`. */
+  build<T>(build: () => T): T {
+    try {
+      return build();
+    } catch (cause) {
+      throw dynamodbError(this.#place.tableName, cause);
     }
   }
 

@@ -111,7 +111,7 @@ export class DynamodbRebuild {
   }
 
   #parsed(entity: Entity, row: object): Item {
-    return entity.build(EntityParser).parse(row as never).item as Item;
+    return this.#calls.build(() => entity.build(EntityParser).parse(row as never).item as Item);
   }
 
   async #forget(oldest: number, current: number): Promise<void> {

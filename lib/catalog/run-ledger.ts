@@ -63,7 +63,7 @@ export interface RunLedger {
   openAlert(alert: AlertRecord): Promise<boolean>;
   /** False when it was not open. */
   resolveAlert(alertId: string, at: number): Promise<boolean>;
-  /** True for the first caller of a channel alone: who sends it. */
+  /** True for the first caller of a channel alone: who sends it. False for an alert that was never opened. */
   claimDelivery(alertId: string, channel: string, at: number): Promise<boolean>;
   /** Newest first. */
   listAlerts(filter?: { readonly state?: AlertRecord['state']; readonly limit?: number }): Promise<AlertRecord[]>;

@@ -138,7 +138,7 @@ export class SqliteLedger implements RunLedger {
   }
 
   async claimDelivery(alertId: string, channel: string, at: number): Promise<boolean> {
-    return this.#database.run('INSERT INTO deliveries (alert_id, channel, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [alertId, channel, at]) > 0;
+    return this.#database.run('INSERT INTO deliveries (alert_id, channel, at) SELECT alert_id, ?, ? FROM alerts WHERE alert_id = ? ON CONFLICT DO NOTHING', [channel, at, alertId]) > 0;
   }
 
   async listAlerts(filter: { readonly state?: AlertRecord['state']; readonly limit?: number } = {}): Promise<AlertRecord[]> {

@@ -434,6 +434,7 @@ export function runLedgerContract(name: string, open: () => LedgerPlace | Promis
         expect(claims.filter(Boolean)).toHaveLength(1);
         expect(await ledger.claimDelivery('backup-failed/1', 'topic', 9)).toBe(false);
         expect(await ledger.claimDelivery('backup-failed/1', 'slack', 9)).toBe(true);
+        expect(await ledger.claimDelivery('backup-failed/2', 'slack', 9)).toBe(false);
         expect(await ledger.listAlerts()).toEqual([alert(1, { delivered: ['slack', 'topic'] })]);
       });
     });
@@ -446,6 +447,43 @@ export function runLedgerContract(name: string, open: () => LedgerPlace | Promis
       await ledger.setPaused('photos', undefined);
       await ledger.setPaused('photos', undefined);
       expect(await ledger.pausedPlans()).toEqual(['mail']);
+    });
+
+    it('is the same when every step is asked for twice, as after a lost answer', async () => {
+      const truth = async (): Promise<unknown> => ({
+        runs: await Promise.all([1, 2].map((number) => ledger.getLedgerRun(runId(number)))), queue: await ledger.queue('main', 10), active: await activeIds(),
+        alerts: await ledger.listAlerts(), paused: await ledger.pausedPlans(), stats: await catalog.stats(), occurrences: await ledger.listOccurrences('photos', 0),
+      });
+      const [one, two] = [ledgerRun(1), ledgerRun(2)];
+      const end = { to: 'completed' as const, now: 9_000, fence: 4, backup: backup(1, { runId: runId(1) }) };
+      const steps: readonly (readonly [() => Promise<unknown>, again?: unknown])[] = [
+        [() => ledger.claimOccurrence(occurrenceOf(one), one)],
+        [() => ledger.claimOccurrence(occurrenceOf(two), two)],
+        [() => ledger.admit(runId(1), admission(1_000, { holder: 'dispatch' }))],
+        [() => ledger.noteTask(runId(1), 1, 'arn:task/1')],
+        [() => ledger.requeue(runId(1), 1, { notBefore: 1_500, reason: 'no capacity' })],
+        [() => ledger.admit(runId(2), admission(1_600, { holder: 'dispatch', planLimit: 2 }))],
+        [() => ledger.endRun(runId(2), { to: 'failed', now: 1_700, expected: { state: 'starting', fence: 1 } })],
+        [() => ledger.admit(runId(1), admission(1_800, { holder: 'dispatch' }))],
+        [() => ledger.requeue(runId(1), 2, { notBefore: 1_900, reason: 'no capacity' })],
+        [() => ledger.admit(runId(1), admission(2_000, { holder: 'dispatch' }))],
+        [() => ledger.claimRun(runId(1), { now: 2_100, leaseUntil: 10_000, holder: 'task' })],
+        [() => ledger.heartbeat(runId(1), 4, { now: 2_200, leaseUntil: 11_000, progress: { stage: 'read', doneBytes: 1 } })],
+        [() => ledger.beginCommit(runId(1), 4, { now: 2_300, leaseUntil: 12_000, backupId: backupId(1) })],
+        [() => ledger.endRun(runId(1), end)],
+        [() => ledger.openAlert(alert(1)), false],
+        [() => ledger.claimDelivery('backup-failed/1', 'topic', 1), false],
+        [() => ledger.resolveAlert('backup-failed/1', 9), false],
+        [() => ledger.setPaused('mail', { at: 1, by: 'ops' })],
+      ];
+      for (const [step, again] of steps) {
+        const answer = await step();
+        const known = await truth();
+        expect(await step()).toEqual(again ?? answer);
+        expect(await truth()).toEqual(known);
+        expect(answer).not.toBe(false);
+      }
+      expect(await stateOf(1)).toBe('completed');
     });
 
     describe('the catalog of the same place', () => {
