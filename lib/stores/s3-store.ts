@@ -8,6 +8,8 @@ import { resolveRange } from './read-range.ts';
 import { parseContentRange, readBody } from './s3/body.ts';
 import { S3Requests, watchDate, withHeader } from './s3/requests.ts';
 import { outcomeOf } from './s3/s3-error.ts';
+import { sha256Of, uploadBody } from './s3/upload-body.ts';
+import { sameBytes } from './same-bytes.ts';
 import { alreadyExists, notFound } from './store-errors.ts';
 import type { ByteRange, ObjectInfo, PutOptions, PutResult, Store } from './store.ts';
 
@@ -45,6 +47,13 @@ export function openS3Store(options: S3StoreOptions): Store {
   return new BucketOfObjects(options);
 }
 
+interface Upload {
+  readonly name: string;
+  readonly parts: readonly Uint8Array[];
+  readonly size: number;
+  readonly sha256: Buffer;
+}
+
 class BucketOfObjects implements Store {
   readonly description: string;
   readonly #bucket: string;
@@ -63,15 +72,13 @@ class BucketOfObjects implements Store {
   async put(name: string, bytes: Uint8Array | readonly Uint8Array[], { signal }: PutOptions = {}): Promise<PutResult> {
     throwIfInterrupted(signal);
     const { parts, size } = checkObject(name, bytes);
-    // Joined: a request is signed and, once broken off, sent again as one piece of memory that is not shared.
-    const body = Buffer.concat(parts as Uint8Array[], size);
-    const sha256 = createHash('sha256').update(body).digest();
+    const object = { name, parts, size, sha256: sha256Of(parts) };
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
       if (conflicts > 0) await pause(this.#options.clock, this.#options.random() * CONFLICT_PAUSE_MS * 2 ** conflicts, signal);
-      const outcome = await this.#create(name, body, sha256, signal);
+      const outcome = await this.#create(object, signal);
       if (outcome === 'created') return { created: true };
       if (outcome === 'conflict') continue;
-      const isSame = await this.#isStored(name, body, sha256);
+      const isSame = await this.#isStored(object);
       if (isSame === false) throw alreadyExists(name, this.description);
       if (isSame) return { created: false };
     }
@@ -134,9 +141,9 @@ class BucketOfObjects implements Store {
     return now;
   }
 
-  async #create(name: string, body: Buffer, sha256: Buffer, signal: AbortSignal | undefined): Promise<'created' | 'exists' | 'conflict'> {
+  async #create({ name, parts, size, sha256 }: Upload, signal: AbortSignal | undefined): Promise<'created' | 'exists' | 'conflict'> {
     const command = new PutObjectCommand({
-      ...this.#at(name), Body: body, ContentLength: body.byteLength, IfNoneMatch: '*', ChecksumSHA256: sha256.toString('base64'), StorageClass: this.#options.storageClassOf?.(name),
+      ...this.#at(name), Body: size === 0 ? new Uint8Array(0) : uploadBody(parts), ContentLength: size, IfNoneMatch: '*', ChecksumSHA256: sha256.toString('base64'), StorageClass: this.#options.storageClassOf?.(name),
     });
     // The signature takes the digest that is there instead of reading all bytes a second time.
     withHeader(command, 'x-amz-content-sha256', sha256.toString('hex'));
@@ -153,7 +160,7 @@ class BucketOfObjects implements Store {
   }
 
   /** Undefined when it is gone again. */
-  async #isStored(name: string, body: Buffer, sha256: Buffer): Promise<boolean | undefined> {
+  async #isStored({ name, parts, size, sha256 }: Upload): Promise<boolean | undefined> {
     const head = await this.#requests.run(`compare ${name} in ${this.description}`, (send) =>
       send(new HeadObjectCommand({ ...this.#at(name), ChecksumMode: 'ENABLED' })).catch((error: unknown) => {
         if (outcomeOf(error) === 'absent') return undefined;
@@ -161,9 +168,9 @@ class BucketOfObjects implements Store {
       }),
     );
     if (head === undefined) return undefined;
-    if (head.ContentLength !== body.byteLength) return false;
+    if (head.ContentLength !== size) return false;
     if (isOfWhole(head.ChecksumSHA256)) return head.ChecksumSHA256 === sha256.toString('base64');
-    return body.equals(await this.get(name));
+    return sameBytes(await this.get(name), parts, size);
   }
 
   async #readWhole(name: string): Promise<Uint8Array> {

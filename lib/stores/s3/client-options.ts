@@ -19,6 +19,11 @@ const CONNECTION_TIMEOUT_MS = 10_000;
 /** Without any byte in either direction; a slow line that moves is no failure. */
 const SOCKET_TIMEOUT_MS = 60_000;
 
+/** Failures are translated and told by whoever called; the SDK would write some of them to standard error as well. */
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {}
+
 /**
  * Options of an S3Client for a vault. Credentials are left to the SDK's chain, which asks its provider again before they
  * expire. `missing-key` is never meant: fails as `config-invalid` when the CA file cannot be read.
@@ -30,6 +35,7 @@ export function s3ClientOptions({ endpoint, region, pathStyle, caFile }: S3Acces
     forcePathStyle: pathStyle ?? endpoint !== undefined,
     // `retrying` repeats calls, with one budget and full jitter; retries in here would multiply with its.
     maxAttempts: 1,
+    logger: SILENT,
     // The store sends a SHA-256 with every object; another checksum on top is work for nobody. Reading asks for it itself.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
