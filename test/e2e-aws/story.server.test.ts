@@ -9,8 +9,8 @@ import { eventually } from '../support/aws-rig/waiting.ts';
 import { startWorld } from '../support/aws-rig/world.ts';
 import type { World } from '../support/aws-rig/world.ts';
 import { everythingIn, incompressibility } from './bucket.ts';
-import { MARKER, changeOrders, contentOf, fillOrders } from './orders-database.ts';
-import { fillMedia, treeOf } from './media-tree.ts';
+import { MARKER, changeOrders, contentOf, fillOrders } from '../support/aws-rig/orders-database.ts';
+import { fillMedia, treeOf } from '../support/aws-rig/media-tree.ts';
 import { backupOf, endedRun } from './runs.ts';
 import { step } from './steps.ts';
 

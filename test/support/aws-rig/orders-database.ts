@@ -1,4 +1,4 @@
-import type { PostgresServer } from '../support/servers/postgres.ts';
+import type { PostgresServer } from '../servers/postgres.ts';
 
 /** Stands in a thousand rows; must be readable in no object of a vault. */
 export const MARKER = 'Grace Hopper of Arlington';
