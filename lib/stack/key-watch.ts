@@ -2,6 +2,7 @@ import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { acknowledge } from './acknowledge.ts';
 
 export interface KeyWatchProps {
   /** ARNs of the vaults' keys. */
@@ -33,5 +34,6 @@ export class KeyWatch extends Construct {
       },
       targets: [new SnsTopic(topic, { message: RuleTargetInput.fromText(`CRITICAL ${KEY_AT_RISK_HEADING}: ${what} on ${key} by ${who}. Without this key nothing in its vault can be read. Cancel it now: aws kms cancel-key-deletion --key-id ${key} ; aws kms enable-key --key-id ${key}. See docs/runbook.md.`) })],
     });
+    acknowledge(this.rule, '@aws-cdk/aws-events:ruleUnresolvedEnvironment', 'A topic that is brought lies in the region of the stack, as the configuration says.');
   }
 }

@@ -28,8 +28,10 @@ interface Clock {
 }
 
 /** Adds the offset. Minutes that stay in their hour and minutes that pass into the next come in different groups. */
-function clocks({ minutes, hours }: Cron, offsetMinutes: number): Clock[] {
-  const times = [...hours].flatMap((hour) => [...minutes].map((minute) => hour * 60 + minute + offsetMinutes));
+function clocks({ minutes, hours, isAnyDay, isAnyWeekday, months }: Cron, offsetMinutes: number): Clock[] {
+  // Where all days are alike, it does not matter to which of them a time belongs.
+  const isEveryDay = isAnyDay && isAnyWeekday && months.size === 12;
+  const times = [...hours].flatMap((hour) => [...minutes].map((minute) => (hour * 60 + minute + offsetMinutes) % (isEveryDay ? DAY_MINUTES : Infinity)));
   const byMinute = [...Map.groupBy(times, (at) => `${at >= DAY_MINUTES} ${at % 60}`).values()].map((group) => ({
     minute: (group[0] as number) % 60,
     hours: ascending(group.map((at) => Math.floor(at / 60) % 24)),
@@ -44,7 +46,7 @@ function clocks({ minutes, hours }: Cron, offsetMinutes: number): Clock[] {
 
 /** As in cron, a date fits when its day or its weekday does, once both are chosen. */
 function written({ days, months, weekdays, isAnyDay, isAnyWeekday }: Cron, { minutes, hours, isNextDay }: Clock): string[] {
-  const clock = `${minutes.join(',')} ${list(hours, 24)}`;
+  const clock = `${list(minutes, 60)} ${list(hours, 24)}`;
   const month = list([...months], 12);
   const byDay = `cron(${clock} ${list([...days], 31)} ${month} ? *)`;
   const byWeekday = `cron(${clock} ? ${month} ${list([...weekdays].map((day) => ((day + (isNextDay ? 1 : 0)) % 7) + 1), 7)} *)`;
@@ -52,8 +54,15 @@ function written({ days, months, weekdays, isAnyDay, isAnyWeekday }: Cron, { min
   return isAnyDay ? [byWeekday] : [byDay, byWeekday];
 }
 
+/** `*` for all, ranges where numbers follow each other: an expression has at most 256 characters. */
 function list(values: readonly number[], all: number): string {
-  return values.length === all ? '*' : ascending(values).join(',');
+  const sorted = ascending(values);
+  if (sorted.length === all) return '*';
+  const starts = sorted.filter((value) => !sorted.includes(value - 1));
+  return starts.flatMap((start): (number | string)[] => {
+    const run = sorted.filter((value, index) => value >= start && index - sorted.indexOf(start) === value - start);
+    return run.length < 3 ? run : [`${start}-${run.at(-1)}`];
+  }).join(',');
 }
 
 function ascending(values: readonly number[]): number[] {

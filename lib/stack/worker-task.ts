@@ -1,5 +1,5 @@
 import { Duration, Size, Stack } from 'aws-cdk-lib';
-import { FargateTaskDefinition, LinuxParameters, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs';
+import { AwsLogDriverMode, Capability, FargateTaskDefinition, LinuxParameters, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs';
 import type { ContainerDefinition } from 'aws-cdk-lib/aws-ecs';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
@@ -47,6 +47,8 @@ export class WorkerTask extends Construct {
       volumes: [{ name: 'scratch' }],
     });
     acknowledge(definition, 'AwsSolutions-ECS2', 'The environment holds names of places. Secrets are references that the task resolves itself, with the rights of its own role.');
+    // The starter has it, whether the image is built or brought.
+    acknowledge(definition, '@aws-cdk/aws-ecs:ecrImageRequiresPolicy', 'worker-image.ts grants the pull.');
     return definition;
   }
 
@@ -56,11 +58,10 @@ export class WorkerTask extends Construct {
       essential: true,
       user: WORKER_USER,
       readonlyRootFilesystem: true,
-      // Reaps what pg_dump and shells leave behind.
-      linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }),
+      linuxParameters: withoutCapabilities(this),
       stopTimeout: Duration.seconds(120),
       environment: { ...environment },
-      logging: LogDriver.awsLogs({ logGroup: fleet.log, streamPrefix: this.family, maxBufferSize: Size.mebibytes(4), mode: 'non-blocking' as never }),
+      logging: LogDriver.awsLogs({ logGroup: fleet.log, streamPrefix: this.family, maxBufferSize: Size.mebibytes(4), mode: AwsLogDriverMode.NON_BLOCKING }),
     });
     container.addMountPoints({ sourceVolume: 'scratch', containerPath: WORKER_SCRATCH, readOnly: false });
     return container;
@@ -85,4 +86,10 @@ function taskPrincipal(stack: Stack): ServicePrincipal {
   return new ServicePrincipal('ecs-tasks.amazonaws.com', {
     conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnLike: { 'aws:SourceArn': stack.formatArn({ service: 'ecs', resource: '*' }) } },
   });
+}
+
+function withoutCapabilities(scope: Construct): LinuxParameters {
+  const parameters = new LinuxParameters(scope, 'Linux');
+  parameters.dropCapabilities(Capability.ALL);
+  return parameters;
 }
