@@ -16,7 +16,8 @@ interface RestoreLine {
   readonly tables: readonly { readonly schema: string; readonly table: string; readonly rows: number }[];
 }
 
-const ROWS = 200_000;
+/** The larger one shows that little is added; enough of it for chunks of 256 KiB. */
+const ROWS: Readonly<Record<PostgresVersion, number>> = { 15: 200_000, 18: 20_000 };
 const servers: PostgresServer[] = [];
 const people: Person[] = [];
 
@@ -42,14 +43,14 @@ async function start(version: PostgresVersion): Promise<{ readonly server: Postg
 
 it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, dropped and restored, every table equal (S1, R1)', async (version) => {
   const { server, person } = await start(version);
-  await makeRich(server, 'app', ROWS);
+  await makeRich(server, 'app', ROWS[version]);
   await person.do(['init', '--no-yaml', '--vault', '../vault', '--key-file', '../key']);
   const first = await backUp(person);
   // 1 % of the rows, beside each other as recent ones are: scattered evenly, they would touch every chunk of 256 KiB.
-  await server.sql("update person set data = data || '{\"changed\": true}' where id between 50001 and 52000; insert into person (name) select 'new ' || i from generate_series(1, 500) i; delete from event where amount % 100 = 7; select nextval('ticket'); refresh materialized view moods", { database: 'app' });
+  await server.sql(`update person set data = data || '{"changed": true}' where id between 10001 and 10000 + ${ROWS[version] / 100}; insert into person (name) select 'new ' || i from generate_series(1, 500) i; delete from event where amount % 100 = 7; select nextval('ticket'); refresh materialized view moods`, { database: 'app' });
   const second = await backUp(person);
   const wanted = await fingerprint(server, 'app');
-  expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * 0.08);
+  expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * (ROWS[version] > 100_000 ? 0.08 : 0.3));
 
   await server.sql('drop database app');
   if (process.env['HOLDFAST_FIGURES']) process.stderr.write(`PostgreSQL ${version}: ${JSON.stringify([first.statistics, second.statistics])}\n`);
@@ -58,7 +59,7 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
   const planned = await person.do(['restore', 'latest:app', '--to-database', `${url}/app`, '--create', '--password-file', '../password', '--dry-run']);
   expect(planned.stdout).toMatch(/Nothing was done\. app\.dump .* would go into a new database app at 127/);
   const [restored] = await person.json<RestoreLine>(['restore', 'latest:app', '--to-database', `${url}/app`, '--create', '--password-file', '../password']);
-  expect(restored).toMatchObject({ type: 'database-restore', tables: expect.arrayContaining([{ schema: 'public', table: 'person', rows: ROWS + 502 }]) });
+  expect(restored).toMatchObject({ type: 'database-restore', tables: expect.arrayContaining([{ schema: 'public', table: 'person', rows: ROWS[version] + 502 }]) });
   expect(await fingerprint(server, 'app')).toEqual(wanted);
 
   await person.do(['restore', 'latest:app', '--to-target', 'fresh']);
@@ -72,7 +73,7 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
 
 it('a server that goes away in the middle of a backup: the run fails with the reason, nothing is kept, the password is nowhere (S1)', async () => {
   const { server, person } = await start(15);
-  await makeRich(server, 'app', 100_000);
+  await makeRich(server, 'app', 50_000);
   await person.do(['init', '--no-yaml', '--vault', '../vault', '--key-file', '../key']);
   const child = person.start(['backup', 'app', '--json', '--threads', '1', '--limit-upload', '500000']);
   const done = ended(child);
