@@ -16,7 +16,8 @@ export interface FunctionContext {
   readonly writeLine: (line: string) => void;
 }
 
-type Handler<R> = (event: unknown) => Promise<R>;
+/** `lambda` is what Lambda hands in beside the event. */
+type Handler<R> = (event: unknown, lambda?: { readonly awsRequestId?: string }) => Promise<R>;
 
 /**
  * A function's one frame: hands the event to `work`, and turns what it throws into one log line and one error. Its name
@@ -24,11 +25,11 @@ type Handler<R> = (event: unknown) => Promise<R>;
  * destination show the same words.
  */
 export function functionHandler<R>(name: string, work: (event: unknown, context: FunctionContext) => Promise<R>): Handler<R> {
-  const log = pino({ base: { function: name }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, pino.destination({ fd: 1, sync: true }));
-  const context: FunctionContext = { environment: process.env, clock: systemClock, log, writeLine: (line) => void process.stdout.write(`${line}\n`) };
-  return async (event) => {
+  const root = pino({ base: { function: name }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, pino.destination({ fd: 1, sync: true }));
+  return async (event, lambda) => {
+    const log = lambda?.awsRequestId === undefined ? root : root.child({ request: lambda.awsRequestId });
     try {
-      return await work(event, context);
+      return await work(event, { environment: process.env, clock: systemClock, log, writeLine: (line) => void process.stdout.write(`${line}\n`) });
     } catch (error) {
       throw logged(error, log);
     }
