@@ -41,6 +41,15 @@ describe('the monitor', () => {
     expect((await monitorOnce(plane.ports)).caughtUp).toEqual([]);
   });
 
+  it('leaves out a missed time when the next one has been claimed already', async () => {
+    plane = controlPlane({ plans: [plan('shop', { schedule: { cron: '*/15 * * * *', timeZone: 'UTC', offsetMinutes: 0 } })] });
+    plane.now = NOON + 15 * MINUTE;
+    await dispatchOccurrence({ plan: 'shop', kind: 'schedule', scheduledTime: plane.now }, plane.ports);
+    plane.now = NOON + 20 * MINUTE;
+    expect((await monitorOnce(plane.ports)).caughtUp).toEqual([]);
+    expect(await plane.ledger.listOccurrences('shop', 0)).toHaveLength(1);
+  });
+
   it('does not run what was due before the configuration came into force', async () => {
     plane = controlPlane({ plans: [plan('shop', { schedule: { cron: '0 3 * * *', timeZone: 'UTC', offsetMinutes: 0 } })] });
     plane.advance(HOUR);
