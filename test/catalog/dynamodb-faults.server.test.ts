@@ -36,7 +36,7 @@ runLedgerContract('A DynamoDB table that loses the first answer of every write',
 });
 
 describe('the run ledger in DynamoDB under chaos', () => {
-  it.each(['a', 'b', 'c', 'd', 'e', 'f'])('keeps limits, tokens and slots, and lets every run end (seed %s)', async (seed) => {
+  it.each(['a', 'b'])('keeps limits, tokens and slots, and lets every run end (seed %s)', async (seed) => {
     const place = await tables.make();
     const chaos = new LedgerChaos(new DynamodbLedger(place), { seed, rounds: 40, width: 5, slots: () => slotsOf(place) });
     expect((await chaos.tell()).completed).toBeGreaterThan(0);
@@ -47,7 +47,7 @@ describe('the run ledger in DynamoDB under chaos', () => {
     const place = await forgetfulPlace();
     const chaos = new LedgerChaos(new DynamodbLedger(place), { seed: 'lost', rounds: 40, width: 5, slots: () => slotsOf(place) });
     expect((await chaos.tell()).completed).toBeGreaterThan(0);
-    expect(lost() - before).toBeGreaterThan(50);
+    expect(lost() - before).toBeGreaterThan(20);
   });
 });
 
