@@ -47,6 +47,8 @@ export class WorkerFleet extends Construct {
     const picked = this.#families.flatMap((family, index) => (isWanted(family) ? [{ family, taskRole: this.#taskRoles[index] as IRole }] : []));
     if (picked.length === 0) return;
     role.addToPrincipalPolicy(new PolicyStatement({ actions: ['ecs:RunTask'], resources: picked.map(({ family }) => this.#arn('task-definition', `${family}:*`)), conditions: this.#here }));
+    // Tags of a stack reach its tasks by `propagateTags`, and ECS asks for this right beside RunTask as soon as there are any.
+    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['ecs:TagResource'], resources: [this.#arn('task', `${this.cluster.ref}/*`)], conditions: { StringEquals: { 'ecs:CreateAction': 'RunTask' } } }));
     role.addToPrincipalPolicy(new PolicyStatement({
       actions: ['iam:PassRole'],
       resources: [this.starter.roleArn, ...picked.map(({ taskRole }) => taskRole.roleArn)],
