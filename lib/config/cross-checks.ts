@@ -65,7 +65,12 @@ function clockChange(frequency: NonNullable<ResolvedPolicy['frequency']>, rpoMin
 
 function homeProblems(config: Config): Problem[] {
   if (config.home !== undefined) return [];
-  return [...Object.entries(config.fields.vaults).flatMap(([name, vault]) => vaultPaths(['vaults', name], vault)), ...Object.entries(config.fields.plans).flatMap(([name, plan]) => sourcePaths(['plans', name, 'source'], plan))]
+  const { vaults, plans, 'restore-targets': targets = {} } = config.fields;
+  return [
+    ...Object.entries(vaults).flatMap(([name, vault]) => vaultPaths(['vaults', name], vault)),
+    ...Object.entries(plans).flatMap(([name, { source }]) => sourcePaths(['plans', name, 'source'], source)),
+    ...Object.entries(targets).flatMap(([name, target]) => connectionPaths(['restore-targets', name], target)),
+  ]
     .filter(([, written]) => written === '~' || written.startsWith('~/'))
     .map(([path, written]) => wrongValue(path, written, 'an absolute path: the home directory is not known here'));
 }
@@ -80,9 +85,14 @@ function vaultPaths(at: ConfigPath, vault: VaultFields): WrittenPath[] {
   ];
 }
 
-function sourcePaths(at: ConfigPath, { source }: PlanFields): WrittenPath[] {
+function sourcePaths(at: ConfigPath, source: PlanFields['source']): WrittenPath[] {
   if (source.type === 'files') return source.paths.map((written, index) => [[...at, 'paths', index], written] as const);
   if (source.type === 'sqlite') return [[[...at, 'path'], source.path]];
-  const cert = source.type === 'postgres' ? source['ssl-root-cert'] : undefined;
+  return connectionPaths(at, source);
+}
+
+/** Of what is reached as a PostgreSQL server; nothing else has such paths. */
+function connectionPaths(at: ConfigPath, fields: { readonly type: string; readonly 'ssl-root-cert'?: string | undefined }): WrittenPath[] {
+  const cert = fields['ssl-root-cert'];
   return cert === undefined ? [] : [[[...at, 'ssl-root-cert'], cert]];
 }

@@ -23,7 +23,7 @@ export function stackProblems(config: Config): Problem[] {
     ...Object.entries(plans).flatMap(([name, plan]) => (isStackPlan(config, plan) ? stackPlanProblems(config, name, plan) : localPlanProblems(name, plan))),
     ...Object.entries(targets).flatMap(([name, target]) => (isStack ? targetProblems(config, name, target) : localTargetProblems(name, target))),
     ...sameFamily('plans', Object.keys(plans).filter((name) => isStackPlan(config, plans[name] as PlanFields))),
-    ...sameFamily('restore-targets', Object.keys(targets)),
+    ...(isStack ? sameFamily('restore-targets', Object.keys(targets)) : []),
     ...secretProblems(['notifications', 'slack'], notifications?.slack),
   ];
 }

@@ -1,3 +1,4 @@
+import { display, fromText } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
 import type { KeySlot, KeyWrapper, SlotKind, VaultKeys } from './key-slot.ts';
@@ -89,11 +90,16 @@ export async function executeRotation(store: Parameters<typeof writeSlots>[0], p
 /** Fails as `refused`; the message names each slot that nobody decided on. */
 export function refuseUndecided({ undecided, keyNumber }: RotationPlan): void {
   if (undecided.length === 0) return;
-  const names = undecided.map(({ slot, kind, label }) => `${slot} (${kind}, ${label})`).join(', ');
+  const names = undecided.map(inWords).join(', ');
   throw new HoldfastError('refused', `Key number ${keyNumber} would leave out ${undecided.length} of the keys that open this vault now: ${names}. Wanted for each of them that it is named, or left out on purpose.`, {
     nextStep: 'Name it with --for-key-file, --for-passphrase-file or --for-kms-key, or leave it out with --leave-out SLOT.',
     data: { slots: undecided.map(({ slot }) => slot) },
   });
+}
+
+/** A label is what somebody wrote into the store: it must not steer a terminal. */
+function inWords({ slot, kind, label }: Pick<Access, 'slot' | 'kind' | 'label'>): string {
+  return `${slot} (${kind}, ${display(fromText(label))})`;
 }
 
 interface Holder {
@@ -113,7 +119,7 @@ function refuseUnfit({ pairs }: VaultKeys, newestNumber: number): void {
 function slotNamed(current: readonly KeySlot[], written: string): KeySlot {
   const found = current.filter(({ slot }) => slot.startsWith(written));
   if (found.length === 1 && written.length >= 4) return found[0] as KeySlot;
-  throw new HoldfastError('usage', `--leave-out is ${JSON.stringify(written)}, wanted the id of a slot of the current key number, or at least 4 digits of its beginning.`, { nextStep: `Slots: ${current.map(({ slot, kind, label }) => `${slot} (${kind}, ${label})`).join(', ')}.` });
+  throw new HoldfastError('usage', `--leave-out is ${JSON.stringify(written)}, wanted the id of a slot of the current key number, or at least 4 digits of its beginning.`, { nextStep: `Slots: ${current.map(inWords).join(', ')}.` });
 }
 
 async function holderOf(wrapper: KeyWrapper, slots: readonly KeySlot[]): Promise<Holder> {

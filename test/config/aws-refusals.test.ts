@@ -8,6 +8,7 @@ const aws = (fields: string): string => vault(`aws: { ${fields} }`);
 const plan = (fields: string): string => `${AWS}plans:\n  db: { ${fields} }\n`;
 const postgres = (fields: string): string => plan(`source: { type: postgres, host: h, database: d, user: u, ${fields} }`);
 const local = (fields: string): string => `vaults:\n  main: { directory: /v, key-file: /k }\nplans:\n  db: { source: { type: sqlite, path: /a.db }, ${fields} }\n`;
+const LOCAL = 'vaults:\n  main: { directory: /v, key-file: /k }\n';
 const target = (fields: string): string => `${AWS}restore-targets:\n  copy: { ${fields} }\n`;
 const network = (fields: string): string => `${AWS}networks:\n  inner: { ${fields} }\n`;
 const notify = (fields: string): string => `${AWS}notifications: { ${fields} }\n`;
@@ -106,6 +107,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a directory target without a stack', 'vaults:\n  main: { directory: /v, key-file: /k }\nrestore-targets:\n  copy: { type: directory, path: /mnt/x, mounts: [{ path: /mnt, file-system: fs-01234567 }] }\n', '4: restore-targets.copy is refused: the aws runtime alone knows it, and no vault of this file is of kind aws: restore into a directory with --to'],
   ['the network of a target without a stack', 'vaults:\n  main: { directory: /v, key-file: /k }\nrestore-targets:\n  copy: { type: postgres, host: h, database: d, user: u, network: inner }\n', '4: restore-targets.copy.network is refused: the aws runtime alone knows it, and no vault of this file is of kind aws'],
   ...['networks: {}', 'notifications: {}'].map((field) => [`${field} without a stack`, `vaults:\n  main: { directory: /v, key-file: /k }\n${field}\n`, `3: ${field.split(':')[0]} is refused: ${NO_STACK}`] as const),
+  ['a certificate at home of nobody', `${LOCAL}restore-targets: { t: { type: postgres, host: h, database: d, user: u, ssl-root-cert: ~/ca.pem } }\n`, '3: restore-targets.t.ssl-root-cert is "~/ca.pem", wanted an absolute path: the home directory is not known here'],
   // Schedules (P5).
   ['a cron outside of its bounds', local('policy: { frequency: { cron: "61 * * * *" } }'), '4: plans.db.policy.frequency.cron is "61 * * * *", wanted fields of "*", numbers, names (mon, jan), lists (1,15), ranges (1-5) and steps (*/10): minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7'],
   ['a cron that never comes', local('policy: { frequency: { cron: "0 0 30 2 *" } }'), '4: plans.db.policy has the cron "0 0 30 2 *", which never comes, wanted one that does'],

@@ -108,6 +108,12 @@ describe('vaults and plans that are not of a stack', () => {
     expect(resolvePlans(config).find(({ name }) => name === 'here')?.source).toEqual({ type: 'postgres', host: 'h', port: 5433, database: 'd', user: 'u', password: { kind: 'file', name: '/etc/holdfast/pw' }, excludeTables: [], minimumSizeBytes: 1 });
   });
 
+  it('have restore targets that are databases, with secrets of this machine', () => {
+    const local = loadConfig('vaults: { v: { directory: /v, key-file: /k } }\nrestore-targets: { t: { type: postgres, host: h, database: d, user: u, password: "${env:PGPASSWORD}", ssl-root-cert: ca.pem } }', '/etc/h.yaml');
+    expect(local.fields['restore-targets']?.['t']).toMatchObject({ type: 'postgres', port: 5432, password: { kind: 'env', name: 'PGPASSWORD' } });
+    expect(resolveStack(local)).toMatchObject({ vaults: [], plans: [] });
+  });
+
   it('may name secrets of AWS for a password; a reference is shown as it was written', () => {
     const [only] = resolvePlans(loadConfig('vaults: { v: { directory: /v, key-file: /k } }\nplans: { p: { source: { type: postgres, host: h, database: d, user: u, password: "${secret:a/b#k}" } } }', '/h.yaml'));
     expect(only?.source.type === 'postgres' && secretText(only.source.password!)).toBe('${secret:a/b#k}');

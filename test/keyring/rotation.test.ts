@@ -51,6 +51,12 @@ describe('a rotation of keys (K1)', () => {
     expect((await listSlots(store, repository)).slots).toHaveLength(3);
   });
 
+  it('shows no label that would steer a terminal', async () => {
+    const { store, file } = await vault();
+    await writeSlots(store, await addSlot(repository, await openSlots(store, repository, file), keyFile('\u001b[2Jevil')));
+    await expect(plan(store, file).then((made) => executeRotation(store, made))).rejects.toMatchObject({ message: expect.stringContaining('(key-file, \\x1b[2Jevil)') });
+  });
+
   it('leaves out who is left out on purpose: that key opens old numbers only, and is told that it may not write', async () => {
     const { store, file, words, pruner, slots } = await vault();
     const made = await plan(store, file, [pruner], [slots[1].slot.slice(0, 8)]);

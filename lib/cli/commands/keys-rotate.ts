@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { display, fromText } from '../../model/byte-string.ts';
 import type { KeyWrapper } from '../../keyring/key-slot.ts';
 import { listSlots } from '../../keyring/open-slots.ts';
 import { executeRotation, planRotation, refuseUndecided } from '../../keyring/rotation.ts';
@@ -46,7 +47,7 @@ function show({ keyNumber, access }: RotationPlan, isDone: boolean, output: Comm
 }
 
 function accessRow({ kind, label, opens, upTo, getsNew, slot }: Access): string[] {
-  return [kind, label, opens, upTo === 0 ? 'no' : 'yes', getsNew ? 'yes' : 'no', slot ?? ''];
+  return [kind, display(fromText(label)), opens, upTo === 0 ? 'no' : 'yes', getsNew ? 'yes' : 'no', slot ?? ''];
 }
 
 function texts(value: unknown): readonly string[] {
