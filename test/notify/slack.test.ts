@@ -102,8 +102,9 @@ describe('the Slack channel (M4)', () => {
   });
 
   it('does not follow where somebody else leads: the message names systems', async () => {
-    receiver.answers = [{ status: 302, headers: { location: 'http://127.0.0.1:1/' } }];
+    receiver.answers = [{ status: 307, headers: { location: '/elsewhere' } }];
     await expect(channel.send(ALERT)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(new Set(receiver.requests.map((request) => request.url))).toEqual(new Set([PATH]));
   });
 
   it.each<readonly [string, Answer | undefined]>([['Slack refuses', { status: 404, body: 'no_service' }], ['nobody answers', 'hang'], ['nobody listens', undefined]])('shows the webhook nowhere when %s', async (_what, answer) => {
