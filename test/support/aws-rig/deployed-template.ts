@@ -6,7 +6,7 @@ import type { Emulator } from './emulator.ts';
 
 export interface TemplateResource {
   readonly Type: string;
-  readonly Properties?: Readonly<Record<string, any>>;
+  readonly Properties?: Readonly<Record<string, unknown>>;
 }
 
 /** A synthesized template beside what the deploy made of it. */
@@ -41,11 +41,11 @@ async function deployedTemplate(stackName: string, template: { Resources: Record
   const value = (property: unknown): unknown => {
     if (Array.isArray(property)) return property.map(value);
     if (property === null || typeof property !== 'object') return property;
-    const intrinsic = property as Record<string, any>;
-    if (typeof intrinsic['Ref'] === 'string') return physical(intrinsic['Ref']);
+    const intrinsic = property as { readonly Ref?: string; readonly 'Fn::GetAtt'?: readonly [string, string]; readonly 'Fn::Join'?: readonly [string, unknown]; readonly 'Fn::Sub'?: string };
+    if (intrinsic.Ref !== undefined) return physical(intrinsic.Ref);
     if (intrinsic['Fn::GetAtt']) return arnOf(intrinsic['Fn::GetAtt'][0]);
     if (intrinsic['Fn::Join']) return (value(intrinsic['Fn::Join'][1]) as string[]).join(intrinsic['Fn::Join'][0]);
-    if (typeof intrinsic['Fn::Sub'] === 'string') return intrinsic['Fn::Sub'].replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => physical(name));
+    if (intrinsic['Fn::Sub'] !== undefined) return intrinsic['Fn::Sub'].replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => physical(name));
     return Object.fromEntries(Object.entries(intrinsic).map(([key, inner]) => [key, value(inner)]));
   };
   return { stackName, resources: template.Resources, physical, value: <T>(property: unknown) => value(property) as T };

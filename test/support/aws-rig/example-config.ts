@@ -9,13 +9,15 @@ export interface ExampleOptions {
   readonly port: number;
   /** When `orders` runs, in UTC. */
   readonly cron: string;
-  /** Further YAML below `plans:`, two spaces in. */
-  readonly morePlans?: readonly string[];
+  /** Further plans: name to the source of each. */
+  readonly morePlans?: Readonly<Record<string, ExampleSource>>;
 }
 
+/** A database like that of `orders` with another door, or a SQLite file among the media. */
+export type ExampleSource = { readonly type: 'postgres'; readonly port?: number; readonly secret?: string } | { readonly type: 'sqlite'; readonly file: string };
+
 /** A database every minute, files when asked: what the story and `npm run aws:local` deploy. */
-export function exampleConfig({ port, cron, morePlans = [] }: ExampleOptions): string {
-  const connection = (database: string) => [`host: host.docker.internal`, `port: ${port}`, `database: ${database}`, 'user: holdfast', `password: "\${secret:${SECRETS.database}#password}"`];
+export function exampleConfig({ port, cron, morePlans = {} }: ExampleOptions): string {
   return [
     'vaults:',
     '  main:',
@@ -23,9 +25,7 @@ export function exampleConfig({ port, cron, morePlans = [] }: ExampleOptions): s
     '      object-lock: { mode: governance, days: 1 }',
     'plans:',
     '  orders:',
-    '    source:',
-    '      type: postgres',
-    ...connection('orders').map((line) => `      ${line}`),
+    ...indented(4, sourceLines({ type: 'postgres' }, port)),
     '    policy:',
     '      based-on: database',
     '      verification: structure',
@@ -33,13 +33,12 @@ export function exampleConfig({ port, cron, morePlans = [] }: ExampleOptions): s
     '  media:',
     '    source: { type: files, paths: [/mnt/media] }',
     '    policy: media',
-    '    mounts:',
-    `      - { path: /mnt/media, file-system: ${FILES_FROM} }`,
-    ...morePlans,
+    ...indented(4, MOUNT),
+    ...Object.entries(morePlans).flatMap(([name, source]) => [`  ${name}:`, ...indented(4, [...sourceLines(source, port), 'policy: media'])]),
     'restore-targets:',
     '  orders-again:',
     '    type: postgres',
-    ...connection('orders').map((line) => `    ${line}`),
+    ...indented(4, connection(port, SECRETS.database)),
     '    create-database: true',
     '  media-again:',
     '    type: directory',
@@ -50,4 +49,19 @@ export function exampleConfig({ port, cron, morePlans = [] }: ExampleOptions): s
     '  email: [operations@example.com]',
     `  slack: "\${secret:${SECRETS.slack}}"`,
   ].join('\n') + '\n';
+}
+
+const MOUNT = ['mounts:', `  - { path: /mnt/media, file-system: ${FILES_FROM} }`];
+
+function sourceLines(source: ExampleSource, port: number): string[] {
+  if (source.type === 'sqlite') return [`source: { type: sqlite, path: /mnt/media/${source.file} }`, ...MOUNT];
+  return ['source:', '  type: postgres', ...indented(2, connection(source.port ?? port, source.secret ?? SECRETS.database))];
+}
+
+function connection(port: number, secret: string): string[] {
+  return ['host: host.docker.internal', `port: ${port}`, 'database: orders', 'user: holdfast', `password: "\${secret:${secret}#password}"`];
+}
+
+function indented(by: number, lines: readonly string[]): string[] {
+  return lines.map((line) => ' '.repeat(by) + line);
 }

@@ -51,6 +51,8 @@ export interface WorldOptions extends Omit<ExampleOptions, 'port'> {
   readonly root: string;
   /** Folder with the bundles; what `npm run build` wrote. */
   readonly bundles?: string | undefined;
+  /** Further passwords: name of the secret to what it holds. */
+  readonly moreSecrets?: Readonly<Record<string, string>>;
   /** Fills the database and the folder of files before anything is deployed: schedules fire at once. */
   readonly prepare?: (place: { readonly postgres: PostgresServer; readonly files: string }) => Promise<void>;
   /** Says what is going on. */
@@ -77,7 +79,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     undo.push(rig.stop);
     if (!postgres) throw new Error('the rig came up without the app');
     tell(`emulator at ${rig.emulator.endpoint}, containers reach it at ${rig.hostAddress}`);
-    await makeSecrets(rig, postgres.password, slack.url);
+    await makeSecrets(rig, { ...options.moreSecrets, [SECRETS.database]: postgres.password }, slack.url);
     await options.prepare?.({ postgres, files: rig.fileSystem(FILES_FROM) });
     const deployed = await rig.deploy();
     tell(`deployed in ${deployed.seconds.toFixed(1)} s; applied after it: ${deployed.applied.join('; ')}`);
@@ -106,9 +108,9 @@ async function look(rig: Rig, deployed: Deployed, { root, bundles }: { readonly 
   };
 }
 
-async function makeSecrets(rig: Rig, password: string, slackUrl: string): Promise<void> {
+async function makeSecrets(rig: Rig, passwords: Readonly<Record<string, string>>, slackUrl: string): Promise<void> {
   const client = new SecretsManagerClient(rig.emulator.client);
-  await client.send(new CreateSecretCommand({ Name: SECRETS.database, SecretString: JSON.stringify({ password }) }));
+  for (const [Name, password] of Object.entries(passwords)) await client.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify({ password }) }));
   await client.send(new CreateSecretCommand({ Name: SECRETS.slack, SecretString: slackUrl }));
 }
 
