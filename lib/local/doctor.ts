@@ -13,7 +13,6 @@ import { machineChecks, sourcesFinding } from './doctor-machine.ts';
 import { keyInWords, unlockerOf } from './key-choice.ts';
 import { openPlace } from './open-place.ts';
 import type { OpenedPlace } from './open-place.ts';
-import { chooseVault } from './vault-choice.ts';
 import type { VaultChoice, VaultOptions } from './vault-choice.ts';
 import type { LocalContext } from './vault.ts';
 
@@ -25,6 +24,8 @@ export interface DoctorRow extends ProbeFinding {
 }
 
 export interface DoctorOptions {
+  /** As the runtime chooses it; asked once the configuration was found valid. */
+  readonly chooseVault: () => Promise<VaultChoice>;
   /** Writes below `probe/` in the store, and removes it again. */
   readonly isProbing: boolean;
   readonly signal: AbortSignal;
@@ -36,7 +37,7 @@ export interface DoctorOptions {
  * Asks whether this machine, its configuration, the vault, the key and the store are fit. Each answer is a row; nothing
  * is thrown but what is wrong with the request itself, and an interruption.
  */
-export async function examineAll(options: VaultOptions, context: LocalContext, { isProbing, signal, onRow }: DoctorOptions): Promise<readonly DoctorRow[]> {
+export async function examineAll(options: VaultOptions, context: LocalContext, { chooseVault, isProbing, signal, onRow }: DoctorOptions): Promise<readonly DoctorRow[]> {
   const rows: DoctorRow[] = [];
   const tell = (area: DoctorArea, check: string, finding: ProbeFinding) => {
     const row = { area, check, ...finding };
@@ -44,9 +45,8 @@ export async function examineAll(options: VaultOptions, context: LocalContext, {
     onRow(row);
   };
   for (const { check, run } of machineChecks(context.environment)) tell('machine', check, await outcomeOf(run));
-  const found = await configuration(options, context, tell);
-  if (found === undefined) return rows;
-  const choice = await chooseVault(options, context.environment, found.config);
+  if (!(await isConfigured(options, context, tell))) return rows;
+  const choice = await chooseVault();
   const place = await openPlace(choice, context);
   const missing = choice.s3 === undefined ? missingFolders(choice.directory) : [];
   try {
@@ -63,7 +63,7 @@ export async function examineAll(options: VaultOptions, context: LocalContext, {
 
 type Tell = (area: DoctorArea, check: string, finding: ProbeFinding) => void;
 
-async function configuration(options: VaultOptions, { environment }: LocalContext, tell: Tell): Promise<{ readonly config: Config | undefined } | undefined> {
+async function isConfigured(options: VaultOptions, { environment }: LocalContext, tell: Tell): Promise<boolean> {
   let config: Config | undefined;
   const finding = await outcomeOf(async () => {
     config = await findConfig(environment, options.config);
@@ -71,9 +71,9 @@ async function configuration(options: VaultOptions, { environment }: LocalContex
     return ok(`${config.file}: ${Object.keys(config.fields.vaults).length} vaults, ${Object.keys(config.fields.plans).length} plans`);
   });
   tell('configuration', 'is valid', finding);
-  if (finding.result === 'failed') return undefined;
+  if (finding.result === 'failed') return false;
   if (config !== undefined) tell('configuration', 'sources are there', await outcomeOf(() => sourcesFinding(config as Config)));
-  return { config };
+  return true;
 }
 
 /** Undefined: there is none yet, and the store can be asked all the same. */

@@ -92,9 +92,9 @@ export class LocalRuntime {
     return performVerify(vault, request, this.#context);
   }
 
-  async examineAll(options: VaultOptions, asked: DoctorOptions): Promise<readonly DoctorRow[]> {
+  async examineAll(options: VaultOptions, asked: Omit<DoctorOptions, 'chooseVault'>): Promise<readonly DoctorRow[]> {
     const { examineAll } = await import('./doctor.ts');
-    return examineAll(options, this.#context, asked);
+    return examineAll(options, this.#context, { ...asked, chooseVault: () => this.chooseVault(options) });
   }
 
   async examineVault(options: VaultOptions): Promise<HeadReport> {

@@ -10,6 +10,7 @@ import { names } from '../repository/index.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { Synchronised } from './catalog-sync.ts';
+import { wrappersOf } from './key-choice.ts';
 import { placesOf } from './places.ts';
 import { LocalRuntime } from './runtime.ts';
 import type { LocalOptions } from './runtime.ts';
@@ -32,8 +33,9 @@ export class StackRuntime extends LocalRuntime {
   }
 
   override async chooseVault(options: VaultOptions): Promise<VaultChoice> {
-    const { name } = await this.#chosen(options);
-    return { directory: `${this.stackName}/${name}`, key: { kind: 'kms', keyId: (await this.#found()).outputs.vaults[name]?.keyArn ?? '' }, keyFrom: `the stack ${this.stackName}`, isDefault: false };
+    const { name, place } = await this.#chosen(options);
+    const s3 = { bucket: place.bucket, prefix: place.prefix.replace(/\/$/, '') };
+    return { directory: `${this.stackName}/${name}`, s3, key: { kind: 'kms', keyId: (await this.#found()).outputs.vaults[name]?.keyArn ?? '' }, keyFrom: `the stack ${this.stackName}`, isDefault: false };
   }
 
   override async openVault(options: VaultOptions): Promise<LocalVault> {
@@ -46,7 +48,7 @@ export class StackRuntime extends LocalRuntime {
     return {
       directory: `${this.stackName}/${name} (${repository.store.description})`,
       repository, unlocker, mayWrite, warnings,
-      wrappers: () => stackWrappers(place, repository.config.repository, stack.clients),
+      wrappers: (key) => (key === undefined ? stackWrappers(place, repository.config.repository, stack.clients) : wrappersOf(key, this.#options.environment, repository.config.repository)),
       stateFolder: join(placesOf(this.#options.environment).stateFolder, 'repositories', repository.config.repository),
       catalog: async () => catalog,
       repositories: () => this.#allRepositories(stack),

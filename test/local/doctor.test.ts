@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findConfig } from '../../lib/local/configuration.ts';
 import { examineAll } from '../../lib/local/doctor.ts';
 import type { DoctorRow } from '../../lib/local/doctor.ts';
 import type { Environment } from '../../lib/local/places.ts';
@@ -15,7 +16,11 @@ beforeEach(() => {
   context = { environment: { variables: {}, home: folder, workingFolder: folder, temporaryFolder: folder }, clock: systemClock };
 });
 
-const examine = (vault: string, isProbing = true, more: object = {}) => examineAll({ vault, keyFile: 'key', ...more }, context, { isProbing, signal: new AbortController().signal, onRow: () => undefined });
+const examine = (vault: string, isProbing = true, more: object = {}) => {
+  const options = { vault, keyFile: 'key', ...more };
+  const chosen = async () => chooseVault(options, context.environment, await findConfig(context.environment, undefined));
+  return examineAll(options, context, { chooseVault: chosen, isProbing, signal: new AbortController().signal, onRow: () => undefined });
+};
 const make = async (vault: string, keyFile = 'key') => makeVault(await chooseVault({ vault, keyFile }, context.environment, undefined), context);
 const notOk = (rows: readonly DoctorRow[]) => rows.filter(({ result }) => result !== 'ok').map(({ area, check, result }) => [`${area} ${check}`, result]);
 

@@ -87,6 +87,14 @@ describe('the command line with a deployed stack (--aws)', () => {
     expect((await stack.catalog.getBackup(backups[0] ?? '')).state).toBe('validated');
   });
 
+  it('examines the vault of the stack, its keys in KMS and its bucket', async () => {
+    const { json } = await holdfast('doctor', ...ON, '--json');
+    const ofStack = json.filter(({ area }) => ['vault', 'key', 'store'].includes(String(area)));
+    expect(ofStack.filter(({ result }) => result !== 'ok')).toEqual([]);
+    expect(ofStack).toHaveLength(12);
+    expect(ofStack[1]?.['seen']).toMatch(/^KMS key .* named by the stack shop: opens everything$/);
+  });
+
   it('rebuilds the catalog from all vaults, whichever is named', async () => {
     await stack.catalog.replaceAll({ plans: [], backups: [], validations: [] });
     const { code, out } = await holdfast('catalog', 'rebuild', ...ON);
