@@ -119,15 +119,14 @@ export class DynamodbLedger implements RunLedger {
 
   async claimRun(runId: RunId, lease: ClaimLease): Promise<LedgerRun | undefined> {
     const claimedBy = lease.holder ?? randomUUID();
-    const isClaimed = await this.#updateRun(
+    await this.#updateRun(
       runId,
       { state: 'running', fence: $add(1), startedAt: lease.now, leaseUntil: lease.leaseUntil, claimedBy },
       { and: [{ attr: 'state', eq: 'starting' }, { attr: 'leaseUntil', gt: lease.now }] },
     );
+    // Refused or not, the row says whose it is: the same holder may ask again, or the first answer was lost.
     const run = await this.#run(runId);
-    // Refused but his: the same holder asks again, or the answer was lost.
-    if (run === undefined || (!isClaimed && (run.state !== 'running' || run.claimedBy !== claimedBy))) return undefined;
-    return ledgerRunOf(run);
+    return run?.state === 'running' && run.claimedBy === claimedBy ? ledgerRunOf(run) : undefined;
   }
 
   async heartbeat(runId: RunId, fence: number, beat: { readonly now: number; readonly leaseUntil: number; readonly progress?: StageProgress }): Promise<boolean> {

@@ -69,7 +69,8 @@ describe('the catalog in DynamoDB', () => {
     console.info(`default page of 10,000 backups: ${times.map((time) => time.toFixed(0)).join(', ')} ms; stats: ${(performance.now() - begin).toFixed(0)} ms in ${requests.names.length} requests`);
     expect(Math.min(...times)).toBeLessThan(1_500);
     expect(requests.names.length).toBeLessThan(6);
-    let [seen, page] = [new Set<string>(), await catalog.listBackups()];
+    const seen = new Set<string>();
+    let page = await catalog.listBackups();
     for (;;) {
       for (const one of page.backups) seen.add(one.backupId);
       if (page.next === undefined) break;

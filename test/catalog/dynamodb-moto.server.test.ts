@@ -10,7 +10,8 @@ let server: Ministack;
 let tables: DynamodbTables;
 beforeAll(async () => {
   server = await startMoto();
-  tables = new DynamodbTables(server);
+  // moto checks conditions without a lock: two requests at once may both find theirs true, so they go one at a time.
+  tables = new DynamodbTables(server, { requestHandler: { httpAgent: { keepAlive: true, maxSockets: 1 } } });
 });
 afterAll(async () => {
   tables.close();
