@@ -7,15 +7,15 @@ import { acknowledge } from './acknowledge.ts';
  * Every wildcard that a role of this stack may have, and why. What is not in this list fails cdk-nag and a test, so a new
  * one is written down here or it is not deployed. References are written as cdk-nag does: `<LogicalId.Attribute>`.
  */
-export const EXPLAINED_WILDCARDS: readonly { readonly resource: RegExp; readonly reason: string }[] = [
-  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/\*$/, reason: 'A restore and a verification read any object of the vaults of their stack (design: Roles); they write none of what they read.' },
-  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/[a-z]+\/([a-z0-9/]+\/)?\*$/, reason: 'Objects below one folder of one vault: their names hold random ids.' },
-  { resource: /^arn:<AWS::Partition>:s3:::[a-z0-9.-]+\/([a-z]+\/([a-z0-9/]+\/)?)?\*$/, reason: 'The same in a bucket that was brought.' },
-  { resource: /^<CatalogTable[0-9A-F]{8}\.Arn>\/index\/\*$/, reason: 'The indexes of this stack\'s own table.' },
-  { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task-definition\/[A-Za-z0-9_-]+:\*$/, reason: 'Any revision of one family: a deploy makes a new one while runs wait (design: Worker image).' },
-  { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task\/<WorkersCluster[0-9A-F]+>\/\*$/, reason: 'Tasks of this stack\'s own cluster, whose ids are not known before.' },
-  { resource: /^arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:[A-Za-z0-9/_+=.@-]+-\?{6}$/, reason: 'One secret by its name; Secrets Manager adds six characters that the name does not tell.' },
-  { resource: /^\*$/, reason: 'ecr:GetAuthorizationToken, log delivery of Step Functions and X-Ray know no resources.' },
+export const EXPLAINED_WILDCARDS: readonly { readonly resource: RegExp; readonly shown: string; readonly reason: string }[] = [
+  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/\*$/, shown: 'any object of a vault', reason: 'A restore and a verification read any object of the vaults of their stack (design: Roles); they write none of what they read.' },
+  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/[a-z]+\/([a-z0-9/]+\/)?\*$/, shown: 'objects below one folder of a vault, or below the ids of a plan or writer there', reason: 'Objects below one folder of one vault: their names hold random ids.' },
+  { resource: /^arn:<AWS::Partition>:s3:::[a-z0-9.-]+\/([a-z]+\/([a-z0-9/]+\/)?)?\*$/, shown: 'the same in a bucket that was brought', reason: 'The same in a bucket that was brought.' },
+  { resource: /^<CatalogTable[0-9A-F]{8}\.Arn>\/index\/\*$/, shown: 'indexes of the table', reason: 'The indexes of this stack\'s own table.' },
+  { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task-definition\/[A-Za-z0-9_-]+:\*$/, shown: 'revisions of a task family', reason: 'Any revision of one family: a deploy makes a new one while runs wait (design: Worker image).' },
+  { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task\/<WorkersCluster[0-9A-F]+>\/\*$/, shown: 'tasks of the cluster', reason: 'Tasks of this stack\'s own cluster, whose ids are not known before.' },
+  { resource: /^arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:[A-Za-z0-9/_+=.@-]+-\?{6}$/, shown: 'a secret by its name', reason: 'One secret by its name; Secrets Manager adds six characters that the name does not tell.' },
+  { resource: /^\*$/, shown: '*', reason: 'ecr:GetAuthorizationToken, log delivery of Step Functions and X-Ray know no resources.' },
 ];
 
 /** Actions that know no resources: the only ones that may have `*`. */

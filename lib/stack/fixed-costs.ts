@@ -14,8 +14,8 @@ export function announceFixedCosts(stack: Stack, resolved: ResolvedStack): void 
   const keys = items.filter((item) => item instanceof CfnKey).length;
   const alarms = items.filter((item) => item instanceof CfnAlarm).length;
   const rows = [
-    { what: `${keys} KMS keys`, usd: keys * PRICES.kmsKeyMonth.usd },
-    { what: `${alarms} alarms`, usd: alarms * PRICES.alarmMetricMonth.usd },
+    { what: `${keys} KMS keys`, usd: keys * PRICES.kmsKey.usd },
+    { what: `${alarms} alarms`, usd: alarms * PRICES.alarm.usd },
   ];
   info(stack, 'fixed-costs', `Fixed each month (${PRICES_OF}): ${rows.map(({ what, usd }) => `${what} ${dollars(usd)}`).join(', ')}. Nothing is billed by the hour while no task runs. Storage and runs: docs/costs.md.`);
   for (const [name, network] of Object.entries(resolved.networks)) if (network.kind === 'existing' && !network.assignPublicIp) info(stack, `network-${name}`, privateSubnets(name));
@@ -23,8 +23,8 @@ export function announceFixedCosts(stack: Stack, resolved: ResolvedStack): void 
 
 /** Not made by this stack, but without one of them no task in such a network can start. */
 function privateSubnets(name: string): string {
-  const endpoints = ENDPOINTS.length * PRICES.interfaceEndpointHour.usd * HOURS_A_MONTH;
-  const nat = PRICES.natGatewayHour.usd * HOURS_A_MONTH;
+  const endpoints = ENDPOINTS.length * PRICES.interfaceEndpoint.usd * HOURS_A_MONTH;
+  const nat = PRICES.natGateway.usd * HOURS_A_MONTH;
   return `Network ${name} gives tasks no public address. Its subnets need a NAT gateway (${dollars(nat)} a month and zone, plus data), or gateway endpoints for S3 and DynamoDB (free) and interface endpoints for ${ENDPOINTS.join(', ')} (${dollars(endpoints)} a month and zone, plus data). Prices: ${PRICES_OF}.`;
 }
 
