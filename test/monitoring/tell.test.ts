@@ -44,7 +44,7 @@ describe('telling an alert', () => {
       await expect(retellAlerts(ports(async () => Promise.reject(new Error('still gone'))))).rejects.toThrow('still gone');
     }
     clock.advance(5 * MINUTE);
-    expect((await Promise.all([retellAlerts(ports()), retellAlerts(ports())])).sort()).toEqual([0, 1]);
+    expect((await Promise.all([retellAlerts(ports()), retellAlerts(ports())])).toSorted((a, b) => a - b)).toEqual([0, 1]);
     expect(published).toHaveLength(1);
   });
 

@@ -8,7 +8,7 @@ import { ControlPlane, controlPlane, HOUR, MINUTE, NOON, plan } from '../support
 import { FakeWorker } from '../support/fake-worker.ts';
 
 const scheduled = { plan: 'shop', kind: 'schedule', scheduledTime: NOON } as const;
-const CAPACITY = { noCapacity: 'RESOURCE:ENI; Capacity is unavailable at this time. Please try again later or in a different availability zone' };
+const CAPACITY = { noCapacity: 'Capacity is unavailable at this time. Please try again later or in a different availability zone' };
 
 describe('dispatch', () => {
   let plane: ControlPlane;
@@ -116,6 +116,16 @@ describe('dispatch', () => {
     expect(plane.published.filter(({ kind }) => kind === 'backup-failed')).toMatchObject([{ title: 'Backup of shop failed', message: expect.stringContaining('window of 30 minutes: the quota of Fargate ("Fargate On-Demand vCPU resource count")'), nextStep: expect.stringContaining('Service Quotas') }]);
   });
 
+  it('does not start a run after its window, whoever comes first', async () => {
+    begin({ plans: [plan('shop', { startWindowMinutes: 30 })] });
+    plane.launcher.mishaps.push(CAPACITY);
+    const first = await dispatch();
+    plane.advance(30 * MINUTE);
+    expect([...(await startQueued('main', plane.ports))]).toEqual([[runIdOf(first), 'failed']]);
+    expect(plane.launcher.tasks).toEqual([]);
+    expect(plane.published).toMatchObject([{ message: expect.stringContaining('Fargate had no capacity') }]);
+  });
+
   it('ends a run at once when waiting cannot help', async () => {
     begin({ plans: [plan('shop')] });
     plane.launcher.mishaps.push({ throws: new HoldfastError('not-found', 'There is no task definition shop.', { nextStep: 'Deploy the stack.' }) });
@@ -151,7 +161,9 @@ describe('dispatch', () => {
   it('passes over a plan that is busy, so that it does not hold up the others', async () => {
     begin({ plans: [plan('a'), plan('b')], vaultLimit: 2 });
     await dispatch({ plan: 'a', kind: 'manual', idempotencyKey: '1' });
+    plane.advance(MINUTE);
     expect(await dispatch({ plan: 'a', kind: 'manual', idempotencyKey: '2' })).toMatchObject({ start: 'waiting' });
+    plane.advance(MINUTE);
     expect(await dispatch({ plan: 'b', kind: 'manual', idempotencyKey: '1' })).toMatchObject({ start: 'started' });
   });
 

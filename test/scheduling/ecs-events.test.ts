@@ -1,5 +1,6 @@
 import { stoppedTaskOf } from '../../lib/scheduling/ecs-events.ts';
 import { mayBeStartedAgain, stopError } from '../../lib/scheduling/stop-reasons.ts';
+import { windowEnded } from '../../lib/scheduling/wait-reasons.ts';
 
 const RUN = '01KT438XG01E3D4DEW2QQ3G8JJ';
 const ARN = 'arn:aws:ecs:us-west-2:111122223333:task/holdfast/b99d40b3-5176-4f71-9a52-9dbd6f1cebef';
@@ -71,5 +72,24 @@ describe('what ECS says of a stopped task, in plain words', () => {
     expect(again({ stopCode: 'TaskFailedToStart', reason: 'CannotPullContainerError: not found' })).toBe(false);
     expect(again({ stopCode: 'EssentialContainerExited', exitCode: 1, reason: 'throttled' })).toBe(false);
     expect(again({ stopCode: 'UserInitiated', reason: 'no capacity, said somebody' })).toBe(false);
+  });
+});
+
+describe('why a run did not start within its window', () => {
+  const waited = (waitingFor?: string) => windowEnded({ planName: 'shop', vault: 'main', queuedAt: 0, startBy: 3_600_000, attempts: 4, ...(waitingFor !== undefined && { waitingFor }) });
+  it.each([
+    ["You've reached the limit on the number of vCPUs you can run concurrently", 'Fargate On-Demand vCPU resource count'],
+    ['RESOURCE:ENI', 'Network interfaces per Region'],
+    ['InsufficientFreeAddressesInSubnet', 'larger or more subnets'],
+    ['ThrottlingException: Rate exceeded', 'Rate of Fargate On-Demand task launches'],
+    ['RequestLimitExceeded: too many', 'Rate of Fargate On-Demand task launches'],
+    ['Capacity is unavailable at this time. Please try again later or in a different availability zone', 'availability zones'],
+    ['something new', 'See what ECS said'],
+  ])('%s: the next step names %s', (said, step) => {
+    expect(waited(said)).toMatchObject({ code: 'unavailable', message: expect.stringContaining(`ECS said last, at attempt 4: ${said}`), nextStep: expect.stringContaining(step) });
+  });
+
+  it('is the limit of the vault when ECS was never asked', () => {
+    expect(waited()).toMatchObject({ message: expect.stringContaining('other runs held every place in the vault'), nextStep: expect.stringContaining('max-concurrent-runs') });
   });
 });

@@ -1,7 +1,7 @@
 import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
 import { dispatchOccurrence } from '../../lib/scheduling/dispatch.ts';
 import { monitorOnce } from '../../lib/scheduling/monitor.ts';
-import { reconcileAll, taskStopped } from '../../lib/scheduling/reconcile.ts';
+import { reconcileAll, reconcileRun, taskStopped } from '../../lib/scheduling/reconcile.ts';
 import type { TaskState } from '../../lib/scheduling/task-launcher.ts';
 import { ControlPlane, controlPlane, MINUTE, NOON, plan } from '../support/control-plane.ts';
 import { FakeWorker } from '../support/fake-worker.ts';
@@ -56,6 +56,17 @@ describe('runs that do not end by themselves', () => {
     worker.exit(1);
     expect(await minutesUntilEnd()).toBeLessThanOrEqual(5);
     expect(await failure()).toMatchObject({ message: expect.stringContaining('exit code 1') });
+  });
+
+  it('drops a judgement of a run that has moved on since it was read: no end, no alert, no stop', async () => {
+    await worker.begin();
+    const [seen] = await plane.runs();
+    await worker.finish();
+    plane.advance(4 * MINUTE);
+    expect(await reconcileRun(seen as LedgerRun, undefined, plane.ports)).toBe('moved-on');
+    expect(await states()).toEqual(['completed']);
+    expect(plane.published).toEqual([]);
+    expect(plane.launcher.task(worker.taskArn).stopAsked).toBeUndefined();
   });
 
   it('leaves a run alone whose worker lives, however long it takes', async () => {
