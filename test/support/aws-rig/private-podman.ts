@@ -1,14 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, openSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { rememberNetwork } from './network-traces.ts';
 
 /** A container runtime that shares nothing with one the user may have: its own settings, images, networks and socket. */
 export interface PrivatePodman {
   /** Speaks Docker's API. */
   readonly socket: string;
+  /** Of the API. */
+  readonly pid: number;
   /** Standard output of a podman command; its standard error is in the error. */
   run(args: readonly string[]): Promise<string>;
   /** Removes this rig's containers; images stay below `.servers/` for the next time. */
@@ -28,10 +31,13 @@ const START_PATIENCE_MS = 20_000;
 
 export async function startPodman(place: PodmanPlace): Promise<PrivatePodman> {
   const shared = shareRunFolder(place.root);
+  const forgetNetwork = shared.isAlone ? rememberNetwork() : () => undefined;
   const env = writeSettings(place, shared.folder);
   const socket = join(place.folder, 'podman.sock');
   const log = openSync(join(place.folder, 'podman.log'), 'a');
   const run = async (args: readonly string[]) => (await promisify(execFile)('podman', [...args], { env, maxBuffer: 64 * 1024 * 1024 })).stdout.trim();
+  // Containers of a rig that was killed: nobody else removes them.
+  if (shared.isAlone) await run(['rm', '--force', '--time', '0', '--volumes', '--all']);
   const service = spawn('podman', ['system', 'service', '--time=0', `unix://${socket}`], { env, stdio: ['ignore', log, log], detached: true });
   const stop = async () => {
     await run(['rm', '--force', '--time', '0', '--volumes', '--filter', `label=holdfast.rig=${place.folder}`, '--all']).catch(() => '');
@@ -40,7 +46,7 @@ export async function startPodman(place: PodmanPlace): Promise<PrivatePodman> {
       process.kill(service.pid as number, 'SIGTERM');
       await ended;
     }
-    shared.leave();
+    if (shared.leave()) forgetNetwork();
   };
   const deadline = Date.now() + START_PATIENCE_MS;
   while (!existsSync(socket)) {
@@ -50,25 +56,28 @@ export async function startPodman(place: PodmanPlace): Promise<PrivatePodman> {
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { socket, run, stop };
+  return { socket, pid: service.pid as number, run, stop };
 }
 
 /**
  * Paths of sockets are limited to 107 bytes, so what podman keeps while running lies in a short folder, shared by all rigs
  * of a checkout (podman writes its path into its database). The last one to leave takes it away.
  */
-function shareRunFolder(root: string): { readonly folder: string; leave(): void } {
+function shareRunFolder(root: string): { readonly folder: string; readonly isAlone: boolean; leave(): boolean } {
   const folder = join(tmpdir(), `hf-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`);
   const users = join(folder, 'users');
   mkdirSync(users, { recursive: true, mode: 0o700 });
   const mine = join(users, String(process.pid));
+  const others = () => (existsSync(users) ? readdirSync(users).filter((pid) => pid !== String(process.pid) && existsSync(`/proc/${pid}`)) : []);
+  const isAlone = others().length === 0;
   writeFileSync(mine, '');
   const leave = () => {
-    if (existsSync(mine)) unlinkSync(mine);
-    const living = existsSync(users) ? readdirSync(users).filter((pid) => existsSync(`/proc/${pid}`)) : [];
-    if (living.length === 0) rmSync(folder, { recursive: true, force: true });
+    rmSync(mine, { force: true });
+    const isLast = others().length === 0;
+    if (isLast) rmSync(folder, { recursive: true, force: true });
+    return isLast;
   };
-  return { folder, leave };
+  return { folder, isAlone, leave };
 }
 
 function writeSettings(place: PodmanPlace, runFolder: string): NodeJS.ProcessEnv {

@@ -12,6 +12,8 @@ import { startEmulator } from './emulator.ts';
 import type { Emulator } from './emulator.ts';
 import { buildImageAssets } from './images.ts';
 import type { BuiltImage } from './images.ts';
+import { hireGuardian } from './guardian.ts';
+import type { Guardian } from './guardian.ts';
 import { claimAlias } from './loopback-alias.ts';
 import { startPodman } from './private-podman.ts';
 import type { PrivatePodman } from './private-podman.ts';
@@ -26,6 +28,8 @@ export interface Rig {
   readonly cdk: CdkProgram;
   /** The folder that stands in for a file system of EFS. */
   fileSystem(fileSystemId: string): string;
+  /** Cleans up when this process is killed. */
+  readonly guardian: Guardian;
   /** Builds the images, deploys every stack and applies what the emulator drops. */
   deploy(): Promise<Deployed>;
   /** Changes the containers that start from now on; undefined takes it back. */
@@ -45,7 +49,7 @@ export interface Deployed {
 export interface RigOptions {
   /** Of the checkout. */
   readonly root: string;
-  readonly app: CdkApp | ((place: { readonly folder: string; readonly hostAddress: string; readonly emulator: Emulator }) => Promise<CdkApp>);
+  readonly app: CdkApp | ((place: { readonly folder: string; readonly hostAddress: string; readonly emulator: Emulator; readonly guardian: Guardian }) => Promise<CdkApp>);
 }
 
 /** As the image's user; an access point of EFS does the same. */
@@ -58,21 +62,27 @@ export async function startRig({ root, app }: RigOptions): Promise<Rig> {
   const stop = async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
   };
+  const guardian = hireGuardian();
+  undo.push(() => guardian.dismiss());
   try {
     const folder = mkdtempSync(join(tmpdir(), 'hf-rig-'));
+    guardian.overFolder(folder);
     undo.push(() => rmSync(folder, { recursive: true, force: true }));
     const alias = claimAlias();
+    guardian.overAddress(alias.address);
     undo.push(() => alias.remove());
     const podman = await startPodman({ root, folder, hostAddress: alias.address });
+    guardian.overProcess(podman.pid);
     undo.push(() => podman.stop());
     const containers = await openContainers(folder, podman);
     undo.push(() => containers.close());
     const emulator = await startEmulator({ root, folder, hostAddress: alias.address, containerSocket: containers.socket });
+    guardian.overProcess(emulator.pid);
     undo.push(() => emulator.stop());
     containers.follow(emulator);
-    const cdk = cdkProgram({ root, folder }, emulator, typeof app === 'function' ? await app({ folder, hostAddress: alias.address, emulator }) : app);
+    const cdk = cdkProgram({ root, folder }, emulator, typeof app === 'function' ? await app({ folder, hostAddress: alias.address, emulator, guardian }) : app);
     await cdk.bootstrap();
-    return { folder, hostAddress: alias.address, emulator, podman, cdk, fileSystem: containers.fileSystem, damage: containers.damage, deploy: () => deploy({ root, folder, cdk, podman, emulator }), stop };
+    return { folder, hostAddress: alias.address, guardian, emulator, podman, cdk, fileSystem: containers.fileSystem, damage: containers.damage, deploy: () => deploy({ root, folder, cdk, podman, emulator }), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -69,8 +69,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const slack = await listenAsSlack();
     undo.push(slack.stop);
     let postgres: PostgresServer | undefined;
-    const rig = await startRig({ root, app: async ({ folder, hostAddress }) => {
+    const rig = await startRig({ root, app: async ({ folder, hostAddress, guardian }) => {
       postgres = await startPostgres({ version: 15, listen: [hostAddress] });
+      guardian.overProcess(postgres.pid);
       undo.push(postgres.stop);
       const config = join(folder, 'holdfast.yaml');
       writeFileSync(config, exampleConfig({ ...options, port: postgres.port }));
