@@ -449,6 +449,41 @@ export function runLedgerContract(name: string, open: () => LedgerPlace | Promis
       expect(await ledger.pausedPlans()).toEqual(['mail']);
     });
 
+    describe('two who ask at the same moment', () => {
+      it('are not both admitted with one run', async () => {
+        await claim(1);
+        const answers = await Promise.all([1, 2, 3].map(() => ledger.admit(runId(1), admission(1_000, { planLimit: 9, vaultLimit: 9 }))));
+        expect(answers.filter(({ isAdmitted }) => isAdmitted)).toHaveLength(1);
+        expect((await ledger.getLedgerRun(runId(1)))?.fence).toBe(1);
+      });
+
+      it('do not both put a run back and work on it', async () => {
+        const fence = await start(1);
+        const [isBack, claimed] = await Promise.all([ledger.requeue(runId(1), fence, { notBefore: 0, reason: 'no capacity' }), ledger.claimRun(runId(1), { now: 2_000, leaseUntil: 10_000 })]);
+        expect([isBack, claimed !== undefined].filter(Boolean)).toHaveLength(1);
+        expect(await stateOf(1)).toBe(isBack ? 'queued' : 'running');
+        expect(await ledger.queue('main', 10)).toHaveLength(isBack ? 1 : 0);
+      });
+
+      it('do not both cancel a waiting run and admit it', async () => {
+        await claim(1);
+        const [answer, isEnded] = await Promise.all([ledger.admit(runId(1), admission(1_000)), ledger.endRun(runId(1), { to: 'cancelled', now: 1_000, expected: { state: 'queued', fence: 0 } })]);
+        expect([answer.isAdmitted, isEnded].filter(Boolean)).toHaveLength(1);
+        expect(await stateOf(1)).toBe(isEnded ? 'cancelled' : 'starting');
+      });
+
+      it('do not both end a run, and only the one who did records his backup', async () => {
+        const fence = await commit(1);
+        const [isCompleted, isFailed] = await Promise.all([
+          ledger.endRun(runId(1), { to: 'completed', now: 5_000, fence, backup: backup(1) }),
+          ledger.endRun(runId(1), { to: 'failed', now: 5_000, expected: { state: 'committing', fence } }),
+        ]);
+        expect([isCompleted, isFailed].filter(Boolean)).toHaveLength(1);
+        expect(await stateOf(1)).toBe(isCompleted ? 'completed' : 'failed');
+        expect((await catalog.stats()).backups).toBe(isCompleted ? 1 : 0);
+      });
+    });
+
     it('is the same when every step is asked for twice, as after a lost answer', async () => {
       const truth = async (): Promise<unknown> => ({
         runs: await Promise.all([1, 2].map((number) => ledger.getLedgerRun(runId(number)))), queue: await ledger.queue('main', 10), active: await activeIds(),
