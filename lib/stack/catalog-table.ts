@@ -6,6 +6,8 @@ import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { CATALOG_TABLE } from '../settings/catalog-table.ts';
 
+const QUEUES = 'VAULT#*#QUEUE';
+
 /**
  * Catalog and ledger of the stack. Under DynamoDB's own key and not a vault's: it holds names, times and digests, never
  * data or keys; a vault whose key is lost must not take the catalog of the others with it; and it costs nothing.
@@ -36,6 +38,18 @@ export class CatalogTable extends Construct {
     role.addToPrincipalPolicy(new PolicyStatement({
       actions: ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'ConditionCheckItem'].map((action) => `dynamodb:${action}`),
       resources: [this.table.tableArn, `${this.table.tableArn}/index/*`],
+    }));
+  }
+
+  /**
+   * Takes runs out of the queue: the only rows that are ever deleted by a function. Their partition is that of
+   * lib/catalog/dynamodb-keys.ts. DynamoDB names the keys in every request for items, so the condition always has something to judge.
+   */
+  grantQueue(role: IRole): void {
+    role.addToPrincipalPolicy(new PolicyStatement({
+      actions: ['dynamodb:DeleteItem'],
+      resources: [this.table.tableArn],
+      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [QUEUES] } },
     }));
   }
 }

@@ -37,10 +37,12 @@ export class Dispatch extends Construct {
     this.taskStopped = new DeployedFunction(this, 'TaskStopped', { ...common, name: 'task-stopped', description: 'ends runs whose task ended', environment: taskStoppedEnvironment(values, toJson) });
 
     plane.table.grantLedger(this.dispatch.role);
+    plane.table.grantQueue(this.dispatch.role);
     grantConfig(this.dispatch.role, plane);
     plane.fleet.grantRunning(this.dispatch.role, mayStart);
 
     plane.table.grantLedger(this.taskStopped.role);
+    plane.table.grantQueue(this.taskStopped.role);
     for (const vault of plane.vaults) vault.access.grantLooking(this.taskStopped.role);
     plane.fleet.grantStopping(this.taskStopped.role);
     plane.alerts.grantPublishing(this.taskStopped.role);

@@ -48,6 +48,7 @@ export class Monitor extends Construct {
   #grant(plane: ControlPlane, mayStart: (family: string) => boolean): void {
     const { role } = this.monitor;
     plane.table.grantLedger(role);
+    plane.table.grantQueue(role);
     grantConfig(role, plane);
     plane.fleet.grantRunning(role, mayStart);
     plane.fleet.grantStopping(role);

@@ -1,4 +1,6 @@
 import { ACTIONS_WITHOUT_RESOURCES, EXPLAINED_WILDCARDS, flat } from '../../lib/stack/explained-wildcards.ts';
+import { key } from '../../lib/catalog/dynamodb-keys.ts';
+import type { RunId } from '../../lib/model/ids.ts';
 import { isAllowed } from '../support/iam-evaluate.ts';
 import { ACCOUNT, REGION, allRoles, arnOf, onlyOne, resolved, roleOf } from '../support/stack/deployed-names.ts';
 import { ofType, templateOf } from '../support/stack/synthesize.ts';
@@ -82,5 +84,14 @@ describe('who may start what', () => {
     const read = (description: string, secret: string) => isAllowed({ action: 'secretsmanager:GetSecretValue', resource: `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${secret}-AbCdEf`, principal: '' }, { identity: roleOf(template, description).statements });
     expect([read('backups of plan orders', 'shop/orders-db'), read('backups of plan orders', 'shop/orders-restore'), read('backups of plan media', 'shop/orders-db')]).toEqual([true, false, false]);
     expect([read('restores to orders-copy', 'shop/orders-restore'), read('restores to media-copy', 'shop/orders-restore'), read('brings alerts to Slack', 'shop/slack-webhook'), read('starts runs', 'shop/slack-webhook')]).toEqual([true, false, true, false]);
+  });
+
+  test('rows are deleted from queues alone, by those who start and end runs', () => {
+    const table = arnOf(template, onlyOne(template, 'AWS::DynamoDB::GlobalTable'));
+    const remove = (description: string, pk: string) => isAllowed({ action: 'dynamodb:DeleteItem', resource: table, principal: '', context: { 'dynamodb:LeadingKeys': pk } }, { identity: roleOf(template, description).statements });
+    for (const description of ['starts runs', 'ends runs whose task ended', 'looks after runs, queue, freshness and alerts']) {
+      expect([description, remove(description, key.queued('main', 1, 'R' as RunId).pk), remove(description, key.run('R' as RunId).pk), remove(description, key.alert('a').pk)]).toEqual([description, true, false, false]);
+    }
+    for (const description of ['backups of plan orders', 'restores to orders-copy', 'brings alerts to Slack']) expect([description, remove(description, key.queued('main', 1, 'R' as RunId).pk)]).toEqual([description, false]);
   });
 });

@@ -59,6 +59,8 @@ const OPERATORS: Readonly<Record<string, Test>> = {
   ArnLike: (seen, wanted) => some(seen, wanted, like),
   ArnNotEquals: (seen, wanted) => !some(seen, wanted, like),
   Bool: (seen, wanted) => some(seen, wanted, (a, b) => a === b),
+  // Holds for a key that is absent as well: only for keys that every request has.
+  'ForAllValues:StringLike': (seen, wanted) => seen === undefined || some(seen, wanted, like),
   Null: (seen, wanted) => wanted.includes(String(seen === undefined)),
 };
 
