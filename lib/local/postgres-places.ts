@@ -4,14 +4,14 @@ import { fetchSecret, isRemote } from '../config/secret-reference.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ClientPlaces } from '../sources/postgres/client.ts';
-import type { PostgresConnection, PostgresPlaces } from '../sources/postgres/connection.ts';
+import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import type { Environment } from './places.ts';
 import { readRemoteSecret } from './remote-secret.ts';
 
 /** Names the folder of pg_dump, pg_restore and psql where PATH has another version first. */
 const BINARIES = 'HOLDFAST_POSTGRES_BIN';
 
-export function postgresPlaces({ variables, temporaryFolder }: Environment): ClientPlaces & PostgresPlaces {
+export function postgresPlaces({ variables, temporaryFolder }: Environment): ClientPlaces & { readonly temporaryFolder: string } {
   const binaries = variables[BINARIES];
   return { environment: variables, temporaryFolder, ...(binaries !== undefined && binaries !== '' && { binaries }) };
 }

@@ -17,7 +17,7 @@ export async function makeScratch(parent: string): Promise<string> {
 }
 
 /**
- * Removes what processes that no longer run left behind. Those of another container on this machine cannot be asked;
+ * Removes what processes of this user that no longer run left behind. Those of another container on this machine cannot be asked;
  * theirs goes after seven days. `now` in milliseconds.
  */
 export async function sweepScratch(parent: string, now: number): Promise<void> {
@@ -56,6 +56,9 @@ async function identityOf(pid: number | 'self'): Promise<string | undefined> {
 }
 
 async function isLeftOver(parent: string, name: string, now: number): Promise<boolean> {
+  // A temporary folder is shared with users whose files this one may not remove.
+  const owner = await stat(join(parent, name)).then(({ uid }) => uid, () => undefined);
+  if (owner === undefined || owner !== process.getuid?.()) return false;
   const [, boot, namespace, pid] = NAME.exec(name) ?? [];
   const [ownBoot, ownNamespace] = (await identityOf('self'))?.split('-') ?? [];
   if (ownBoot !== undefined && boot !== ownBoot) return true;

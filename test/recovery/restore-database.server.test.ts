@@ -166,6 +166,13 @@ describe('versions', () => {
     expect(report.tables).toContainEqual({ schema: 'public', table: 'person', rows: 2002 });
   });
 
+  it('an extension that the server does not have is named first', async () => {
+    await servers[18].sql('create database clever');
+    await servers[18].sql('create extension vector; create table v (v vector(2))', { database: 'clever' });
+    const reader = await backupOf(18, 'clever');
+    expect(await failure(restore(15, { name: 'x', mode: 'create', binaries: postgresBinaries(18) }, reader))).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/does not have the extensions that the backup needs: vector\. Nothing was done/) });
+  });
+
   it('an entry that is no archive is refused', async () => {
     const source = new CommandSource({ command: 'echo create table t', name: fromText('plain.dump'), minimumBytes: 1, environment: process.env, temporaryFolder: folder, clock: systemClock });
     const repository = testRepository(new MemoryStore(systemClock));

@@ -1,6 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import { makeScratch, sweepScratch } from '../scratch.ts';
 
 /** Where a database is. The password is the only part that no message may show. */
 export interface PostgresConnection {
@@ -20,6 +22,7 @@ export interface PostgresPlaces {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Private files with the password lie here while a client program runs. */
   readonly temporaryFolder: string;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface OpenedConnection {
@@ -39,10 +42,12 @@ const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'LD_LIBRARY_PATH
 /**
  * Writes the connection to a private folder (mode 0700) as a service file and, when there is a password, a pgpass file
  * (both 0600): so neither the argument list nor the environment of a client program holds any of it. libpq only reads
- * the password from a file, a prompt, or an environment that others of the same user could read. Remove it always.
+ * the password from a file, a prompt, or an environment that others of the same user could read. Remove it always; what
+ * a killed process left is removed by the next one.
  */
-export async function openConnection(connection: PostgresConnection, { environment, temporaryFolder }: PostgresPlaces): Promise<OpenedConnection> {
-  const folder = await mkdtemp(join(temporaryFolder, 'holdfast-postgres-'));
+export async function openConnection(connection: PostgresConnection, { environment, temporaryFolder, clock }: PostgresPlaces): Promise<OpenedConnection> {
+  await sweepScratch(temporaryFolder, clock.now());
+  const folder = await makeScratch(temporaryFolder);
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const { password } = connection;

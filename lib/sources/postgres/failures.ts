@@ -40,6 +40,12 @@ const ROWS: readonly FailureRow[] = [
     nextStep: (at) => `As its owner: GRANT CONNECT ON DATABASE "${at.database}" TO "${at.user}".`,
   },
   {
+    pattern: /row-level security policy for table/,
+    code: 'permission',
+    message: (at, said) => `Row level security hides rows of database ${at.database} from user ${at.user}, so that a dump would not be whole: ${said}`,
+    nextStep: (at) => `As a superuser: ALTER ROLE "${at.user}" BYPASSRLS.`,
+  },
+  {
     pattern: /permission denied/,
     code: 'permission',
     message: (at, said) => `User ${at.user} may not read everything of database ${at.database} at ${serverName(at)}: ${said}`,

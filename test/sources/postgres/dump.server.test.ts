@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 // Whatever happened: nothing with a password stays.
 afterEach(() => {
-  expect(readdirSync(folder).filter((name) => name.startsWith('holdfast-'))).toEqual([]);
+  expect(readdirSync(folder).filter((name) => /^(holdfast|scratch)-/.test(name))).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -88,6 +88,22 @@ describe.each([15, 18] as const)('a PostgreSQL %i source (S1)', (version) => {
     expect(error).toMatchObject({ code: 'permission', message: expect.stringMatching(/reader may not read everything.*permission denied for table/), nextStep: expect.stringMatching(/pg_read_all_data/) });
     const without = sourceFor(servers[version], folder, { connection: { user: 'reader', password: READER }, excludeTables: ['skipped', '"Ställe"'] });
     expect((await dumpWhole(without)).proof.evidence).toHaveLength(3);
+  });
+
+  it('says that row level security would leave rows out', async () => {
+    await servers[version].sql("create role walled login password 'walled'");
+    await servers[version].sql('create database walled_db');
+    await servers[version].sql('create table secret as select 1 as i; grant select on secret to walled; alter table secret enable row level security', { database: 'walled_db' });
+    const source = sourceFor(servers[version], folder, { connection: { user: 'walled', password: 'walled', database: 'walled_db' } });
+    expect(await failure(dumpWhole(source))).toMatchObject({ code: 'permission', message: expect.stringMatching(/Row level security hides rows/), nextStep: expect.stringMatching(/BYPASSRLS/) });
+  });
+
+  it('removes the password that a killed process left behind', async () => {
+    const left = join(folder, 'scratch-00-0-1-1-killed');
+    mkdirSync(left);
+    writeFileSync(join(left, 'pgpass'), 'secret');
+    await sourceFor(servers[version], folder).check();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('fails a dump that is smaller than it may be', async () => {
