@@ -7,7 +7,8 @@ const LONGEST = 1000;
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/(\w+:\/\/)[^\s/@]+@/g, '$1***@'],
   [/-----BEGIN [^-]*PRIVATE KEY-----[\s\S]*?(-----END [^-]*PRIVATE KEY-----|$)/g, '***'],
-  [/(\w*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|authorization)\w*["']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?("[^"]*"|'[^']*'|[^\s,;]+)/gi, '$1***'],
+  // A reference such as ${secret:shop/db} is a name that somebody has to find.
+  [/(?<!\$\{\w*)(\w*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|authorization)\w*["']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?("[^"]*"|'[^']*'|[^\s,;]+)/gi, '$1***'],
   [/\bA(KIA|SIA)[A-Z0-9]{16}\b/g, '***'],
   [/\b(xox[a-z]-|gh[a-z]_)[\w-]{10,}/g, '***'],
 ];

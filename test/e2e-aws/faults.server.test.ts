@@ -65,7 +65,7 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
   const isDumping = async () => (await world.postgres.sql('SELECT pid FROM pg_stat_progress_copy WHERE bytes_processed > 1000000')).length > 0;
 
   const faults: readonly Fault[] = [
-    { title: 'a wrong password', plan: 'wrong-password', reason: /password authentication failed/, mend: async () => {
+    { title: 'a wrong password', plan: 'wrong-password', reason: /does not let user holdfast in/, mend: async () => {
       await secrets().send(new PutSecretValueCommand({ SecretId: 'rehearsal/wrong', SecretString: JSON.stringify({ password: world.postgres.password }) }));
     } },
     { title: 'a secret that was removed', plan: 'removed-secret', reason: /rehearsal\/removed/, prepare: async () => {
@@ -87,7 +87,7 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
     }, mend: async () => undefined },
     { title: 'a worker that is killed in the middle of a dump', plan: 'orders', reason: /stopped|killed|137|exit/i, strike: async () => {
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
-      const containers = await world.rig.podman.run(['ps', '--quiet', '--filter', `label=com.amazonaws.ecs.task-definition-family=${backupFamily(STACK, 'orders')}`]);
+      const containers = await world.rig.podman.run(['ps', '--quiet', '--filter', `label=com.amazonaws.ecs.task-definition-family=${backupFamily(STACK, 'orders')}`, '--filter', `label=holdfast.rig=${world.rig.folder}`]);
       await world.rig.podman.run(['kill', '--signal', 'KILL', ...containers.split('\n')]);
     }, mend: async () => undefined },
   ];
