@@ -35,6 +35,8 @@ export function s3ClientOptions({ endpoint, region, pathStyle, caFile }: S3Acces
     forcePathStyle: pathStyle ?? endpoint !== undefined,
     // `retrying` repeats calls, with one budget and full jitter; retries in here would multiply with its.
     maxAttempts: 1,
+    // With `Expect: 100-continue` the SDK opens a connection of its own for each object, which knows no CA file.
+    expectContinueHeader: false,
     logger: SILENT,
     // The store sends a SHA-256 with every object; another checksum on top is work for nobody. Reading asks for it itself.
     requestChecksumCalculation: 'WHEN_REQUIRED',

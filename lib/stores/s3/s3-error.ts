@@ -137,6 +137,7 @@ function meaningOf(error: SdkError, status: number | undefined): Meaning {
   const named = namesOf(error).map((name) => MEANINGS[name]).find((meaning) => meaning !== undefined);
   if (named) return named;
   if (/aborted|socket hang up|stream.*(?:closed|destroyed)/i.test(String(error.message))) return AWAY;
+  if (/self-signed certificate|unable to verify the first certificate/.test(String(error.message))) return NO_TRUST;
   if (/^Region (?:is missing|not accepted)/.test(String(error.message))) return NO_REGION;
   if (status === undefined) return UNKNOWN;
   return MEANINGS_OF_STATUS[status] ?? (status >= 500 ? AWAY : UNKNOWN);
