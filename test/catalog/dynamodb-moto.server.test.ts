@@ -11,6 +11,7 @@ let tables: DynamodbTables;
 beforeAll(async () => {
   server = await startMoto();
   // moto checks conditions without a lock: two requests at once may both find theirs true, so they go one at a time.
+  // It also writes a transaction again whose client token it has seen: lost answers are tried on MiniStack alone.
   tables = new DynamodbTables(server, { requestHandler: { httpAgent: { keepAlive: true, maxSockets: 1 } } });
 });
 afterAll(async () => {
