@@ -49,11 +49,15 @@ function stackPlans(config: Config): ResolvedStackPlan[] {
   });
 }
 
+/** A backup is good when it has ended, not when it was due: a plan that runs just as often as promised gets this to run in. */
+const HOURS_TO_RUN = 2;
+
 /** A plan that runs less often than its promise would be in alert for most of its life: it gets a day to come round. */
 function defaultFreshness(config: Config, { policy }: PlanFields, { policy: { frequency } }: Pick<ResolvedStackPlan, 'policy'>): number {
   const promised = basePolicy(config, policy) === 'media' ? MEDIA_FRESHNESS_HOURS : FRESHNESS_HOURS;
   const gapHours = frequency === undefined ? 0 : Math.ceil(longestGap(frequency) / 60);
-  return gapHours <= promised ? promised : gapHours + 24;
+  if (gapHours > promised + 1) return gapHours + 24;
+  return Math.max(promised, gapHours + HOURS_TO_RUN);
 }
 
 function basePolicy(config: Config, policy: PlanFields['policy']): string | undefined {
