@@ -46,6 +46,7 @@ describe('words of an alert', () => {
     ['PGPASSWORD: "two words" and more', 'PGPASSWORD: *** and more'],
     ['Authorization: Bearer abc.def, next', 'Authorization: ***, next'],
     ['"secret": "abc def", next', '"secret": ***, next'],
+    ['The secret ${secret:shop/db#password} is not there', 'The secret ${secret:shop/db#password} is not there'],
     ['key AKIAIOSFODNN7EXAMPLE used', 'key *** used'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----', '***'],
     ['token xoxb-123456789012-abc', 'token ***'],

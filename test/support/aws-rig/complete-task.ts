@@ -1,9 +1,9 @@
-import { DescribeTaskDefinitionCommand } from '@aws-sdk/client-ecs';
-import type { ContainerDefinition, ECSClient, TaskDefinition } from '@aws-sdk/client-ecs';
 import type { ContainerOrder } from './container-door.ts';
 
 export interface TaskSurroundings {
-  readonly ecs: ECSClient;
+  /** Of the emulator. */
+  readonly endpoint: string;
+  readonly region: string;
   /** Marks the containers of this rig, so that it removes no others. */
   readonly label: string;
   /** The folder that stands in for a file system of EFS. */
@@ -14,34 +14,68 @@ export interface TaskSurroundings {
   readonly damage: (order: ContainerOrder, family: string) => void;
 }
 
+/** Names in lower case: the emulator keeps some as CloudFormation writes them and some as the API of ECS does. */
+interface TaskDefinition {
+  readonly memory?: string;
+  readonly volumes?: readonly { readonly name?: string; readonly efsvolumeconfiguration?: { readonly filesystemid?: string } }[];
+  readonly containerdefinitions: readonly Container[];
+}
+
+interface Container {
+  readonly name: string;
+  readonly user?: string;
+  readonly readonlyrootfilesystem?: boolean;
+  readonly linuxparameters?: { readonly initprocessenabled?: boolean; readonly capabilities?: { readonly drop?: string[] } };
+  readonly mountpoints?: readonly { readonly sourcevolume?: string; readonly containerpath?: string; readonly readonly?: boolean }[];
+}
+
 /** Puts back into a container what the emulator leaves out of its task definition. */
 export async function completeTask(order: ContainerOrder, around: TaskSurroundings): Promise<void> {
   const labels = (order.Labels ??= {});
   labels['holdfast.rig'] = around.label;
   const family = labels['com.amazonaws.ecs.task-definition-family'];
   if (family === undefined) return;
-  const { taskDefinition } = await around.ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: `${family}:${labels['com.amazonaws.ecs.task-definition-version']}` }));
-  const container = taskDefinition?.containerDefinitions?.find(({ name }) => name === labels['com.amazonaws.ecs.container-name']);
-  if (!taskDefinition || !container) throw new Error(`the task definition ${family} has no container ${labels['com.amazonaws.ecs.container-name']}`);
-  limit(order, taskDefinition, container);
-  mount(order, { taskDefinition, container, fileSystem: around.fileSystem });
+  const definition = await describe(`${family}:${labels['com.amazonaws.ecs.task-definition-version']}`, around);
+  const container = definition.containerdefinitions.find(({ name }) => name === labels['com.amazonaws.ecs.container-name']);
+  if (!container) throw new Error(`the task definition ${family} has no container ${labels['com.amazonaws.ecs.container-name']}`);
+  limit(order, definition, container);
+  mount(order, definition, { container, fileSystem: around.fileSystem });
   order.Env = [...(order.Env ?? []).filter((line) => !/^AWS_CONTAINER_(CREDENTIALS|AUTHORIZATION)/.test(line)), ...Object.entries(around.environment).map(([name, value]) => `${name}=${value}`)];
   around.damage(order, family);
 }
 
-function limit(order: ContainerOrder, task: TaskDefinition, container: ContainerDefinition): void {
+function limit(order: ContainerOrder, definition: TaskDefinition, { user, readonlyrootfilesystem, linuxparameters }: Container): void {
   const host = (order.HostConfig ??= {});
-  if (container.user !== undefined) order.User = container.user;
-  if (container.readonlyRootFilesystem) host.ReadonlyRootfs = true;
-  if (container.linuxParameters?.initProcessEnabled) host.Init = true;
-  if (task.memory !== undefined) host.Memory = Number(task.memory) * 1024 * 1024;
+  if (user !== undefined) order.User = user;
+  if (readonlyrootfilesystem) host.ReadonlyRootfs = true;
+  if (linuxparameters?.initprocessenabled) host.Init = true;
+  if (linuxparameters?.capabilities?.drop) host.CapDrop = linuxparameters.capabilities.drop;
+  if (definition.memory !== undefined) host.Memory = Number(definition.memory) * 1024 * 1024;
 }
 
 /** Volumes without a source are the image's own, made by the container runtime as Fargate does. */
-function mount(order: ContainerOrder, { taskDefinition, container, fileSystem }: { readonly taskDefinition: TaskDefinition; readonly container: ContainerDefinition; readonly fileSystem: (id: string) => string }): void {
+function mount(order: ContainerOrder, { volumes = [] }: TaskDefinition, { container, fileSystem }: { readonly container: Container; readonly fileSystem: (id: string) => string }): void {
   const host = (order.HostConfig ??= {});
-  for (const { sourceVolume, containerPath, readOnly } of container.mountPoints ?? []) {
-    const id = taskDefinition.volumes?.find(({ name }) => name === sourceVolume)?.efsVolumeConfiguration?.fileSystemId;
-    if (id !== undefined) (host.Binds ??= []).push(`${fileSystem(id)}:${containerPath}:${readOnly ? 'ro' : 'rw'}`);
+  for (const { sourcevolume, containerpath, readonly } of container.mountpoints ?? []) {
+    const id = volumes.find(({ name }) => name === sourcevolume)?.efsvolumeconfiguration?.filesystemid;
+    if (id !== undefined) host.Binds = [...(host.Binds ?? []), `${fileSystem(id)}:${containerpath}:${readonly ? 'ro' : 'rw'}`];
   }
+}
+
+/** Not by the SDK, which passes over names that it does not know. */
+async function describe(taskDefinition: string, { endpoint, region }: TaskSurroundings): Promise<TaskDefinition> {
+  const answer = await fetch(endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition', authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${region}/ecs/aws4_request, SignedHeaders=host, Signature=none` },
+    body: JSON.stringify({ taskDefinition }),
+  });
+  const said = (await answer.json()) as { readonly taskDefinition?: unknown };
+  if (!answer.ok || said.taskDefinition === undefined) throw new Error(`the emulator does not describe ${taskDefinition}: ${JSON.stringify(said)}`);
+  return lowerCase(said.taskDefinition) as TaskDefinition;
+}
+
+function lowerCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(lowerCase);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name.toLowerCase(), lowerCase(inner)]));
 }

@@ -7,7 +7,7 @@ export interface ContainerOrder {
   User?: string;
   Env?: string[];
   Labels?: Record<string, string>;
-  HostConfig?: { ReadonlyRootfs?: boolean; Init?: boolean; Memory?: number; Binds?: string[]; Tmpfs?: Record<string, string>; ExtraHosts?: string[] };
+  HostConfig?: { ReadonlyRootfs?: boolean; Init?: boolean; CapDrop?: string[]; Memory?: number; Binds?: string[]; Tmpfs?: Record<string, string>; ExtraHosts?: string[] };
 }
 
 export interface ContainerDoor {

@@ -1,7 +1,6 @@
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ECSClient } from '@aws-sdk/client-ecs';
 import { cdkProgram } from './cdk.ts';
 import type { CdkApp, CdkProgram } from './cdk.ts';
 import { completeTask } from './complete-task.ts';
@@ -114,7 +113,8 @@ async function openContainers(folder: string, podman: PrivatePodman) {
     if (!emulator) throw new Error('a container before the emulator was up');
     const { credentials, region } = emulator.client;
     await completeTask(order, {
-      ecs: new ECSClient(emulator.client),
+      endpoint: emulator.endpoint,
+      region,
       label: folder,
       fileSystem,
       environment: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey, AWS_REGION: region },
