@@ -28,11 +28,16 @@ export async function failRun(run: LedgerRun, error: HoldfastError, ports: EndPo
   const isEnded = await ports.ledger.endRun(run.runId, { to: 'failed', now, expected: { state: run.state, fence: run.fence }, error: words });
   if (!isEnded) return false;
   const ended = { ...run, state: 'failed' as const, finishedAt: now, error: words };
-  const rpoMinutes = pinnedPlan(run).policy.serviceLevel?.rpoMinutes;
-  const alert = alertOfEnd({ ...ended, ...(rpoMinutes !== undefined && { rpoMinutes }) });
   // Of two who end it at once, the one whose alert was first counts it.
-  if (alert !== undefined && (await tellAlert(alert, ports))) count(ended, undefined, ports);
+  if (await tellEnd(ended, ports)) count(ended, undefined, ports);
   return true;
+}
+
+/** Tells the end of a run that its worker wrote down, which may not publish. True when nobody had told it. */
+export async function tellEnd(run: LedgerRun, ports: TellPorts): Promise<boolean> {
+  const rpoMinutes = pinnedPlan(run).policy.serviceLevel?.rpoMinutes;
+  const alert = alertOfEnd({ ...run, ...(rpoMinutes !== undefined && { rpoMinutes }) });
+  return alert !== undefined && tellAlert(alert, ports);
 }
 
 /** Ends a run whose snapshot was found in its vault after its worker had gone. False as in `failRun`. */

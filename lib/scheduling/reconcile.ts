@@ -4,7 +4,7 @@ import type { RunLedger } from '../catalog/run-ledger.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import type { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
-import { completeRun, failRun } from './end-run.ts';
+import { completeRun, failRun, tellEnd } from './end-run.ts';
 import type { EndPorts } from './end-run.ts';
 import { judge } from './judge.ts';
 import type { Verdict } from './judge.ts';
@@ -22,8 +22,8 @@ export interface ReconcilePorts extends EndPorts {
   readonly start?: StartPorts;
 }
 
-/** What was done about a run. */
-export type Reconciled = Verdict['do'] | 'completed' | 'moved-on';
+/** What was done about a run. `told`: its worker had ended it as failed; the alert was opened. */
+export type Reconciled = Verdict['do'] | 'completed' | 'moved-on' | 'told';
 
 export interface Reconciliation {
   readonly done: ReadonlyMap<RunId, Reconciled>;
@@ -54,6 +54,7 @@ export async function taskStopped(runId: RunId, task: TaskState, ports: Reconcil
   if (run === undefined) return undefined;
   // A task of an earlier attempt, or one that came second, says nothing of the one that works.
   if (run.taskArn !== undefined && run.taskArn !== task.taskArn) return 'nothing';
+  if (await tellEnd(run, ports)) return 'told';
   return reconcileRun(run, task, ports);
 }
 

@@ -208,6 +208,18 @@ describe('runs that do not end by themselves', () => {
     expect(await failure()).toMatchObject({ code: 'not-found', message: expect.stringContaining('could not pull its image') });
   });
 
+  it('tells the failure that a worker wrote down within a minute, by the event of its task', async () => {
+    await worker.begin();
+    await worker.endFailed();
+    worker.exit(1);
+    expect(await event()).toBe('told');
+    expect(await event()).toBe('nothing');
+    expect(plane.published).toMatchObject([{ kind: 'backup-failed', message: 'The dump ended with exit code 1.' }]);
+    plane.advance(3 * MINUTE);
+    await monitorOnce(plane.ports);
+    expect(plane.published).toHaveLength(1);
+  });
+
   it('says the same for a failure that the worker wrote down itself and could not tell', async () => {
     await worker.begin();
     await worker.endFailed('pg_dump: error: connection to postgresql://app:hunter2@db failed');

@@ -21,6 +21,14 @@ const ZONES = [
 const SCHEDULES = ['30 2 * * *', '0 0 * * *', '15,45 1,3 * 3,4,9,10,11 *', '0 * 1,25 4,10,11 *', '0 */6 * 3,4 *', '10 0 1 * 0', '59 23 * 3,4,9-11 1-5'];
 const OFFSETS = [0, 7, 59];
 
+/** In short runs each zone takes the two that DST touches most and two of the others in turn. */
+function schedulesFor(timeZone: string): readonly string[] {
+  if (process.env.HOLDFAST_LONG !== undefined) return SCHEDULES;
+  const [nightly = '', midnight = '', ...others] = SCHEDULES;
+  const turn = ZONES.indexOf(timeZone);
+  return [nightly, midnight, others[turn % others.length] ?? '', others[(turn + 2) % others.length] ?? ''];
+}
+
 /**
  * Exactly what EventBridge Scheduler documents: a clock time that is skipped is not run, a repeated one once. Every
  * expression fires for itself, and one firing in fifty is lost.
@@ -46,17 +54,18 @@ describe('a year in twenty zones (P6)', () => {
   let jumps = 0;
 
   describe.each(ZONES)('%s', (timeZone) => {
+    const schedules = schedulesFor(timeZone);
     let year: Year;
     beforeAll(() => {
       year = walk(timeZone, { from: FROM, to: TO, stepMinutes: STEP_MINUTES });
       jumps += year.skipped.size;
     });
 
-    it.each(SCHEDULES)('%s is due exactly when walking every minute of the year says so', (cron) => {
+    it.each(schedules)('%s is due exactly when walking every minute of the year says so', (cron) => {
       expect(occurrencesBetween({ cron, timeZone, offsetMinutes: 0 }, FROM, TO)).toEqual(dueByWalking(cron, year));
     });
 
-    it.each(SCHEDULES)('%s: what Scheduler fires and what the monitor catches up are together every due time, each once', (cron) => {
+    it.each(schedules)('%s: what Scheduler fires and what the monitor catches up are together every due time, each once', (cron) => {
       const offsetMinutes = OFFSETS[cron.length % OFFSETS.length] ?? 0;
       const schedule = { cron, timeZone, offsetMinutes };
       const due = dueByWalking(cron, year).map((instant) => instant + offsetMinutes * MINUTE);
