@@ -1,10 +1,9 @@
 import { Duration } from 'aws-cdk-lib';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import type { EventPattern } from 'aws-cdk-lib/aws-events';
+import type { CfnRule, EventPattern } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { Construct } from 'constructs';
 import { HoldfastError } from '../model/errors.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CfnOutput, Stack, Stage } from 'aws-cdk-lib';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
+import { HoldfastError } from '../model/errors.ts';
 import type { DeployedNetworks } from '../settings/deployed.ts';
 import { backupFamily } from '../settings/ids.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
@@ -45,6 +46,7 @@ export class HoldfastStack extends Stack {
   constructor(scope: Construct, id: string, { stackName, input, code, architecture, terminationProtection }: HoldfastStackProps) {
     super(scope, id, { stackName, terminationProtection, analyticsReporting: false, description: 'Holdfast: backup and disaster recovery' });
     const { resolved, deployed } = input;
+    refuseNothing(resolved, stackName);
     const vaults = resolved.vaults.map((vault) => new Vault(this, `Vault ${vault.name}`, vault));
     const plane: ControlPlane = {
       functions: code.functions,
@@ -106,4 +108,10 @@ export class HoldfastStack extends Stack {
     };
     for (const [name, value] of Object.entries(texts)) new CfnOutput(this, name, { value });
   }
+}
+
+/** A file for the local runtime would deploy a control plane that controls nothing. */
+function refuseNothing({ vaults }: StackInput['resolved'], stackName: string): void {
+  if (vaults.length > 0) return;
+  throw new HoldfastError('config-invalid', `The configuration of stack ${stackName} has no vault with "aws", wanted at least one.`, { nextStep: 'Describe a vault as in examples/aws/holdfast.yaml: `vaults: { main: { aws: {} } }`.' });
 }

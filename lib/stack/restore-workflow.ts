@@ -39,7 +39,7 @@ export class RestoreWorkflow extends Construct {
     this.machine = this.#machine(Stack.of(this).toJsonString(restoreStates({ ...arns, clusterArn: plane.fleet.cluster.attrArn })));
     this.machine.addToRolePolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: Object.values(arns) }));
     const families = new Set(tasks.map((task) => task.family));
-    plane.fleet.grantRunning(this.machine.role as never, (family) => families.has(family));
+    plane.fleet.grantRunning(this.machine.role, (family) => families.has(family));
     for (const task of tasks) this.#letAnswer(task);
     this.#hearOfEnds(report, failures);
     this.#alarm(plane, report);

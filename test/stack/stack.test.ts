@@ -107,6 +107,10 @@ notifications:
   });
 });
 
+test('a file without a vault in AWS is refused before anything is made', () => {
+  expect(() => templateOf({ yaml: 'vaults: { usb: { directory: /mnt/usb, key-file: /mnt/key } }' })).toThrow(/no vault with "aws"/);
+});
+
 describe('secrets', () => {
   const CANARY = 'canary-5f2d-never-in-a-template';
 
