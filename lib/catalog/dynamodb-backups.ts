@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { $add, $get, ConditionCheck, GetItemCommand, PutTransaction, UpdateTransaction } from 'dynamodb-toolbox';
 import type { BackupId, PlanId } from '../model/ids.ts';
-import type { DynamodbCalls, RowAction } from './dynamodb-calls.ts';
+import type { DynamodbCalls, QueryRange, RowAction } from './dynamodb-calls.ts';
 import type { Listed } from './dynamodb-keys.ts';
 import { groupKey, key, monthOf, partition, POINTER, timeKey } from './dynamodb-keys.ts';
 import type { Rows } from './dynamodb-table.ts';
@@ -107,7 +107,7 @@ export class DynamodbBackups {
   }
 
   /** Pages of rows, newest first through all months; only what lies before `below` (a sort key with its month). */
-  async *byTime(listed: Listed, generation: number, options: { readonly below?: { readonly month: string; readonly sk: string }; readonly pageSize?: number } = {}): AsyncGenerator<readonly Item[]> {
+  async *byTime(listed: Listed, generation: number, options: { readonly below?: { readonly month: string; readonly sk: string }; readonly pageSize?: NonNullable<QueryRange['pageSize']> } = {}): AsyncGenerator<readonly Item[]> {
     const { below, pageSize } = options;
     for (const month of await this.months(listed, generation)) {
       if (below !== undefined && month > below.month) continue;

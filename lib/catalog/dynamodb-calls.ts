@@ -23,8 +23,8 @@ export interface QueryRange {
   readonly from?: string;
   readonly prefix?: string;
   readonly isNewestFirst?: boolean;
-  /** How many rows one request asks for; all that fit into 1 MB when absent. */
-  readonly pageSize?: number;
+  /** How many rows each request asks for, or the next one; all that fit into 1 MB when absent. */
+  readonly pageSize?: number | (() => number);
 }
 
 const BASE_DELAY_MS = 50;
@@ -151,7 +151,7 @@ export class DynamodbCalls {
       ExpressionAttributeValues: { ':p': partition, ...(bound !== undefined && { ':b': bound }) },
       ScanIndexForward: isNewestFirst !== true,
       ...(index === undefined ? { ConsistentRead: true } : { IndexName: index }),
-      ...(pageSize !== undefined && { Limit: pageSize }),
+      ...(pageSize !== undefined && { Limit: typeof pageSize === 'number' ? pageSize : pageSize() }),
     };
   }
 

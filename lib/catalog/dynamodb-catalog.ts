@@ -5,9 +5,10 @@ import type { BackupFilter, BackupPage, Catalog, CatalogContents, CatalogStats, 
 import { asRead, DynamodbBackups, plus } from './dynamodb-backups.ts';
 import type { Sums } from './dynamodb-backups.ts';
 import { DynamodbCalls } from './dynamodb-calls.ts';
+import type { QueryRange } from './dynamodb-calls.ts';
 import { groupKey, key, monthOf, partition, POINTER, timeKey, timeText } from './dynamodb-keys.ts';
 import { DynamodbRebuild } from './dynamodb-rebuild.ts';
-import { read, runRecordOf } from './dynamodb-records.ts';
+import { read, readBackup, runRecordOf } from './dynamodb-records.ts';
 import { openTable } from './dynamodb-table.ts';
 import type { DynamodbPlace, Rows } from './dynamodb-table.ts';
 import { limitOf } from './list-limit.ts';
@@ -17,6 +18,9 @@ import { BACKUP_STATES, mayBecome } from './records.ts';
 
 const NOT_EXPIRED: readonly BackupState[] = BACKUP_STATES.filter((state) => state !== 'expired');
 const USABLE: readonly BackupState[] = ['completed', 'validating', 'validated'];
+/** Not fewer rows at once: many may be of a state that is not asked for. */
+const SMALL_PAGE = 25;
+
 type Item = Readonly<Record<string, unknown>>;
 type PlanRow = PlanRecord & Partial<Sums>;
 
@@ -101,11 +105,17 @@ export class DynamodbCatalog implements Catalog {
     const { generation } = await this.#backups.pointer();
     const states = filter.states ?? NOT_EXPIRED;
     const below = after === undefined ? undefined : { month: monthOf(after.finishedAt), sk: timeText(after.finishedAt, after.backupId) };
+    let seen = 0;
+    const pageSize = (): number => Math.max(SMALL_PAGE, limit + 1 - seen);
     const lists = filter.plan === undefined
-      ? [this.#backups.byTime('BACKUP', generation, { ...(below && { below }), pageSize: limit + 1 })]
-      : (await this.#planIds(filter.plan)).map((planId) => this.#ofPlan(generation, planId, { ...(below && { below: below.sk }), pageSize: limit + 1 }));
-    const isWanted = (backup: BackupRecord): boolean => states.includes(backup.state) && isOfPlan(backup, filter.plan);
-    const found = await Promise.all(lists.map((pages) => take(pages, limit + 1, (row) => this.#backup(row), isWanted)));
+      ? [this.#backups.byTime('BACKUP', generation, { ...(below && { below }), pageSize })]
+      : (await this.#planIds(filter.plan)).map((planId) => this.#ofPlan(generation, planId, { ...(below && { below: below.sk }), pageSize }));
+    const isWanted = (backup: BackupRecord): boolean => {
+      const isIt = states.includes(backup.state) && isOfPlan(backup, filter.plan);
+      if (isIt && seen < limit) seen += 1;
+      return isIt;
+    };
+    const found = await Promise.all(lists.map((pages) => take(pages, limit + 1, readBackup, isWanted)));
     return pageOf(found.flat().sort(newestFirst), limit);
   }
 
@@ -172,7 +182,7 @@ export class DynamodbCatalog implements Catalog {
     const { generation } = await this.#backups.pointer();
     const plans = (await this.#plans()).filter((plan) => (plan.backups ?? 0) > 0);
     const sums = plans.map(sumsOfPlan).reduce(plus, { backups: 0, files: 0, bytes: 0, addedBytes: 0 });
-    const latest = await Promise.all(plans.map((plan) => take(this.#ofPlan(generation, plan.planId, { pageSize: 10 }), 1, (row) => this.#backup(row), (backup) => backup.state !== 'expired')));
+    const latest = await Promise.all(plans.map((plan) => take(this.#ofPlan(generation, plan.planId, { pageSize: 10 }), 1, readBackup, (backup) => backup.state !== 'expired')));
     return { ...sums, plans: plans.map((plan, index) => statsOf(plan, latest[index]?.[0])).sort(byName) };
   }
 
@@ -202,16 +212,11 @@ export class DynamodbCatalog implements Catalog {
 
   async #beginning(prefix: string): Promise<BackupRecord[]> {
     const { generation } = await this.#backups.pointer();
-    return take(this.#calls.query({ partition: partition.backups(generation), prefix, pageSize: 11 }), 11, (row) => this.#backup(row));
+    return take(this.#calls.query({ partition: partition.backups(generation), prefix, pageSize: 11 }), 11, readBackup);
   }
 
-  #ofPlan(generation: number, planId: string, options: { readonly below?: string; readonly pageSize?: number }): AsyncGenerator<readonly Item[]> {
+  #ofPlan(generation: number, planId: string, options: { readonly below?: string; readonly pageSize?: NonNullable<QueryRange['pageSize']> }): AsyncGenerator<readonly Item[]> {
     return this.#calls.query({ index: 'byGroup', partition: partition.backupsOfPlan(generation, planId), isNewestFirst: true, ...options });
-  }
-
-  #backup(row: Item): BackupRecord {
-    const { revision: _, ...backup } = read<BackupRecord & { revision: string }>(this.#rows.backups, row);
-    return backup;
   }
 }
 

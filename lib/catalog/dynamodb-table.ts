@@ -53,7 +53,7 @@ const RUN_ROW = item({
   admission: number().optional(), admittedBy: string().optional(), claimedBy: string().optional(),
 });
 
-const BACKUP_FIELDS = {
+export const BACKUP_FIELDS = {
   backupId: string(), planId: string(), planName: string(), runId: string(), type: string(), state: string(), startedAt: number(), finishedAt: number(),
   sequence: number(), entries: number(), files: number(), bytes: number(), addedBytes: number(), warnings: number(), host: string(), vault: string().optional(),
   source: SOURCE, statistics: record(string(), number()),
