@@ -42,7 +42,7 @@ export async function dispatchOccurrence(trigger: Trigger, ports: DispatchPorts)
   const plan = ports.plans.find(({ name }) => name === trigger.plan);
   if (plan === undefined) return refuseUnknown(trigger.plan, ports);
   if ((await ports.ledger.pausedPlans()).includes(plan.name)) {
-    return { outcome: 'refused', reason: `Plan ${plan.name} is paused.`, nextStep: `Resume it with \`holdfast schedule resume ${plan.name}\`.` };
+    return { outcome: 'refused', reason: `Plan ${plan.name} is paused.`, nextStep: `Resume plan ${plan.name}; until then it makes no backups.` };
   }
   const moment = await momentOf(trigger, plan, { ledger: ports.ledger, now: ports.now() });
   if (moment === undefined) {

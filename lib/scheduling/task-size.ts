@@ -1,21 +1,11 @@
 import type { BackupRecord } from '../catalog/records.ts';
+import { FARGATE_SIZES } from '../config/task-size.ts';
 import type { TaskSize } from './pinned-plan.ts';
 
 const GIB = 1024 ** 3;
 const SMALLEST_DISK_GIB = 21;
 /** Above this Fargate could, but a run is refused with the figure (design, "Worker image"). */
 const LARGEST_DISK_GIB = 180;
-
-/** What Fargate sells: memory in GiB from `from` to `to` in steps of `step` for each number of CPU units. */
-const FARGATE = [
-  { cpu: 256, from: 0.5, to: 2, step: 0.5 },
-  { cpu: 512, from: 1, to: 4, step: 1 },
-  { cpu: 1024, from: 2, to: 8, step: 1 },
-  { cpu: 2048, from: 4, to: 16, step: 1 },
-  { cpu: 4096, from: 8, to: 30, step: 1 },
-  { cpu: 8192, from: 16, to: 60, step: 4 },
-  { cpu: 16384, from: 32, to: 120, step: 8 },
-] as const;
 
 /**
  * What earlier backups ask for: rows by the plain bytes of the largest of them. A stream needs CPU for its hash and its
@@ -43,10 +33,9 @@ export function taskSizeFor(task: TaskSize, lastBackups: readonly Pick<BackupRec
 
 /** The smallest combination with at least this much; the largest there is when nothing has it. */
 function fargateSize(cpu: number, memoryMiB: number): Pick<TaskSize, 'cpu' | 'memoryMiB'> {
-  for (const row of FARGATE) {
-    if (row.cpu < cpu || row.to * 1024 < memoryMiB) continue;
-    const steps = Math.max(0, Math.ceil((memoryMiB / 1024 - row.from) / row.step));
-    return { cpu: row.cpu, memoryMiB: (row.from + steps * row.step) * 1024 };
+  for (const [sold, sizes] of FARGATE_SIZES) {
+    const enough = sold < cpu ? undefined : sizes.find((size) => size >= memoryMiB);
+    if (enough !== undefined) return { cpu: sold, memoryMiB: enough };
   }
   return { cpu: 16384, memoryMiB: 120 * 1024 };
 }

@@ -47,7 +47,7 @@ describe('dispatch', () => {
   it('refuses paused, retired and unknown plans with the next step, and makes no run', async () => {
     begin({ plans: [plan('shop')] });
     await plane.ledger.setPaused('shop', { at: NOON, by: 'somebody' });
-    expect(await dispatch()).toEqual({ outcome: 'refused', reason: 'Plan shop is paused.', nextStep: expect.stringContaining('resume shop') });
+    expect(await dispatch()).toEqual({ outcome: 'refused', reason: 'Plan shop is paused.', nextStep: expect.stringContaining('Resume plan shop') });
     expect(await dispatch({ ...scheduled, plan: 'old' })).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('retired') });
     expect(await dispatch({ ...scheduled, plan: 'shoop' })).toMatchObject({ outcome: 'refused', reason: expect.stringContaining('no plan shoop'), nextStep: 'Choose one of shop.' });
     expect(await plane.runs()).toEqual([]);

@@ -35,6 +35,7 @@ describe('the size of a task (P8)', () => {
     ['the largest of the last backups counts', task, [{ bytes: 1 }, { bytes: 90 * GIB }], { cpu: 1024, memoryMiB: 2048, diskGiB: 30 }],
     ['the plan is a floor for each figure', { cpu: 256, memoryMiB: 8192, diskGiB: 30 }, [{ bytes: 90 * GIB }], { cpu: 1024, memoryMiB: 8192, diskGiB: 30 }],
     ['what nobody sells becomes the next larger', { cpu: 256, memoryMiB: 6000, diskGiB: 10 }, [], { cpu: 1024, memoryMiB: 6144, diskGiB: 21 }],
+    ['a quarter of a processor has no 1.5 GiB', { cpu: 256, memoryMiB: 1536, diskGiB: 21 }, [], { cpu: 256, memoryMiB: 2048, diskGiB: 21 }],
     ['large sizes go in steps', { cpu: 8192, memoryMiB: 17 * 1024, diskGiB: 500 }, [], { cpu: 8192, memoryMiB: 20 * 1024, diskGiB: 180 }],
   ])('%s', (_, wanted, backups, size) => {
     expect(taskSizeFor(wanted, backups)).toEqual(size);
