@@ -28,7 +28,10 @@ const PROGRAMS = ['pg_dump', 'pg_restore', 'psql'] as const;
 
 /** Finds pg_dump, pg_restore and psql and asks their version. Fails as `source-failed`. */
 export async function findClient(places: ClientPlaces): Promise<PostgresClient> {
-  const [pgDump = '', pgRestore = '', psql = ''] = await Promise.all(PROGRAMS.map((name) => findProgram(name, places)));
+  const found: string[] = [];
+  // One after another: of several that are missing, the first is named.
+  for (const name of PROGRAMS) found.push(await findProgram(name, places));
+  const [pgDump = '', pgRestore = '', psql = ''] = found;
   const versions = await Promise.all([pgDump, pgRestore, psql].map(versionOf));
   const [version] = versions as [PostgresVersion];
   const odd = versions.findIndex(({ major }) => major !== version.major);

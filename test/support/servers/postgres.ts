@@ -67,7 +67,8 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
   };
   const isUp = async () => (await connect('postgres')).end().then(() => true);
   const server = await startServer(...asPostgres(join(binaries, 'postgres'), ['-D', data]), { port, folder, isUp });
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // Backends of a server that had to be killed notice it a moment later.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   const end = async (signal: NodeJS.Signals) => {
     signalIfRunning(server.pid, signal);
     await server.stop();
