@@ -33,6 +33,8 @@ export class LedgerChaos {
   /** Every token ever given: zombies use them for ever. */
   readonly #tokens: (readonly [RunId, number])[] = [];
   readonly #born = new Map<string, RunId>();
+  /** Workers that were let in, less admissions: an admission lets in one. */
+  readonly #surplus = new Map<RunId, number>();
   readonly #ended = new Map<RunId, string>();
   #made = 0;
   now = 1_000;
@@ -81,14 +83,14 @@ export class LedgerChaos {
   async #admitRun(run: LedgerRun): Promise<boolean> {
     const limits = { vaultLimit: this.#limits[run.vault] as number, planLimit: this.#limits[run.planName] as number };
     const answer = await this.#ledger.admit(run.runId, admission(this.now, { leaseUntil: this.now + LEASE, ...limits }));
-    if (answer.isAdmitted) this.#given(run.runId, answer.fence);
+    if (answer.isAdmitted) this.#given(run.runId, answer.fence, -1);
     return answer.isAdmitted;
   }
 
   async #work(): Promise<void> {
     const run = this.#anyRun();
     const claimed = run && (await this.#ledger.claimRun(run, { now: this.now, leaseUntil: this.now + LEASE }));
-    if (claimed) this.#given(claimed.runId, claimed.fence);
+    if (claimed) this.#given(claimed.runId, claimed.fence, 1);
   }
 
   #requeue(): Promise<void> {
@@ -139,7 +141,8 @@ export class LedgerChaos {
     return isEnded;
   }
 
-  #given(run: RunId, fence: number): void {
+  #given(run: RunId, fence: number, surplus: 1 | -1): void {
+    this.#surplus.set(run, (this.#surplus.get(run) ?? 0) + surplus);
     expectThat(fence > (this.#newest.get(run) ?? 0), `token ${fence} of ${run} after ${this.#newest.get(run)}`);
     this.#newest.set(run, fence);
     this.#tokens.push([run, fence]);
@@ -155,6 +158,7 @@ export class LedgerChaos {
     for (const vault of VAULTS) this.#checkHeld(vault, holding.filter((run) => run.vault === vault));
     for (const plan of PLANS) this.#checkHeld(plan, holding.filter((run) => run.planName === plan));
     for (const run of active) expectThat(run.fence >= (this.#newest.get(run.runId) ?? 0), `${run.runId} has token ${run.fence}, ${this.#newest.get(run.runId)} was given`);
+    for (const [run, surplus] of this.#surplus) expectThat(surplus <= 0, `${run} was claimed more often than admitted`);
     for (const run of active) expectThat(!this.#ended.has(run.runId), `${run.runId} is ${run.state} after it ended`);
     for (const [name, slots] of (await this.#options.slots?.()) ?? []) {
       const held = holding.filter((run) => name === run.vault || name === run.planId).map((run) => run.runId);
@@ -185,7 +189,7 @@ export class LedgerChaos {
   async #complete(run: LedgerRun): Promise<void> {
     const claimed = await this.#ledger.claimRun(run.runId, { now: this.now, leaseUntil: this.now + LEASE });
     if (claimed === undefined) return;
-    this.#given(run.runId, claimed.fence);
+    this.#given(run.runId, claimed.fence, 1);
     const isCommitting = await this.#ledger.beginCommit(run.runId, claimed.fence, { now: this.now, leaseUntil: this.now + LEASE, backupId: backupOf(run.runId) });
     expectThat(isCommitting && (await this.#end(run.runId, { to: 'completed', now: this.now, fence: claimed.fence, backup: recordOf(run.runId) })), `${run.runId} could not complete`);
   }
