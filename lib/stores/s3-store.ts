@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, type GetObjectCommandOutput, type S3Client, type StorageClass } from '@aws-sdk/client-s3';
 import type { Clock } from '../model/clock.ts';
-import { HoldfastError, invariant } from '../model/errors.ts';
+import { HoldfastError, invariant, isHoldfastError } from '../model/errors.ts';
 import { pause, throwIfInterrupted } from './interruption.ts';
 import { checkName, checkObject, checkPrefix, checkRange, isComponent, PRIVATE_FOLDER } from './object-name.ts';
 import { resolveRange } from './read-range.ts';
@@ -60,6 +60,8 @@ class BucketOfObjects implements Store {
   readonly #root: string;
   readonly #requests: S3Requests;
   readonly #options: S3StoreOptions;
+  /** What was sent and not answered, by name: digest of the bytes. The same `put` comes again for it. */
+  readonly #unanswered = new Map<string, string>();
 
   constructor(options: S3StoreOptions) {
     this.description = `s3://${[options.bucket, options.prefix].filter(Boolean).join('/')}`;
@@ -75,10 +77,11 @@ class BucketOfObjects implements Store {
     const object = { name, parts, size, sha256: sha256Of(parts) };
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
       if (conflicts > 0) await pause(this.#options.clock, this.#options.random() * CONFLICT_PAUSE_MS * 2 ** conflicts, signal);
-      const outcome = await this.#create(object, signal);
+      const outcome = await this.#create(object, signal).catch((error: unknown) => this.#remember(object, error));
       if (outcome === 'created') return { created: true };
       if (outcome === 'conflict') continue;
-      const isSame = await this.#isStored(object);
+      const isSame = await this.#isStored(object).catch((denied: unknown) => this.#isOurs(object, denied));
+      this.#unanswered.delete(name);
       if (isSame === false) throw alreadyExists(name, this.description);
       if (isSame) return { created: false };
     }
@@ -157,6 +160,21 @@ class BucketOfObjects implements Store {
         throw error;
       }
     }, signal);
+  }
+
+  #remember({ name, sha256 }: Upload, error: unknown): never {
+    if (isHoldfastError(error, 'unavailable')) this.#unanswered.set(name, sha256.toString('base64'));
+    throw error;
+  }
+
+  /**
+   * Whether a put of ours, whose answer was lost, has arrived, for a role that may write this object and not read it back:
+   * S3 took only bytes of the digest that was sent, nobody had the name before, and the length is right.
+   */
+  async #isOurs(object: Upload, denied: unknown): Promise<boolean> {
+    if (!isHoldfastError(denied, 'permission') || this.#unanswered.get(object.name) !== object.sha256.toString('base64')) throw denied;
+    const { Contents = [] } = await this.#requests.run(`look for ${object.name} in ${this.description}`, (send) => send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: `${this.#root}${object.name}`, MaxKeys: 1 })));
+    return Contents[0]?.Key === `${this.#root}${object.name}` && Contents[0].Size === object.size;
   }
 
   /** Undefined when it is gone again. */

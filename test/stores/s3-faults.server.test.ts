@@ -70,6 +70,18 @@ describe('S3Store behind a network where every third call fails', () => {
     expect(new Set(retries.map(({ error }) => error.code))).toEqual(new Set(['unavailable']));
   });
 
+  it("a role that may write and not read back takes a write of its own whose answer was lost for done, and nobody else's (C6)", async () => {
+    const forbidden: FaultEffect = { kind: 'answer', status: 403, body: '' };
+    const store = makeBare();
+    proxy.script([{ effect: { kind: 'lost-response' }, method: 'PUT', nth: 1 }, { effect: forbidden, method: 'HEAD' }]);
+    await expectCode('unavailable', store.put('unseen', text('sealed')));
+    expect(await store.put('unseen', text('sealed'))).toEqual({ created: false });
+    await expectCode('permission', store.put('unseen', text('sealed')));
+    proxy.script([{ effect: { kind: 'lost-response' }, method: 'PUT', nth: 1 }, { effect: forbidden, method: 'HEAD' }]);
+    await expectCode('unavailable', store.put('other', text('sealed')));
+    await expectCode('permission', store.put('other', text('changed')));
+  });
+
   it('takes a write whose answer was lost for its own, and one of other bytes for a stranger', async () => {
     const store = patient(makeBare());
     proxy.script([{ effect: { kind: 'lost-response' }, method: 'PUT', nth: 1 }]);
