@@ -3,6 +3,7 @@ import { readDeployedConfig } from '../../lib/aws/deployed-config.ts';
 import { EcsLauncher } from '../../lib/aws/ecs-launcher.ts';
 import { functionHandler, lazily } from '../../lib/aws/function-context.ts';
 import { dispatchPorts, publisherTo, snapshotLook, unconfirmedOf } from '../../lib/aws/function-ports.ts';
+import { keysAtRisk } from '../../lib/aws/key-states.ts';
 import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { topicOf } from '../../lib/aws/sns-publisher.ts';
 import { monitorOnce } from '../../lib/scheduling/monitor.ts';
@@ -32,6 +33,7 @@ export const handler = functionHandler('monitor', async (_event, context): Promi
     latestBackup: (plan) => catalog.latestBackup(plan),
     failedRuns: (limit) => catalog.listRuns({ states: ['failed'], limit }),
     unconfirmedSubscriptions: unconfirmedOf(settings.topic, clients.sns, context),
+    keysAtRisk: () => keysAtRisk(settings.vaults, clients.kms(), (message) => context.log.warn({ event: 'key-unknown' }, message)),
   });
   if (!isReport(readBack)) throw readBack;
   context.log.info({ event: 'looked', ...report, readBack }, 'the monitor has looked');

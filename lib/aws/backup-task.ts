@@ -42,6 +42,7 @@ export function performBackupTask(runId: RunId, context: BackupTaskContext): Pro
     ledger, clock, signal, onEvent, onProgress, holder: randomUUID(),
     ...(heartbeatMs !== undefined && { heartbeatMs }),
     ...(leaseMs !== undefined && { leaseMs }),
+    maxDurationMs: (run) => parseDeployedPlan(run.order).maxDurationMinutes * 60_000,
     backUp: (run, ports) => backUp(run, ports, context),
   });
 }

@@ -65,7 +65,7 @@ export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: Function
       if (isHoldfastError(error, 'not-found')) return undefined;
       throw error;
     });
-    return found && backupRecordOf(found.manifest, 'completed');
+    return found && { ...backupRecordOf(found.manifest, 'completed'), vault };
   };
 }
 

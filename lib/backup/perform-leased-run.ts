@@ -24,6 +24,8 @@ export interface LeasedRunPorts {
   readonly holder: string;
   /** Asked to stop from outside. */
   readonly signal: AbortSignal;
+  /** Longest that this run may take from its claim, by its pinned plan. */
+  readonly maxDurationMs?: (run: LedgerRun) => number;
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly onEvent?: (event: LeasedRunEvent) => void;
@@ -45,7 +47,7 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
   ports.onEvent?.({ event: 'claimed', run });
   let progress: StageProgress | undefined;
   const lease = new Lease({
-    ledger, clock, runId, fence: run.fence, leaseUntil: now + leaseMs, leaseMs, stopBy: run.stopBy,
+    ledger, clock, runId, fence: run.fence, leaseUntil: now + leaseMs, leaseMs, stopBy: stopByOf(run, now, ports),
     ...(ports.heartbeatMs !== undefined && { heartbeatMs: ports.heartbeatMs }),
     progress: () => progress,
     onTrouble: (error) => ports.onEvent?.({ event: 'heartbeat-failed', error }),
@@ -69,6 +71,13 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
   } finally {
     await lease.stop();
   }
+}
+
+/** `run.stopBy` is when the control plane stops it whenever it began; one that began early has its own time. */
+function stopByOf(run: LedgerRun, claimedAt: number, { maxDurationMs }: LeasedRunPorts): number | undefined {
+  const own = maxDurationMs === undefined ? Infinity : claimedAt + maxDurationMs(run);
+  const earliest = Math.min(own, run.stopBy ?? Infinity);
+  return earliest === Infinity ? undefined : earliest;
 }
 
 async function end(run: LedgerRun, outcome: BackupOutcome, { ledger, clock, onEvent }: LeasedRunPorts): Promise<void> {

@@ -84,6 +84,27 @@ export function corruptionAlert({ backupId, planName, runId }: Pick<BackupRecord
   };
 }
 
+export interface KeyAtRisk {
+  readonly vault: string;
+  readonly keyArn: string;
+  /** Ends the sentence "The key of the vault main ...". */
+  readonly problem: string;
+}
+
+/** Without its KMS key nothing in a vault can be read: told once for each state that the key is in. */
+export function keyAlert({ vault, keyArn, problem }: KeyAtRisk, now: number): AlertRecord {
+  return {
+    alertId: `control-plane/key/${vault}/${problem}`,
+    kind: 'control-plane',
+    severity: 'critical',
+    state: 'open',
+    title: `The key of the vault ${vault} is at risk`,
+    message: plainWords(`The key of the vault ${vault} (${keyArn}) ${problem}. Without it nothing in the vault can be read, and no plan can back up.`),
+    nextStep: plainWords(`Take it back now: aws kms cancel-key-deletion --key-id ${keyArn} && aws kms enable-key --key-id ${keyArn}. Then find out who did it. docs/runbook.md has the rest.`),
+    openedAt: now,
+  };
+}
+
 /** An e-mail address that nobody has confirmed gets no alert at all. */
 export function unconfirmedAlert(subscription: string, now: number): AlertRecord {
   return {

@@ -1,7 +1,8 @@
 import type { BackupRecord, RunRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
-import { alertOfEnd, delayedAlert, unconfirmedAlert } from '../monitoring/alerts.ts';
+import { alertOfEnd, delayedAlert, keyAlert, unconfirmedAlert } from '../monitoring/alerts.ts';
+import type { KeyAtRisk } from '../monitoring/alerts.ts';
 import { isAnswered, overdueSince } from '../monitoring/freshness.ts';
 import { retellAlerts, tellAlert } from '../monitoring/tell.ts';
 import { missedRun } from './catch-up.ts';
@@ -18,6 +19,9 @@ const DAY = 24 * 60 * 60_000;
 /** Open alerts and failed runs that one pass looks at. */
 const LOOKED_AT = 500;
 
+/** States of runs that a worker holds. */
+const AT_WORK: ReadonlySet<RunRecord['state']> = new Set(['running', 'committing']);
+
 export interface MonitorPorts extends DispatchPorts, Omit<ReconcilePorts, 'start'> {
   readonly ledger: DispatchPorts['ledger'] & ReconcilePorts['ledger'] & Pick<RunLedger, 'listOccurrences' | 'listAlerts' | 'resolveAlert'>;
   readonly launcher: TaskLauncher;
@@ -27,6 +31,8 @@ export interface MonitorPorts extends DispatchPorts, Omit<ReconcilePorts, 'start
   readonly latestBackup: (planName: string) => Promise<Pick<BackupRecord, 'finishedAt'> | undefined>;
   /** Runs that ended failed, newest first, at least those of the last day. */
   readonly failedRuns: (limit: number) => Promise<readonly RunRecord[]>;
+  /** Keys of vaults that are disabled or about to be deleted. */
+  readonly keysAtRisk: () => Promise<readonly KeyAtRisk[]>;
   /** Addresses that have not confirmed that they want alerts. */
   readonly unconfirmedSubscriptions: () => Promise<readonly string[]>;
 }
@@ -54,6 +60,7 @@ export async function monitorOnce(ports: MonitorPorts): Promise<MonitorReport> {
   for (const plan of ports.plans) await pass.attempt(() => pass.watchFreshness(plan));
   await pass.attempt(() => pass.resolve());
   await pass.attempt(() => pass.watchSubscriptions());
+  await pass.attempt(() => pass.watchKeys());
   await pass.attempt(() => pass.retell());
   return pass.report();
 }
@@ -67,6 +74,7 @@ class Pass {
   readonly #opened: string[] = [];
   readonly #resolved: string[] = [];
   readonly vaults: Set<string>;
+  #atWork: Promise<ReadonlySet<string>> | undefined;
   #started = 0;
   #retold = 0;
 
@@ -122,11 +130,22 @@ class Pass {
     if (plan.schedule === undefined || (await ledger.pausedPlans()).includes(plan.name)) return;
     const lastSuccessAt = await this.#lastSuccessOf(plan.name);
     const last = lastSuccessAt === undefined ? {} : { lastSuccessAt };
-    const dueAt = overdueSince(plan, { ...last, deployedAt: configSince, now: now() });
+    const isRunning = (await this.#plansAtWork()).has(plan.name);
+    const dueAt = overdueSince(plan, { ...last, deployedAt: configSince, now: now(), isRunning });
     if (dueAt === undefined) return;
     const { serviceLevel } = plan.policy;
     const alert = delayedAlert({ planName: plan.name, dueAt, ...last, now: now(), ...(serviceLevel && { rpoMinutes: serviceLevel.rpoMinutes }) });
     if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
+  }
+
+  /** A vault whose key is about to go is about to be unreadable; told until it is safe again. */
+  async watchKeys(): Promise<void> {
+    const { ledger, now, keysAtRisk } = this.#ports;
+    const alerts = (await keysAtRisk()).map((key) => keyAlert(key, now()));
+    for (const alert of alerts) if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
+    const open = await ledger.listAlerts({ state: 'open', limit: LOOKED_AT });
+    const safe = open.filter(({ alertId }) => alertId.startsWith('control-plane/key/') && !alerts.some((alert) => alert.alertId === alertId));
+    for (const { alertId } of safe) if (await ledger.resolveAlert(alertId, now())) this.#resolved.push(alertId);
   }
 
   async resolve(): Promise<void> {
@@ -157,6 +176,12 @@ class Pass {
       throw new HoldfastError(first.code, `The monitor could not do everything: ${first.message}${more}`, { cause: first, retryable: true, data: { messages: this.#errors.map(({ message }) => message) } });
     }
     return { caughtUp: this.#caughtUp, reconciled: this.#reconciled, started: this.#started, opened: this.#opened, resolved: this.#resolved, retold: this.#retold };
+  }
+
+  /** Read once in a pass. */
+  #plansAtWork(): Promise<ReadonlySet<string>> {
+    this.#atWork ??= this.#ports.ledger.activeRuns().then((runs) => new Set(runs.filter(({ state }) => AT_WORK.has(state)).map(({ planName }) => planName)));
+    return this.#atWork;
   }
 
   async #lastSuccessOf(planName: string): Promise<number | undefined> {

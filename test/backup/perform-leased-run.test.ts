@@ -139,6 +139,12 @@ describe('a worker with its run (design, Life of a run)', () => {
     expect(await record()).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
   });
 
+  it('one that began early has no more time than its plan allows, whenever the control plane would stop it', async () => {
+    const { run, record } = await admitted({ stopBy: Date.now() + 3_600_000 });
+    await expect(run({ heartbeatMs: 20, maxDurationMs: () => 50, backUp: endless })).rejects.toThrow('maximum duration');
+    expect(await record()).toMatchObject({ state: 'failed' });
+  });
+
   it('a signal to stop ends it as failed, with a reason, so that somebody is told', async () => {
     const { run, record } = await admitted();
     const stop = new AbortController();

@@ -74,6 +74,15 @@ describe('freshness (M1)', () => {
     expect(overdueSince(plan, { deployedAt: 2 * HOUR, now: 27 * HOUR })).toBe(26 * HOUR);
   });
 
+  it('waits a little for a run that a worker is at, and no longer', () => {
+    const running = (now: number, over = plan) => overdueSince(over, { lastSuccessAt: 0, deployedAt: 0, now, isRunning: true });
+    expect(running(30 * HOUR)).toBeUndefined();
+    expect(running(30 * HOUR + 1)).toBe(24 * HOUR);
+    const critical = { ...plan, policy: { serviceLevel: { rpoMinutes: 5 } } };
+    expect(running(HOUR / 4, critical)).toBeUndefined();
+    expect(running(HOUR / 4 + 1, critical)).toBe(HOUR / 12);
+  });
+
   it('is answered by a good backup that ended after the alert, and damage never is', () => {
     expect(isAnswered({ kind: 'backup-delayed', openedAt: 5 }, 6)).toBe(true);
     expect(isAnswered({ kind: 'backup-failed', openedAt: 5 }, 5)).toBe(false);

@@ -117,6 +117,16 @@ describe('the monitor', () => {
     expect((await monitorOnce(plane.ports)).resolved).toEqual(['control-plane/unconfirmed/ops@example.com']);
   });
 
+  it('tells of a key that is about to be lost, as critical and once, until it is safe again', async () => {
+    plane = controlPlane({ plans: [] });
+    plane.keysAtRisk = [{ vault: 'main', keyArn: 'arn:aws:kms:eu-central-1:1:key/k', problem: 'will be deleted on 2026-06-09' }];
+    await monitorOnce(plane.ports);
+    await monitorOnce(plane.ports);
+    expect(plane.published).toMatchObject([{ kind: 'control-plane', severity: 'critical', nextStep: expect.stringContaining('cancel-key-deletion') }]);
+    plane.keysAtRisk = [];
+    expect((await monitorOnce(plane.ports)).resolved).toEqual(['control-plane/key/main/will be deleted on 2026-06-09']);
+  });
+
   it('does everything else when one step fails, and fails loudly at the end', async () => {
     plane = controlPlane({ plans: [plan('shop'), plan('other')] });
     plane.advance(12 * MINUTE);

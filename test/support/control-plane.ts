@@ -4,6 +4,7 @@ import { SqliteCatalog } from '../../lib/catalog/sqlite-catalog.ts';
 import { SqliteLedger } from '../../lib/catalog/sqlite-ledger.ts';
 import type { BackupId, RunId } from '../../lib/model/ids.ts';
 import { newUlid } from '../../lib/model/ids.ts';
+import type { KeyAtRisk } from '../../lib/monitoring/alerts.ts';
 import type { MonitorPorts } from '../../lib/scheduling/monitor.ts';
 import type { ScheduledPlan } from '../../lib/scheduling/pinned-plan.ts';
 import { SeededRandom } from '../simulation/dice.ts';
@@ -50,6 +51,7 @@ export class ControlPlane {
   readonly vault = new Map<RunId, BackupRecord>();
   readonly ports: MonitorPorts;
   unconfirmed: string[] = [];
+  keysAtRisk: KeyAtRisk[] = [];
   now: number;
   readonly #random: SeededRandom;
 
@@ -108,6 +110,7 @@ export class ControlPlane {
       failedRuns: (limit) => this.catalog.listRuns({ states: ['failed'], limit }),
       snapshotExists: async (run) => this.vault.get(run.runId),
       unconfirmedSubscriptions: async () => this.unconfirmed,
+      keysAtRisk: async () => this.keysAtRisk,
       writeLine: (line) => void this.lines.push(line),
     };
   }
