@@ -9,6 +9,7 @@ import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
 import { backupFamily, stackPlanId } from '../../lib/settings/ids.ts';
 import { STACK } from '../support/aws-rig/example-config.ts';
 import { fillOrders } from '../support/aws-rig/orders-database.ts';
+import { smallDisk } from '../support/aws-rig/small-disk.ts';
 import { eventually } from '../support/aws-rig/waiting.ts';
 import { startWorld } from '../support/aws-rig/world.ts';
 import type { Said, World } from '../support/aws-rig/world.ts';
@@ -36,6 +37,7 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
   let world: World;
   let doors: Server | undefined;
   let closedPort: number;
+  let disk: ReturnType<typeof smallDisk> | undefined;
   const told: string[] = [];
 
   beforeAll(async () => {
@@ -58,6 +60,7 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
   }, 240_000);
   afterAll(async () => {
     doors?.close();
+    disk?.remove();
     await world?.stop();
   }, 60_000);
 
@@ -76,11 +79,17 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
     { title: 'a server that cannot be reached', plan: 'unreachable', reason: /host\.docker\.internal|connect/i, mend: async () => {
       doors = await forward(closedPort, world);
     } },
-    { title: 'scratch space that is full', plan: 'full-disk', reason: /space|full|ENOSPC/i, prepare: async () => {
+    { title: 'scratch space that is full', plan: 'full-disk', reason: /needs \d+ bytes below \/scratch/, prepare: async () => {
+      disk = smallDisk(world.rig, 2_000_000);
       world.rig.damage((order, family) => {
-        if (family === backupFamily(STACK, 'full-disk')) (order.HostConfig ??= {}).Tmpfs = { '/scratch': 'rw,size=2m,mode=1777' };
+        const host = (order.HostConfig ??= {});
+        if (family === backupFamily(STACK, 'full-disk')) host.Binds = [...(host.Binds ?? []), `${disk?.path}:/scratch:rw`];
       });
-    }, mend: async () => world.rig.damage(undefined) },
+    }, mend: async () => {
+      world.rig.damage(undefined);
+      disk?.remove();
+      disk = undefined;
+    } },
     { title: 'a pg_dump that dies half way', plan: 'orders', reason: /pg_dump|terminat/i, strike: async () => {
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
       await world.postgres.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy');

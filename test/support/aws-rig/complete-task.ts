@@ -1,15 +1,16 @@
 import type { ContainerOrder } from './container-door.ts';
+import type { Emulator } from './emulator.ts';
 
 export interface TaskSurroundings {
-  /** Of the emulator. */
-  readonly endpoint: string;
-  readonly region: string;
+  readonly emulator: Pick<Emulator, 'ask' | 'client'>;
   /** Marks the containers of this rig, so that it removes no others. */
   readonly label: string;
   /** The folder that stands in for a file system of EFS. */
   readonly fileSystem: (fileSystemId: string) => string;
-  /** For all tasks: credentials, where the emulator's own way is refused by the SDK. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Credentials of a task with this role: the emulator's own way is refused by the SDK. */
+  readonly credentials: (roleArn: string) => Readonly<Record<string, string>>;
+  /** PEM file of the authority that tasks have to trust. */
+  readonly authority?: string | undefined;
   /** What a test breaks; comes last. */
   readonly damage: (order: ContainerOrder, family: string) => void;
 }
@@ -17,6 +18,7 @@ export interface TaskSurroundings {
 /** Names in lower case: the emulator keeps some as CloudFormation writes them and some as the API of ECS does. */
 interface TaskDefinition {
   readonly memory?: string;
+  readonly taskrolearn?: string;
   readonly volumes?: readonly { readonly name?: string; readonly efsvolumeconfiguration?: { readonly filesystemid?: string } }[];
   readonly containerdefinitions: readonly Container[];
 }
@@ -40,7 +42,9 @@ export async function completeTask(order: ContainerOrder, around: TaskSurroundin
   if (!container) throw new Error(`the task definition ${family} has no container ${labels['com.amazonaws.ecs.container-name']}`);
   limit(order, definition, container);
   mount(order, definition, { container, fileSystem: around.fileSystem });
-  order.Env = [...(order.Env ?? []).filter((line) => !/^AWS_CONTAINER_(CREDENTIALS|AUTHORIZATION)/.test(line)), ...Object.entries(around.environment).map(([name, value]) => `${name}=${value}`)];
+  trust(order, around.authority);
+  const given = around.credentials(definition.taskrolearn ?? '');
+  order.Env = [...(order.Env ?? []).filter((line) => !/^AWS_CONTAINER_(CREDENTIALS|AUTHORIZATION)/.test(line)), ...Object.entries(given).map(([name, value]) => `${name}=${value}`)];
   around.damage(order, family);
 }
 
@@ -62,15 +66,25 @@ function mount(order: ContainerOrder, { volumes = [] }: TaskDefinition, { contai
   }
 }
 
+const AUTHORITY_INSIDE = '/etc/ssl/rig.pem';
+
+function trust(order: ContainerOrder, authority: string | undefined): void {
+  if (authority === undefined) return;
+  const host = (order.HostConfig ??= {});
+  host.Binds = [...(host.Binds ?? []), `${authority}:${AUTHORITY_INSIDE}:ro`];
+  order.Env = [...(order.Env ?? []), `NODE_EXTRA_CA_CERTS=${AUTHORITY_INSIDE}`];
+}
+
 /** Not by the SDK, which passes over names that it does not know. */
-async function describe(taskDefinition: string, { endpoint, region }: TaskSurroundings): Promise<TaskDefinition> {
-  const answer = await fetch(endpoint, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition', authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${region}/ecs/aws4_request, SignedHeaders=host, Signature=none` },
-    body: JSON.stringify({ taskDefinition }),
-  });
-  const said = (await answer.json()) as { readonly taskDefinition?: unknown };
-  if (!answer.ok || said.taskDefinition === undefined) throw new Error(`the emulator does not describe ${taskDefinition}: ${JSON.stringify(said)}`);
+async function describe(taskDefinition: string, { emulator }: TaskSurroundings): Promise<TaskDefinition> {
+  const { accessKeyId } = emulator.client.credentials;
+  const { status, text } = await emulator.ask({
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amz-target': 'AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition',
+    authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260101/${emulator.client.region}/ecs/aws4_request, SignedHeaders=host, Signature=none`,
+  }, JSON.stringify({ taskDefinition }));
+  const said = JSON.parse(text) as { readonly taskDefinition?: unknown };
+  if (status !== 200 || said.taskDefinition === undefined) throw new Error(`the emulator does not describe ${taskDefinition}: ${text}`);
   return lowerCase(said.taskDefinition) as TaskDefinition;
 }
 

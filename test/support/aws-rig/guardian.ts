@@ -6,6 +6,7 @@ export interface Guardian {
   overProcess(pid: number): void;
   overAddress(address: string): void;
   overFolder(folder: string): void;
+  overMount(path: string): void;
   /** Everything was cleaned up in order; there is nothing to do. */
   dismiss(): void;
 }
@@ -23,6 +24,7 @@ for ((i = \${#orders[@]} - 1; i >= 0; i--)); do
     process) kill -TERM -- "-$subject" 2>/dev/null; sleep 1; kill -KILL -- "-$subject" 2>/dev/null ;;
     address) ip address delete "$subject/32" dev lo 2>/dev/null ;;
     folder) rm -rf -- "$subject" ;;
+    mount) umount --lazy "$subject" 2>/dev/null ;;
   esac
 done`;
 
@@ -36,6 +38,7 @@ export function hireGuardian(): Guardian {
     overProcess: (pid) => order('process', pid),
     overAddress: (address) => order('address', address),
     overFolder: (folder) => order('folder', folder),
+    overMount: (path) => order('mount', path),
     dismiss: () => void child.stdin.end('dismissed\n'),
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACCOUNT, REGION } from './emulator.ts';
 import type { PrivatePodman } from './private-podman.ts';
@@ -18,14 +18,17 @@ export interface BuiltImage {
 
 /**
  * Builds each image asset of a synthesized app under the very name that its task definitions use: the emulator answers the
- * CDK's question for the image as if it were published, so `cdk deploy` itself neither builds nor pushes.
+ * CDK's question for the image as if it were published, so `cdk deploy` itself neither builds nor pushes. It is then told
+ * that there are none: with IAM enforced, its question is refused.
  */
 export async function buildImageAssets(cloudAssembly: string, podman: PrivatePodman, root: string): Promise<BuiltImage[]> {
   await importBase(podman, root);
   const built: BuiltImage[] = [];
   for (const file of readdirSync(cloudAssembly).filter((name) => name.endsWith('.assets.json'))) {
-    const { dockerImages = {} } = JSON.parse(readFileSync(join(cloudAssembly, file), 'utf8')) as { dockerImages?: Record<string, ImageAsset> };
-    for (const asset of Object.values(dockerImages)) built.push(await build(asset, cloudAssembly, podman));
+    const path = join(cloudAssembly, file);
+    const assets = JSON.parse(readFileSync(path, 'utf8')) as { dockerImages?: Record<string, ImageAsset> };
+    for (const asset of Object.values(assets.dockerImages ?? {})) built.push(await build(asset, cloudAssembly, podman));
+    writeFileSync(path, JSON.stringify({ ...assets, dockerImages: {} }));
   }
   return built;
 }

@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { lchownSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -13,7 +13,7 @@ export function fillMedia(folder: string): void {
     utimesSync(join(folder, name), 1_700_000_000, 1_700_000_000 + bytes.length);
   }
   symlinkSync('../readme.txt', join(folder, 'pictures', 'link'));
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) if (!entry.isSymbolicLink()) chownSync(join(entry.parentPath, entry.name), WORKER_UID, WORKER_UID);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) lchownSync(join(entry.parentPath, entry.name), WORKER_UID, WORKER_UID);
 }
 
 /** Path to what is comparable about it. */

@@ -13,6 +13,12 @@ import { buildImageAssets } from './images.ts';
 import type { BuiltImage } from './images.ts';
 import { hireGuardian } from './guardian.ts';
 import type { Guardian } from './guardian.ts';
+import { assumeRole, trustRig } from './task-roles.ts';
+import { serveTaskCredentials } from './task-credentials.ts';
+import type { TaskCredentials } from './task-credentials.ts';
+import { makeCertificates } from './certificates.ts';
+import type { Certificates } from './certificates.ts';
+import { dropUncheckedConditions } from './unchecked-conditions.ts';
 import { claimAlias } from './loopback-alias.ts';
 import { startPodman } from './private-podman.ts';
 import type { PrivatePodman } from './private-podman.ts';
@@ -42,12 +48,16 @@ export interface Deployed {
   readonly outputs: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly images: readonly BuiltImage[];
   readonly applied: readonly string[];
+  /** Conditions that were taken out of the templates because the emulator cannot evaluate them. */
+  readonly unchecked: readonly string[];
   readonly seconds: number;
 }
 
 export interface RigOptions {
   /** Of the checkout. */
   readonly root: string;
+  /** TLS alone, IAM enforced, each task under its own role. One such rig at a time on a machine. */
+  readonly isEnforced?: boolean | undefined;
   readonly app: CdkApp | ((place: { readonly folder: string; readonly hostAddress: string; readonly emulator: Emulator; readonly guardian: Guardian }) => Promise<CdkApp>);
 }
 
@@ -56,7 +66,7 @@ const WORKER_UID = 1000;
 
 type Undo = () => Promise<void> | void;
 
-export async function startRig({ root, app }: RigOptions): Promise<Rig> {
+export async function startRig({ root, app, isEnforced = false }: RigOptions): Promise<Rig> {
   const undo: Undo[] = [];
   const stop = async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -73,35 +83,41 @@ export async function startRig({ root, app }: RigOptions): Promise<Rig> {
     const podman = await startPodman({ root, folder, hostAddress: alias.address });
     guardian.overProcess(podman.pid);
     undo.push(() => podman.stop());
-    const containers = await openContainers(folder, podman);
+    const certificates = isEnforced ? makeCertificates(folder, alias.address) : undefined;
+    const containers = await openContainers(folder, podman, certificates);
     undo.push(() => containers.close());
-    const emulator = await startEmulator({ root, folder, hostAddress: alias.address, containerSocket: containers.socket });
+    const emulator = await startEmulator({ root, folder, hostAddress: alias.address, containerSocket: containers.socket, certificates });
     guardian.overProcess(emulator.pid);
     undo.push(() => emulator.stop());
-    containers.follow(emulator);
+    const roles = isEnforced ? await serveTaskCredentials((roleArn) => assumeRole(emulator, roleArn)) : undefined;
+    if (roles) undo.push(() => roles.stop());
+    if (roles) guardian.overAddress(roles.address);
+    containers.follow(emulator, roles);
     const cdk = cdkProgram({ root, folder }, emulator, typeof app === 'function' ? await app({ folder, hostAddress: alias.address, emulator, guardian }) : app);
     await cdk.bootstrap();
-    return { folder, hostAddress: alias.address, guardian, emulator, podman, cdk, fileSystem: containers.fileSystem, damage: containers.damage, deploy: () => deploy({ root, folder, cdk, podman, emulator }), stop };
+    return { folder, hostAddress: alias.address, guardian, emulator, podman, cdk, fileSystem: containers.fileSystem, damage: containers.damage, deploy: () => deploy({ root, folder, cdk, podman, emulator, isEnforced }), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function deploy({ root, folder, cdk, podman, emulator }: { readonly root: string; readonly folder: string; readonly cdk: CdkProgram; readonly podman: PrivatePodman; readonly emulator: Emulator }): Promise<Deployed> {
+async function deploy({ root, folder, cdk, podman, emulator, isEnforced }: { readonly isEnforced: boolean; readonly root: string; readonly folder: string; readonly cdk: CdkProgram; readonly podman: PrivatePodman; readonly emulator: Emulator }): Promise<Deployed> {
   await cdk.synth();
+  const unchecked = isEnforced ? dropUncheckedConditions(cdk.output) : [];
   const images = await buildImageAssets(cdk.output, podman, root);
   const begin = Date.now();
   const outputsFile = join(folder, 'outputs.json');
   await cdk.run(['deploy', '--all', '--require-approval', 'never', '--outputs-file', outputsFile]);
   const seconds = (Date.now() - begin) / 1000;
   const applied = await completeTemplates(cdk.output, emulator);
-  return { outputs: JSON.parse(readFileSync(outputsFile, 'utf8')), images, applied, seconds };
+  if (isEnforced) applied.push(...(await trustRig(cdk.output, emulator)));
+  return { outputs: JSON.parse(readFileSync(outputsFile, 'utf8')), images, applied, unchecked, seconds };
 }
 
 /** Between emulator and podman; the emulator's address is known only after it has been told where the containers are. */
-async function openContainers(folder: string, podman: PrivatePodman) {
-  let emulator: Emulator | undefined;
+async function openContainers(folder: string, podman: PrivatePodman, certificates: Certificates | undefined) {
+  let followed: { readonly emulator: Emulator; readonly roles: TaskCredentials | undefined } | undefined;
   let damaged: ((order: ContainerOrder, family: string) => void) | undefined;
   const fileSystem = (id: string) => {
     const path = join(folder, 'efs', id);
@@ -110,21 +126,23 @@ async function openContainers(folder: string, podman: PrivatePodman) {
     return path;
   };
   const door = await openContainerDoor(join(folder, 'door.sock'), podman.socket, async (order) => {
-    if (!emulator) throw new Error('a container before the emulator was up');
+    if (!followed) throw new Error('a container before the emulator was up');
+    const { emulator, roles } = followed;
     const { credentials, region } = emulator.client;
+    const keys = { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey };
     await completeTask(order, {
-      endpoint: emulator.endpoint,
-      region,
+      emulator,
       label: folder,
       fileSystem,
-      environment: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey, AWS_REGION: region },
+      credentials: (roleArn) => ({ AWS_REGION: region, ...(roles ? { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: roles.pathFor(roleArn) } : keys) }),
+      authority: certificates?.authority,
       damage: (...broken) => damaged?.(...broken),
     });
   });
   return {
     socket: door.socket,
     close: () => door.stop(),
-    follow: (started: Emulator) => void (emulator = started),
+    follow: (emulator: Emulator, roles: TaskCredentials | undefined) => void (followed = { emulator, roles }),
     fileSystem,
     damage: (change: typeof damaged) => void (damaged = change),
   };

@@ -49,6 +49,8 @@ export interface Said {
 export interface WorldOptions extends Omit<ExampleOptions, 'port'> {
   /** Of the checkout. */
   readonly root: string;
+  /** As `startRig` takes it. */
+  readonly isEnforced?: boolean;
   /** Folder with the bundles; what `npm run build` wrote. */
   readonly bundles?: string | undefined;
   /** Further passwords: name of the secret to what it holds. */
@@ -69,7 +71,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const slack = await listenAsSlack();
     undo.push(slack.stop);
     let postgres: PostgresServer | undefined;
-    const rig = await startRig({ root, app: async ({ folder, hostAddress, guardian }) => {
+    const rig = await startRig({ root, isEnforced: options.isEnforced, app: async ({ folder, hostAddress, guardian }) => {
       postgres = await startPostgres({ version: 15, listen: [hostAddress] });
       guardian.overProcess(postgres.pid);
       undo.push(postgres.stop);
