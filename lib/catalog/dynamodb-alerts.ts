@@ -4,7 +4,7 @@ import type { DynamodbCalls } from './dynamodb-calls.ts';
 import { key, PAUSES, timeKey } from './dynamodb-keys.ts';
 import { read } from './dynamodb-records.ts';
 import type { Rows } from './dynamodb-table.ts';
-import type { AlertRecord } from './ledger-records.ts';
+import type { AlertRecord, PlanPause } from './ledger-records.ts';
 import { limitOf } from './list-limit.ts';
 
 /** Alerts and pauses of a ledger in DynamoDB: one row each. */
@@ -53,10 +53,10 @@ export class DynamodbAlerts {
     else await this.#calls.send(() => this.#rows.pauses.build(PutItemCommand).item({ ...row, planName, ...paused }).send());
   }
 
-  async pausedPlans(): Promise<readonly string[]> {
-    const names: string[] = [];
-    for await (const page of this.#calls.query({ partition: PAUSES })) names.push(...page.map((row) => String(row.planName)));
-    return names;
+  async pauses(): Promise<readonly PlanPause[]> {
+    const found: PlanPause[] = [];
+    for await (const page of this.#calls.query({ partition: PAUSES })) found.push(...page.map((row) => read<PlanPause>(this.#rows.pauses, row)));
+    return found;
   }
 }
 

@@ -11,7 +11,7 @@ import { ledgerRunOf, read } from './dynamodb-records.ts';
 import type { RunRow } from './dynamodb-records.ts';
 import { openTable } from './dynamodb-table.ts';
 import type { DynamodbPlace, Rows } from './dynamodb-table.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import { checkAdmission, checkClaim, checkEnd, mayEnd } from './ledger-rules.ts';
 import { limitOf } from './list-limit.ts';
 import type { Admission, Admitted, ClaimLease, Refused, RunEnd, RunLedger } from './run-ledger.ts';
@@ -160,7 +160,8 @@ export class DynamodbLedger implements RunLedger {
   claimDelivery = (alertId: string, channel: string, _at: number): Promise<boolean> => this.#alerts.claimDelivery(alertId, channel);
   listAlerts = (filter: { readonly state?: AlertRecord['state']; readonly limit?: number } = {}): Promise<AlertRecord[]> => this.#alerts.list(filter);
   setPaused = (planName: string, paused: { readonly at: number; readonly by: string } | undefined): Promise<void> => this.#alerts.setPaused(planName, paused);
-  pausedPlans = (): Promise<readonly string[]> => this.#alerts.pausedPlans();
+  pauses = (): Promise<readonly PlanPause[]> => this.#alerts.pauses();
+  pausedPlans = async (): Promise<readonly string[]> => (await this.pauses()).map(({ planName }) => planName);
 
   #newOccurrence(occurrence: OccurrenceRecord): RowAction {
     const group = groupKey(partition.occurrencesOf(occurrence.planName), { time: occurrence.at, id: occurrence.key });

@@ -46,6 +46,13 @@ export interface StageProgress {
   readonly totalBytes?: number;
 }
 
+export interface PlanPause {
+  readonly planName: string;
+  readonly at: Milliseconds;
+  /** Who paused it, as they are called on their machine. */
+  readonly by: string;
+}
+
 export const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 export const ALERT_KINDS = ['backup-failed', 'backup-delayed', 'corruption-detected', 'storage-full', 'compliance-violation', 'recovery-failed', 'control-plane'] as const;

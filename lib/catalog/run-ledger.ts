@@ -1,5 +1,5 @@
 import type { BackupId, RunId } from '../model/ids.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import type { BackupRecord, RunState } from './records.ts';
 
 /**
@@ -72,6 +72,8 @@ export interface RunLedger {
   setPaused(planName: string, paused: { readonly at: number; readonly by: string } | undefined): Promise<void>;
   /** By name. */
   pausedPlans(): Promise<readonly string[]>;
+  /** The same with since when and by whom. */
+  pauses(): Promise<readonly PlanPause[]>;
 }
 
 export interface Admission {

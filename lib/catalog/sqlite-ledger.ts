@@ -1,6 +1,6 @@
 import { HoldfastError } from '../model/errors.ts';
 import type { BackupId, RunId } from '../model/ids.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import { limitOf } from './list-limit.ts';
 import { checkAdmission, checkClaim, checkEnd, mayEnd } from './ledger-rules.ts';
 import { ACTIVE_STATES } from './records.ts';
@@ -153,7 +153,11 @@ export class SqliteLedger implements RunLedger {
   }
 
   async pausedPlans(): Promise<readonly string[]> {
-    return this.#database.rows('SELECT plan_name FROM pauses ORDER BY plan_name').map((row) => String(row.plan_name));
+    return (await this.pauses()).map(({ planName }) => planName);
+  }
+
+  async pauses(): Promise<readonly PlanPause[]> {
+    return this.#database.rows('SELECT plan_name, at, paused_by FROM pauses ORDER BY plan_name').map((row) => ({ planName: String(row.plan_name), at: Number(row.at), by: String(row.paused_by) }));
   }
 
   /** Callable twice; nothing else may be called afterwards. */

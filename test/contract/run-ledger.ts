@@ -444,6 +444,7 @@ export function runLedgerContract(name: string, open: () => LedgerPlace | Promis
       await ledger.setPaused('mail', { at: 2, by: 'ops' });
       await ledger.setPaused('photos', { at: 3, by: 'ops' });
       expect(await ledger.pausedPlans()).toEqual(['mail', 'photos']);
+      expect(await ledger.pauses()).toEqual([{ planName: 'mail', at: 2, by: 'ops' }, { planName: 'photos', at: 3, by: 'ops' }]);
       await ledger.setPaused('photos', undefined);
       await ledger.setPaused('photos', undefined);
       expect(await ledger.pausedPlans()).toEqual(['mail']);
