@@ -1,4 +1,5 @@
 import type { Option } from 'commander';
+import { RUN_TRANSITIONS } from '../catalog/records.ts';
 import type { CommandModule } from './command.ts';
 import { byteRate, byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
 
@@ -13,6 +14,7 @@ export interface CommandRow {
   readonly load: () => Promise<CommandModule>;
 }
 
+const RUN_WORDS = [...Object.keys(RUN_TRANSITIONS), 'active'];
 const LEVELS = ['structure', 'sample', 'full'];
 const progress = () => option('--progress', 'show progress also when standard error is no terminal');
 const yes = () => option('--yes', 'do not ask');
@@ -126,6 +128,43 @@ export function commandTable(): CommandRow[] {
       options: [option('--dry-run', 'show what would be done and do nothing')],
       examples: ['holdfast prune --dry-run', 'holdfast prune'],
       load: () => import('./commands/prune.ts'),
+    },
+    {
+      name: 'runs', args: '', summary: 'list runs, newest first: what became of each, how far it is, what it waits for',
+      options: [option('--plan <name>', 'only runs of this plan'), oneOf('--state <state>', 'only runs in this state; active: all that have not ended', RUN_WORDS), option('--limit <n>', 'at most this many; 20 when not given', wholeNumber(1, 10_000))],
+      examples: ['holdfast runs --aws shop', 'holdfast runs --aws shop --state failed --limit 5', 'holdfast runs --aws shop --plan orders --json'],
+      load: () => import('./commands/runs.ts'),
+    },
+    {
+      name: 'runs show', args: '<run>', summary: 'show everything of one run, also its task and where its log is', options: [],
+      examples: ['holdfast runs show 01KAP2Q8X0J5T3M6W9RZB4V7CD --aws shop', 'holdfast runs show 01KAP --json'],
+      load: () => import('./commands/runs-show.ts'),
+    },
+    {
+      name: 'alerts', args: '', summary: 'list the open alerts of a stack with what to do now; exit code 3 when there are any',
+      options: [option('--all', 'also those that are resolved'), option('--limit <n>', 'with --all at most this many; 100 when not given', wholeNumber(1, 10_000))],
+      examples: ['holdfast alerts --aws shop', 'holdfast alerts --aws shop --all --json'],
+      load: () => import('./commands/alerts.ts'),
+    },
+    {
+      name: 'schedules', args: '', summary: 'list the plans of a stack: when they run next, their last good backup, whether they are paused', options: [],
+      examples: ['holdfast schedules --aws shop', 'holdfast schedules --aws shop --json'],
+      load: () => import('./commands/schedules.ts'),
+    },
+    {
+      name: 'schedules pause', args: '<plan>', summary: 'stop starting a plan of a stack until it is resumed; what is under way goes on', options: [option('--dry-run', 'show what would be done and do nothing')],
+      examples: ['holdfast schedules pause orders --aws shop'],
+      load: () => import('./commands/schedules-pause.ts'),
+    },
+    {
+      name: 'schedules resume', args: '<plan>', summary: 'start a paused plan of a stack again; what it missed is caught up once', options: [option('--dry-run', 'show what would be done and do nothing')],
+      examples: ['holdfast schedules resume orders --aws shop'],
+      load: () => import('./commands/schedules-resume.ts'),
+    },
+    {
+      name: 'restores', args: '', summary: 'list restores, newest first, with their stages', options: [option('--limit <n>', 'at most this many; 20 when not given', wholeNumber(1, 10_000))],
+      examples: ['holdfast restores --aws shop', 'holdfast restores --aws shop --limit 1 --json'],
+      load: () => import('./commands/restores.ts'),
     },
     {
       name: 'keys list', args: '', summary: 'list the key slots of the vault', options: [],

@@ -8,6 +8,7 @@ import type { ExitCode } from './exit-codes.ts';
 import { Output } from './output.ts';
 import type { Surroundings } from './runtime.ts';
 
+/** Groups that are no commands themselves. */
 const GROUPS: Readonly<Record<string, string>> = { keys: 'list and add keys of a vault', catalog: 'the local cache of what the vault holds' };
 
 /** Parses one command line, runs its command, maps every error to its exit code. Never throws for a known error. */
@@ -53,7 +54,7 @@ export function buildProgram(surroundings: Surroundings, onDone: (code: ExitCode
     })
     .exitOverride();
   const groups = new Map<string, Command>();
-  for (const row of commandTable()) addCommand(parentOf(row, program, groups), row, surroundings, onDone);
+  for (const row of commandTable()) groups.set(row.name, addCommand(parentOf(row, program, groups), row, surroundings, onDone));
   program.addHelpText('after', '\nA first backup:\n  $ holdfast backup ~/documents\n\nIDs may be shortened; `latest` and `latest:PLAN` are the newest good backups.');
   return program;
 }
@@ -66,8 +67,8 @@ function parentOf(row: CommandRow, program: Command, groups: Map<string, Command
   return known;
 }
 
-function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings, onDone: (code: ExitCode) => void): void {
-  const command = parent.command(`${row.name.split(' ').at(-1)} ${row.args}`.trim()).description(row.summary);
+function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings, onDone: (code: ExitCode) => void): Command {
+  const command = parent.command(`${row.name.split(' ').at(-1)} ${row.args}`.trim()).description(row.summary).helpCommand(false);
   for (const option of [...row.options, ...commonOptions()]) command.addOption(option);
   command.addHelpText('after', `\nExamples:\n${row.examples.map((example) => `  $ ${example}`).join('\n')}`);
   command.action(async (...received: unknown[]) => {
@@ -78,6 +79,7 @@ function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings
     const output = new Output(surroundings, options.json === true);
     onDone(await run({ surroundings, output, options, runtime: await surroundings.loadRuntime(stackOf(options, surroundings)) }, args));
   });
+  return command;
 }
 
 /** `--aws ''` is the way to leave out what HOLDFAST_AWS says. */

@@ -2,11 +2,13 @@ import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
 import type { RestoreRecord } from '../catalog/records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RunId } from '../model/ids.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
+import type { DeployedPlan } from '../settings/deployed.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
 import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
@@ -38,12 +40,28 @@ export interface Runtime {
 /** A deployed stack: besides what every runtime does, it runs plans and restores itself. */
 export interface StackRuntime extends Runtime {
   readonly stackName: string;
+  /** Of all its vaults; opens none of them. */
+  catalog(): Promise<Catalog>;
+  ledger(): Promise<StackLedger>;
+  /** As the newest deploy has them. */
+  deployedPlans(): Promise<readonly DeployedPlan[]>;
+  /** Where the task of a run writes its log. */
+  taskLog(planName: string, taskArn: string): Promise<TaskLog>;
   /** Answers the id of the run. */
   requestRun(plan: string, options: { readonly isFull: boolean }): Promise<RunId>;
   followRun(runId: RunId, options: { readonly signal: AbortSignal; readonly onState: (run: LedgerRun) => void }): Promise<LedgerRun>;
   /** Answers the ARN of the execution. */
   startRestore(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly select?: readonly string[] }): Promise<string>;
   followRestore(execution: string, options: { readonly signal: AbortSignal; readonly onProgress: (record: RestoreRecord) => void }): Promise<{ readonly isSuccess: boolean; readonly record?: RestoreRecord; readonly failure?: { readonly code: string; readonly message: string; readonly nextStep?: string } }>;
+}
+
+export type StackLedger = Pick<RunLedger, 'getLedgerRun' | 'getOccurrence' | 'activeRuns' | 'listAlerts' | 'setPaused' | 'pauses'>;
+
+export interface TaskLog {
+  readonly logStream: string;
+  /** Absent: `problem` says why it is not known. */
+  readonly logGroup?: string;
+  readonly problem?: string;
 }
 
 export function isStack(runtime: Runtime): runtime is StackRuntime {

@@ -2,11 +2,15 @@ import { join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
 import type { RestoreRecord } from '../catalog/records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { AskedRestore, EndedRestore } from '../aws/start-restore.ts';
 import type { Stack } from '../aws/stack.ts';
+import type { TaskLog } from '../aws/task-log.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { names } from '../repository/index.ts';
+import type { DeployedPlan } from '../settings/deployed.ts';
+import { backupFamily } from '../settings/ids.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { FoundBackup } from './find-backup.ts';
 import type { Synchronised } from './catalog-sync.ts';
@@ -102,6 +106,26 @@ export class StackRuntime extends LocalRuntime {
     const { followRestore } = await import('../aws/start-restore.ts');
     const { restoreIdOf } = await import('../recovery/workflow/restore-id.ts');
     return followRestore(workflows(), execution, { ...options, catalog, restoreId: restoreIdOf(execution), clock: this.#options.clock });
+  }
+
+  /** Of all vaults of the stack; needs no key. */
+  async catalog(): Promise<Catalog> {
+    return (await this.#found()).catalog;
+  }
+
+  async ledger(): Promise<RunLedger> {
+    return (await this.#found()).ledger;
+  }
+
+  async deployedPlans(): Promise<readonly DeployedPlan[]> {
+    const { outputs } = await this.#found();
+    const [{ readDeployedConfig }, { s3Client }] = await Promise.all([import('../aws/deployed-config.ts'), import('../aws/clients.ts')]);
+    return (await readDeployedConfig(s3Client({ maxAttempts: 4 }), outputs.configUrl)).config.plans;
+  }
+
+  async taskLog(planName: string, taskArn: string): Promise<TaskLog> {
+    const [{ findTaskLog }, { ecsClient }] = await Promise.all([import('../aws/task-log.ts'), import('../aws/clients.ts')]);
+    return findTaskLog(ecsClient(), backupFamily(this.stackName, planName), taskArn);
   }
 
   /** A rebuilt catalog replaces that of all vaults. */

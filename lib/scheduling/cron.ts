@@ -7,6 +7,7 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 /** How far back the latest occurrence is looked for, step by step: most schedules answer in the first. */
 const LOOK_BACK_DAYS = [1 / 12, 1, 8, 32, 366, 4 * 366 + 1];
+const LOOK_AHEAD_DAYS = LOOK_BACK_DAYS;
 
 /**
  * The instants from `from` (inclusive) to `to` (exclusive) at which a schedule is due, ascending, each once. Both DST
@@ -36,6 +37,16 @@ export function latestOccurrence(schedule: Schedule, notAfter: number): number |
     if (latest !== undefined) return latest;
   }
   return undefined;
+}
+
+/** The next `count` times after `after` at which the schedule is due, soonest first; fewer when four years hold no more. */
+export function nextOccurrences(schedule: Schedule, after: number, count: number): number[] {
+  let found: number[] = [];
+  for (const days of LOOK_AHEAD_DAYS) {
+    found = occurrencesBetween(schedule, after + 1, after + days * DAY);
+    if (found.length >= count) break;
+  }
+  return found.slice(0, count);
 }
 
 function dueAt(timeZone: string, wall: number, repeats: boolean): number[] {

@@ -1,9 +1,9 @@
-import { resolve } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { BackupRecord } from '../../catalog/records.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { planNames } from '../plan-names.ts';
 import { tableLines } from '../table.ts';
 import { bytesInWords, numberInWords, timeInWords } from '../words.ts';
 import { bringUpToDate } from '../up-to-date.ts';
@@ -16,18 +16,14 @@ type ListedBackup = Omit<BackupRecord, 'state'> & { readonly state: BackupRecord
 export async function run(context: CommandContext): Promise<ExitCode> {
   return withVault(context, async (vault) => {
     const { output, options } = context;
+    const plan = options['plan'] as string | undefined;
     const { exitCode, vanished } = await bringUpToDate(context, vault);
-    const known = await listPlan(await vault.catalog(), namesOf(options['plan'] as string | undefined, context), (options['limit'] as number | undefined) ?? Infinity);
+    const known = await listPlan(await vault.catalog(), plan === undefined ? [undefined] : planNames(plan, context), (options['limit'] as number | undefined) ?? Infinity);
     const backups = known.map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
     if (output.isJson) for (const backup of backups) output.result(jsonOf(backup), () => []);
     else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
     return exitCode;
   });
-}
-
-/** A plan by its name, by a path that was backed up, or by the name of a stream: as in `latest:PLAN`. */
-function namesOf(plan: string | undefined, { surroundings }: CommandContext): readonly (string | undefined)[] {
-  return plan === undefined ? [undefined] : [plan, resolve(surroundings.workingFolder, plan), `command:${plan}`, `stdin:${plan}`];
 }
 
 async function listPlan(catalog: Catalog, plans: readonly (string | undefined)[], limit: number): Promise<BackupRecord[]> {
