@@ -8,6 +8,7 @@ interface Statement {
   Sid?: string;
   Effect: 'Allow' | 'Deny';
   Action?: unknown;
+  Resource?: unknown;
   Condition?: Record<string, Record<string, unknown>>;
 }
 
@@ -39,6 +40,8 @@ function keep(statement: Statement, note: (line: string) => void): boolean {
     for (const key of Object.keys(keys).filter((name) => UNKNOWN.some((unknown) => unknown.test(name)))) {
       note(`${statement.Effect} with ${operator} ${key}`);
       if (statement.Effect === 'Deny') return false;
+      // It judges what is done in a cluster by the cluster's ARN, not by that of the task or its definition.
+      if (key === 'ecs:cluster') statement.Resource = keys[key];
       delete keys[key];
     }
     if (Object.keys(keys).length === 0) delete statement.Condition?.[operator];
