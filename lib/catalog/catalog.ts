@@ -49,7 +49,10 @@ export interface Catalog {
   /** Newest first. */
   listValidations(filter?: { readonly backupId?: BackupId; readonly limit?: number }): Promise<ValidationRecord[]>;
 
-  /** Writes or replaces: once when it begins, again when it ends. */
+  /**
+   * Writes or replaces: once when it begins, again when it ends. A restore that has ended stays as it is when it is said
+   * to be running once more: a task that nobody waits for any more may still speak.
+   */
   recordRestore(restore: RestoreRecord): Promise<void>;
   /** Newest first. */
   listRestores(filter?: { readonly backupId?: BackupId; readonly limit?: number }): Promise<RestoreRecord[]>;

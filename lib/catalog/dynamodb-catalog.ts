@@ -165,7 +165,9 @@ export class DynamodbCatalog implements Catalog {
     const row = { ...key.restore(generation, restore.restoreId), ...timeKey('RESTORE', generation, at), ...groupKey(partition.restoresOf(generation, restore.backupId), at), ...restore };
     const months = await this.#backups.knowMonth('RESTORE', restore.startedAt, generation);
     if (months.length > 0) await this.#calls.write(months);
-    await this.#calls.send(() => this.#rows.restores.build(PutItemCommand).item(row as never).send());
+    const isOpen = { or: [{ attr: 'pk' as const, exists: false as const }, { attr: 'state' as const, eq: 'running' as const }] };
+    const put = this.#rows.restores.build(PutItemCommand).item(row as never);
+    await this.#calls.writeOne(() => (restore.state === 'running' ? put.options({ condition: isOpen }) : put).send());
   }
 
   async listRestores(filter: { backupId?: BackupId; limit?: number } = {}): Promise<RestoreRecord[]> {

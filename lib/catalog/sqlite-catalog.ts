@@ -119,7 +119,8 @@ export class SqliteCatalog implements Catalog {
   }
 
   async recordRestore(restore: RestoreRecord): Promise<void> {
-    this.#database.run(upsertSql(RESTORES), toValues(RESTORES, restore));
+    const mayReplace = restore.state === 'running' ? ` WHERE ${RESTORES.name}.state = 'running'` : '';
+    this.#database.run(`${upsertSql(RESTORES)}${mayReplace}`, toValues(RESTORES, restore));
   }
 
   async listRestores(filter: { backupId?: BackupId; limit?: number } = {}): Promise<RestoreRecord[]> {

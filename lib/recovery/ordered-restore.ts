@@ -25,11 +25,15 @@ export interface OrderedRestorePorts {
   /** Tells whoever waits that this still lives; `stale` when nobody waits any more. */
   readonly heartbeat: () => Promise<void>;
   readonly heartbeatMs?: number;
+  /** After so long without an answer to a heartbeat nobody waits any more; the time limit of the state, less a beat. */
+  readonly patienceMs?: number;
   /** A step of the record or of the heartbeat that could not be written; the restore goes on. */
   readonly onTrouble: (error: HoldfastError) => void;
 }
 
 const HEARTBEAT_MILLISECONDS = 30_000;
+/** The state ends after 300 seconds of silence: before that this task stops, so that never two write to one target. */
+const PATIENCE_MILLISECONDS = 270_000;
 
 /**
  * Walks the stages of a restore that a workflow ordered, writing each into the catalog's record (R3), with a heartbeat.
@@ -37,6 +41,8 @@ const HEARTBEAT_MILLISECONDS = 30_000;
  * The record's end is the workflow's to write: it also ends restores whose task died.
  */
 export async function performOrderedRestore(order: { readonly restoreId: string; readonly backupId: BackupId }, steps: readonly RestoreStep[], ports: OrderedRestorePorts): Promise<void> {
+  // A task that was long in coming may find that its execution has ended, and that another one restores there.
+  await isTold(ports);
   const stages = new Stages(order, ports);
   await stages.load();
   const given = new AbortController();
@@ -58,19 +64,37 @@ export async function performOrderedRestore(order: { readonly restoreId: string;
   }
 }
 
-async function beat(stages: Stages, given: AbortController, { clock, heartbeat, heartbeatMs = HEARTBEAT_MILLISECONDS, onTrouble }: OrderedRestorePorts): Promise<void> {
+async function beat(stages: Stages, given: AbortController, ports: OrderedRestorePorts): Promise<void> {
+  const { clock, heartbeatMs = HEARTBEAT_MILLISECONDS, patienceMs = PATIENCE_MILLISECONDS } = ports;
+  let toldAt = clock.now();
   while (!given.signal.aborted) {
     await clock.sleep(heartbeatMs, given.signal).catch(() => undefined);
     if (given.signal.aborted) return;
-    await stages.save();
     try {
-      await heartbeat();
+      if (await isTold(ports)) toldAt = clock.now();
+      else if (clock.now() - toldAt >= patienceMs) throw unheard();
     } catch (error) {
       if (!isHoldfastError(error)) throw error;
-      if (error.code === 'stale') given.abort(error);
-      else onTrouble(error);
+      return given.abort(error);
     }
+    await stages.save();
   }
+}
+
+/** False when it is not known whether somebody waits; throws `stale` when nobody does. */
+async function isTold({ heartbeat, onTrouble }: OrderedRestorePorts): Promise<boolean> {
+  try {
+    await heartbeat();
+    return true;
+  } catch (error) {
+    if (!isHoldfastError(error) || error.code === 'stale') throw error;
+    onTrouble(error);
+    return false;
+  }
+}
+
+function unheard(): HoldfastError {
+  return new HoldfastError('stale', 'The workflow could not be told that this restore lives, so it waits no more.', { nextStep: 'Look whether the network of the target reaches Step Functions, then start a new execution.' });
 }
 
 /** The record as this task knows it: what was there when it began, and its own stages behind. */

@@ -168,6 +168,17 @@ export function catalogContract(name: string, open: () => Catalog | Promise<Cata
       expect(await catalog.listRestores()).toEqual([restore({ restoreId: 'R2', startedAt: 8 }), restore({ state: 'completed', finishedAt: 9, files: 3, bytes: 30 })]);
     });
 
+    it('R3: a restore that has ended does not run again by a word that comes late', async () => {
+      const ended = restore({ state: 'cancelled', finishedAt: 9, error: { code: 'interrupted', message: 'Somebody stopped it.' } });
+      await catalog.recordRestore(restore());
+      await catalog.recordRestore(ended);
+      await catalog.recordRestore(restore({ stages: [{ name: 'restored', state: 'running', startedAt: 8 }] }));
+      expect(await catalog.listRestores()).toEqual([ended]);
+      const reported = { ...ended, stages: [{ name: 'reported', state: 'done', startedAt: 10, finishedAt: 10 }] as const };
+      await catalog.recordRestore(reported);
+      expect(await catalog.listRestores()).toEqual([reported]);
+    });
+
     it('R3: keeps the stages of a restore and what to do about its failure', async () => {
       const failed = restore({
         state: 'failed', finishedAt: 9, error: { code: 'not-found', message: 'It is gone.', nextStep: 'Take another.' },

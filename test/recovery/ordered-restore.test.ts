@@ -42,9 +42,23 @@ describe('a restore that a workflow ordered (R3)', () => {
 
   it('ends its work when nobody waits for it any more, with that reason', async () => {
     const gone = new HoldfastError('stale', 'The execution has ended.');
-    const { ports, stages } = await prepared({ heartbeat: () => Promise.reject(gone) });
+    let beats = 0;
+    const { ports, stages } = await prepared({ heartbeat: () => (beats++ === 0 ? Promise.resolve() : Promise.reject(gone)) });
     await expect(performOrderedRestore(ORDER, [untilAborted], ports)).rejects.toBe(gone);
     expect(await stages()).toEqual(['checked done', 'restored failed']);
+  });
+
+  it('touches nothing when nobody waits any more as it begins', async () => {
+    const gone = new HoldfastError('stale', 'The execution has ended.');
+    const { ports, stages } = await prepared({ heartbeat: () => Promise.reject(gone), heartbeatMs: 60_000 });
+    let isBegun = false;
+    await expect(performOrderedRestore(ORDER, [{ name: 'restored', perform: async () => void (isBegun = true) }], ports)).rejects.toBe(gone);
+    expect([isBegun, await stages()]).toEqual([false, ['checked done']]);
+  });
+
+  it('ends its work when it could tell nobody for as long as the workflow waits', async () => {
+    const { ports } = await prepared({ heartbeat: () => Promise.reject(new HoldfastError('unavailable', 'no answer')), patienceMs: 40 });
+    await expect(performOrderedRestore(ORDER, [untilAborted], ports)).rejects.toMatchObject({ code: 'stale' });
   });
 
   it('a heartbeat that fails otherwise is told and tried again', async () => {
