@@ -55,6 +55,6 @@ export function stoppedTaskOf(value: unknown): { readonly runId: RunId; readonly
 
 function runOf({ startedBy, overrides }: z.infer<typeof event>['detail']): RunId | undefined {
   const named = overrides?.containerOverrides.flatMap(({ environment }) => environment).find(({ name }) => name === RUN_VARIABLE)?.value;
-  const runId = named ?? startedBy;
-  return runId !== undefined && isUlid(runId) ? (runId as RunId) : undefined;
+  // Values of overrides may come redacted, as CloudTrail shows them; dispatch names the run twice.
+  return [named, startedBy].find((name) => name !== undefined && isUlid(name)) as RunId | undefined;
 }

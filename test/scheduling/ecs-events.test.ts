@@ -37,6 +37,8 @@ describe('the event that a task has stopped', () => {
 
   it('finds the run by who started the task when the overrides are not told', () => {
     expect(stoppedTaskOf(event({ overrides: {} }))).toMatchObject({ runId: RUN });
+    const redacted = { containerOverrides: [{ name: 'worker', environment: [{ name: 'HOLDFAST_RUN_ID', value: 'HIDDEN_DUE_TO_SECURITY_REASONS' }] }] };
+    expect(stoppedTaskOf(event({ overrides: redacted }))).toMatchObject({ runId: RUN });
   });
 
   it('is refused when it is something else', () => {
