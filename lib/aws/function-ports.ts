@@ -6,16 +6,14 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
 import type { BackupRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
-import { isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
 import type { RunId } from '../model/ids.ts';
 import type { AlertPublisher } from '../monitoring/tell.ts';
 import type { Channel } from '../notify/channel.ts';
-import { names, readManifest } from '../repository/index.ts';
 import type { DispatchPorts } from '../scheduling/dispatch.ts';
 import type { TaskLauncher } from '../scheduling/task-launcher.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
-import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { committedBackup } from '../validation/committed-backup.ts';
 import { fromAwsError } from './aws-error.ts';
 import type { ReadConfig } from './deployed-config.ts';
 import type { FunctionContext } from './function-context.ts';
@@ -61,11 +59,8 @@ export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: Function
   return async ({ vault, planId, backupId }) => {
     if (backupId === undefined) return undefined;
     const { repository } = await openStackVault(placeOf(vault, vaults), { s3: s3(), kms: kms(), clock }, 'meta');
-    const found = await readManifest(repository, names.snapshot(planId, backupId)).catch((error: unknown) => {
-      if (isHoldfastError(error, 'not-found')) return undefined;
-      throw error;
-    });
-    return found && { ...backupRecordOf(found.manifest, 'completed'), vault };
+    const backup = await committedBackup(repository, { planId, backupId });
+    return backup && { ...backup, vault };
   };
 }
 
