@@ -28,7 +28,9 @@ export class WorkerFleet extends Construct {
   constructor(scope: Construct, id: string, { image, architecture }: WorkerFleetProps) {
     super(scope, id);
     this.architecture = architecture;
-    this.cluster = new CfnCluster(this, 'Cluster', { clusterSettings: [{ name: 'containerInsights', value: 'disabled' }], capacityProviders: ['FARGATE', 'FARGATE_SPOT'] });
+    // Without capacity providers, which nobody asks for: with them the first cluster of an account is refused, because
+    // ECS takes its service-linked role on at once, which does not exist a moment before.
+    this.cluster = new CfnCluster(this, 'Cluster', { clusterSettings: [{ name: 'containerInsights', value: 'disabled' }] });
     acknowledge(this.cluster, 'AwsSolutions-ECS4', 'Container Insights bills each metric of each task; duration, bytes and memory of runs are metrics of Holdfast itself.');
     this.log = new LogGroup(this, 'Log', { retention: RetentionDays.THREE_MONTHS, removalPolicy: RemovalPolicy.DESTROY });
     this.starter = new Role(this, 'Starter', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'), description: 'Holdfast: pulls the image and opens the log of tasks' });

@@ -24,6 +24,7 @@ export interface WorkerTaskProps {
 export class WorkerTask extends Construct {
   readonly role: Role;
   readonly family: string;
+  readonly #volumes = new Set<string>();
 
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
     super(scope, id);
@@ -70,7 +71,9 @@ export class WorkerTask extends Construct {
   /** Elastic File System, encrypted on its way, opened by this task's role. */
   #mount(definition: FargateTaskDefinition, container: ContainerDefinition, { path, fileSystem, accessPoint, isWritten }: WorkerTaskProps['mounts'][number]): void {
     const name = `efs-${fileSystem}${accessPoint === undefined ? '' : `-${accessPoint}`}`;
-    definition.addVolume({ name, efsVolumeConfiguration: { fileSystemId: fileSystem, transitEncryption: 'ENABLED', authorizationConfig: { iam: 'ENABLED', ...(accessPoint !== undefined && { accessPointId: accessPoint }) } } });
+    // Once, however many paths show it: ECS refuses two volumes of one name.
+    if (!this.#volumes.has(name)) definition.addVolume({ name, efsVolumeConfiguration: { fileSystemId: fileSystem, transitEncryption: 'ENABLED', authorizationConfig: { iam: 'ENABLED', ...(accessPoint !== undefined && { accessPointId: accessPoint }) } } });
+    this.#volumes.add(name);
     container.addMountPoints({ sourceVolume: name, containerPath: path, readOnly: !isWritten });
     const arn = (resource: string, resourceName: string) => Stack.of(this).formatArn({ service: 'elasticfilesystem', resource, resourceName });
     this.role.addToPolicy(new PolicyStatement({

@@ -9,6 +9,10 @@ const STATEFUL = ['AWS::S3::Bucket', 'AWS::DynamoDB::GlobalTable', 'AWS::KMS::Ke
 const stateful = (of: Template) => Object.fromEntries(Object.entries(of.Resources).filter(([, { Type }]) => STATEFUL.includes(Type)).map(([id, resource]) => [id, resource]));
 const without = (plan: string) => EXAMPLE.replace(new RegExp(`\\n  ${plan}:\\n(    .*\\n|\\n)+`), '\n');
 
+test('the cluster names no capacity providers: they fail the first deploy of an account in which ECS was never used', () => {
+  expect(ofType(template, 'AWS::ECS::Cluster').map(([, { Properties }]) => Object.keys(Properties))).toEqual([['ClusterSettings']]);
+});
+
 describe('what outlives the stack', () => {
   test('keeps its logical ids: another id is another bucket, table or key, and the old one is orphaned', () => {
     expect(Object.fromEntries(Object.entries(stateful(template)).map(([id, { Type, DeletionPolicy }]) => [id, `${Type} ${DeletionPolicy ?? 'Delete'}`]))).toEqual({

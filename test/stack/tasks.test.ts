@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readWorkerSettings } from '../../lib/settings/worker.ts';
 import { resolved, roleOf } from '../support/stack/deployed-names.ts';
-import { ofType, templateOf } from '../support/stack/synthesize.ts';
+import { EXAMPLE, ofType, templateOf } from '../support/stack/synthesize.ts';
 
 const template = templateOf();
 const tasks = ofType(template, 'AWS::ECS::TaskDefinition').map(([, { Properties }]) => resolved(template, Properties));
@@ -54,6 +54,14 @@ describe('task definitions', () => {
     expect(actions('backups of plan media')).toEqual(['elasticfilesystem:ClientMount']);
     expect(actions('restores to media-copy').sort()).toEqual(['elasticfilesystem:ClientMount', 'elasticfilesystem:ClientWrite']);
     expect(actions('backups of plan orders')).toEqual([]);
+  });
+
+  test('name each file system once, also when two paths show it', () => {
+    const mount = /- \{ path: [^\n]*file-system: (fs-[0-9a-f]+)[^\n]*\n/.exec(EXAMPLE)?.[0] ?? '';
+    const twice = templateOf({ yaml: EXAMPLE.replace(mount, `${mount}      ${mount.trim().replace(/path: [^,]+/, 'path: /again')}\n`) });
+    const both = ofType(twice, 'AWS::ECS::TaskDefinition').map(([, { Properties }]) => resolved(twice, Properties)).find(({ ContainerDefinitions: [{ MountPoints }] }) => MountPoints.some(({ ContainerPath }: { ContainerPath: string }) => ContainerPath === '/again'));
+    const names = both?.Volumes.map(({ Name }: { Name: string }) => Name);
+    expect([names.length, new Set(names).size, both?.ContainerDefinitions[0].MountPoints.length]).toEqual([2, 2, 3]);
   });
 
   test('take an image by digest instead of building one, and no image by tag', () => {
