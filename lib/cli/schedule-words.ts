@@ -24,13 +24,13 @@ export function nextTimes({ schedule }: Pick<DeployedPlan, 'schedule'>, now: num
   return schedule === undefined ? [] : nextOccurrences(schedule, now, NEXT);
 }
 
-export function planLines({ plan, lastGood, pause }: PlanStanding, now: number, { paint }: Pick<Output, 'paint'>): string[] {
+export function planLines({ plan, lastGood, pause }: PlanStanding, now: number, output: Pick<Output, 'paint'>): string[] {
   const next = nextTimes(plan, now).map((at) => timeInWords(at).slice(0, -3)).join(', ');
   return [
-    `${paint('bold', plan.name)}  ${scheduleInWords(plan)}`,
+    `${output.paint('bold', plan.name)}  ${scheduleInWords(plan)}`,
     ...(plan.schedule === undefined ? [] : [`  next    ${pause === undefined ? next || 'never: its schedule names no day of the next four years' : `none while it is paused; it would be ${next}`}`]),
-    `  last    ${lastInWords(plan, lastGood, { now, isPaused: pause !== undefined }, paint)}`,
-    ...(pause === undefined ? [] : [`  ${paint('yellow', 'paused')}  ${pausedInWords(pause, now)}. ${PAUSED_MEANS}`]),
+    `  last    ${lastInWords(plan, lastGood, { now, isPaused: pause !== undefined }, output)}`,
+    ...(pause === undefined ? [] : [`  ${output.paint('yellow', 'paused')}  ${pausedInWords(pause, now)}. ${PAUSED_MEANS}`]),
   ];
 }
 
@@ -46,14 +46,14 @@ function scheduleInWords({ schedule, events }: DeployedPlan): string {
   return [`${schedule.cron} ${schedule.timeZone}${later}`, ...byEvents].join(' and ');
 }
 
-function lastInWords(plan: DeployedPlan, lastGood: PlanStanding['lastGood'], { now, isPaused }: { readonly now: number; readonly isPaused: boolean }, paint: Output['paint']): string {
-  if (lastGood === undefined) return paint('yellow', 'there is no good backup yet');
+function lastInWords(plan: DeployedPlan, lastGood: PlanStanding['lastGood'], { now, isPaused }: { readonly now: number; readonly isPaused: boolean }, output: Pick<Output, 'paint'>): string {
+  if (lastGood === undefined) return output.paint('yellow', 'there is no good backup yet');
   const ago = `${lastGood.backupId} at ${timeInWords(lastGood.finishedAt)}, ${durationInWords(now - lastGood.finishedAt)} ago`;
   if (plan.schedule === undefined) return ago;
   const until = freshUntil(plan, lastGood.finishedAt);
   const limit = `the limit is ${durationInWords(until - lastGood.finishedAt)}`;
   if (until >= now) return `${ago}; fresh until ${timeInWords(until)} (${limit})`;
-  return `${ago}; ${paint(isPaused ? 'yellow' : 'red', `too old since ${timeInWords(until)}`)} (${limit})`;
+  return `${ago}; ${output.paint(isPaused ? 'yellow' : 'red', `too old since ${timeInWords(until)}`)} (${limit})`;
 }
 
 export function planJson({ plan, lastGood, pause }: PlanStanding, now: number): object {

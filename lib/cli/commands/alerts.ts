@@ -22,15 +22,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 }
 
 /** What, since when, why, and what to do now. */
-export function alertLines(alert: AlertRecord, now: number, { paint }: Pick<Output, 'paint'>): string[] {
+export function alertLines(alert: AlertRecord, now: number, output: Pick<Output, 'paint'>): string[] {
   const { severity, title, openedAt, resolvedAt, message, nextStep, runId, alertId } = alert;
   const since = resolvedAt === undefined ? `open since ${timeInWords(openedAt)} (${durationInWords(now - openedAt)})` : `open from ${timeInWords(openedAt)} for ${durationInWords(resolvedAt - openedAt)}`;
   const isOpen = resolvedAt === undefined;
   return [
-    `${isOpen ? paint(COLOURS[severity], severity) : `${severity}, resolved`}  ${isOpen ? paint('bold', title) : title}  ${since}`,
+    `${isOpen ? output.paint(COLOURS[severity], severity) : `${severity}, resolved`}  ${isOpen ? output.paint('bold', title) : title}  ${since}`,
     `  ${message}`,
     ...(isOpen ? [`  Next: ${nextStep}`] : []),
-    `  ${paint('dim', `${alertId}${runId === undefined || alertId.endsWith(runId) ? '' : `, run ${runId}`}`)}`,
+    `  ${output.paint('dim', `${alertId}${runId === undefined || alertId.endsWith(runId) ? '' : `, run ${runId}`}`)}`,
   ];
 }
 

@@ -20,14 +20,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 }
 
 /** What came of it, then its stages in their order (R3). */
-export function restoreLines(restore: RestoreRecord, now: number, { paint }: Pick<Output, 'paint'>): string[] {
+export function restoreLines(restore: RestoreRecord, now: number, output: Pick<Output, 'paint'>): string[] {
   const { restoreId, backupId, target, state, startedAt, finishedAt, files, bytes, error, stages = [] } = restore;
   const took = durationInWords((finishedAt ?? now) - startedAt);
   const done = state === 'completed' || state === 'warnings' ? `, ${counted(files, 'file')}, ${bytesInWords(bytes)}` : '';
   return [
-    `${restoreId}  ${paint(COLOURS[state], state)}  ${backupId} into ${target}  ${timeInWords(startedAt)}, ${finishedAt === undefined ? 'since' : 'took'} ${took}${done}`,
+    `${restoreId}  ${output.paint(COLOURS[state], state)}  ${backupId} into ${target}  ${timeInWords(startedAt)}, ${finishedAt === undefined ? 'since' : 'took'} ${took}${done}`,
     ...stages.map((stage) => `  ${stage.name.padEnd(13)}  ${stageInWords(stage, now)}`),
-    ...(error === undefined ? [] : [`  ${paint('red', error.code)} ${error.message}`]),
+    ...(error === undefined ? [] : [`  ${output.paint('red', error.code)} ${error.message}`]),
     ...(error?.nextStep === undefined ? [] : [`  Next: ${error.nextStep}`]),
   ];
 }

@@ -32,19 +32,19 @@ export function runLines(runs: readonly KnownRun[], seen: Seen, output: Pick<Out
   return [head, ...lines.flatMap((line, index) => [line, ...(runs[index] === undefined ? [] : below(runs[index], seen, output))])];
 }
 
-function rowOf(found: KnownRun, seen: Seen, { paint }: Pick<Output, 'paint'>): string[] {
+function rowOf(found: KnownRun, seen: Seen, output: Pick<Output, 'paint'>): string[] {
   const took = tookMilliseconds(found, seen.now);
   const colour = COLOURS[found.state as keyof typeof COLOURS];
-  const state = colour === undefined ? found.state : paint(colour, found.state);
+  const state = colour === undefined ? found.state : output.paint(colour, found.state);
   return [found.runId, found.planName, triggerInWords(found), state, timeInWords(found.queuedAt), durationInWords(waitedMilliseconds(found, seen.now)), took === undefined ? '' : durationInWords(took), found.backupId ?? ''];
 }
 
-function below(found: KnownRun, seen: Seen, { paint }: Pick<Output, 'paint'>): string[] {
+function below(found: KnownRun, seen: Seen, output: Pick<Output, 'paint'>): string[] {
   const { error } = found;
   const now = standing(found, seen);
   return [
     ...(now === undefined ? [] : [`  ${now}`]),
-    ...(error === undefined ? [] : [`  ${paint('red', error.code)} ${error.message}`]),
+    ...(error === undefined ? [] : [`  ${output.paint('red', error.code)} ${error.message}`]),
     ...(error?.nextStep === undefined ? [] : [`  Next: ${error.nextStep}`]),
   ];
 }
