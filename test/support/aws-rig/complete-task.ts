@@ -42,9 +42,8 @@ export async function completeTask(order: ContainerOrder, around: TaskSurroundin
   if (!container) throw new Error(`the task definition ${family} has no container ${labels['com.amazonaws.ecs.container-name']}`);
   limit(order, definition, container);
   mount(order, definition, { container, fileSystem: around.fileSystem });
-  trust(order, around.authority);
-  const given = around.credentials(definition.taskrolearn ?? '');
-  order.Env = [...(order.Env ?? []).filter((line) => !/^AWS_CONTAINER_(CREDENTIALS|AUTHORIZATION)/.test(line)), ...Object.entries(given).map(([name, value]) => `${name}=${value}`)];
+  if (around.authority !== undefined) trust(order, around.authority);
+  set(order, around.credentials(definition.taskrolearn ?? ''));
   around.damage(order, family);
 }
 
@@ -68,11 +67,18 @@ function mount(order: ContainerOrder, { volumes = [] }: TaskDefinition, { contai
 
 const AUTHORITY_INSIDE = '/etc/ssl/rig.pem';
 
-function trust(order: ContainerOrder, authority: string | undefined): void {
-  if (authority === undefined) return;
+/** The emulator tells containers an address without TLS, also when it speaks nothing else. */
+function trust(order: ContainerOrder, authority: string): void {
   const host = (order.HostConfig ??= {});
   host.Binds = [...(host.Binds ?? []), `${authority}:${AUTHORITY_INSIDE}:ro`];
-  order.Env = [...(order.Env ?? []), `NODE_EXTRA_CA_CERTS=${AUTHORITY_INSIDE}`];
+  const endpoint = order.Env?.find((line) => line.startsWith('AWS_ENDPOINT_URL='))?.slice('AWS_ENDPOINT_URL='.length) ?? '';
+  set(order, { NODE_EXTRA_CA_CERTS: AUTHORITY_INSIDE, AWS_ENDPOINT_URL: endpoint.replace('http://', 'https://') });
+}
+
+/** In place of what the emulator says, whose address for credentials the SDK refuses. */
+function set(order: ContainerOrder, values: Readonly<Record<string, string>>): void {
+  const kept = (order.Env ?? []).filter((line) => !/^AWS_CONTAINER_(CREDENTIALS_FULL|AUTHORIZATION)/.test(line) && !Object.hasOwn(values, line.split('=')[0] ?? ''));
+  order.Env = [...kept, ...Object.entries(values).map(([name, value]) => `${name}=${value}`)];
 }
 
 /** Not by the SDK, which passes over names that it does not know. */
