@@ -1,28 +1,19 @@
-import { CloudFormationClient, CreateStackCommand } from '@aws-sdk/client-cloudformation';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { performBackupTask } from '../../lib/aws/backup-task.ts';
-import { runCli } from '../../lib/cli/main.ts';
-import { StackRuntime } from '../../lib/local/stack-runtime.ts';
-import { systemClock } from '../../lib/model/clock.ts';
-import { STACK_OUTPUTS } from '../../lib/settings/outputs.ts';
 import { stackPlanId } from '../../lib/settings/ids.ts';
-import { EmulatedStack, STACK, entry, planOf } from '../support/emulated-stack.ts';
+import { EmulatedStack, STACK, planOf } from '../support/emulated-stack.ts';
+import { StackDesk } from '../support/stack-desk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const VARIABLES = ['AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
-const before = Object.fromEntries(VARIABLES.map((name) => [name, process.env[name]]));
-
 let stack: EmulatedStack;
+let desk: StackDesk;
 let root: string;
 let backups: string[];
 
 beforeAll(async () => {
   stack = await EmulatedStack.start(['main', 'second']);
-  const { endpoint, region, credentials } = stack.aws.client;
-  Object.assign(process.env, { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey });
-  await deployOutputs();
+  desk = await StackDesk.open(stack);
   root = temporaryFolder();
   mkdirSync(join(root, 'photos'));
   writeFileSync(join(root, 'photos', 'one.jpg'), 'not really a picture');
@@ -31,34 +22,11 @@ beforeAll(async () => {
   for (const plan of [planOf(root), other]) backups.push((await performBackupTask(await stack.admitted(plan), stack.context()))?.manifest.backup ?? '');
 }, 60_000);
 afterAll(async () => {
-  for (const [name, value] of Object.entries(before)) if (value === undefined) delete process.env[name]; else process.env[name] = value;
+  desk.close();
   await stack.stop();
 });
 
-/** The outputs of a stack, by CloudFormation; what they name was made by hand. */
-async function deployOutputs(): Promise<void> {
-  const outputs = { table: stack.table, vaults: JSON.stringify(stack.vaults), configUrl: 's3://assets/config.json', dispatch: 'dispatch', restoreWorkflow: 'arn:aws:states:eu-central-1:000000000000:stateMachine:restore', topic: 'arn:aws:sns:eu-central-1:000000000000:alerts' };
-  const template = {
-    Resources: { Nothing: { Type: 'AWS::SSM::Parameter', Properties: { Type: 'String', Value: 'nothing' } } },
-    Outputs: Object.fromEntries(Object.entries(outputs).map(([key, Value]) => [STACK_OUTPUTS[key as keyof typeof outputs], { Value }])),
-  };
-  await new CloudFormationClient(stack.aws.client).send(new CreateStackCommand({ StackName: STACK, TemplateBody: JSON.stringify(template) }));
-}
-
-async function holdfast(...args: string[]): Promise<{ code: number; out: string; err: string; json: Record<string, unknown>[] }> {
-  const home = temporaryFolder();
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const environment = { variables: { ...process.env }, home, workingFolder: home, temporaryFolder: home };
-  const workers = { crunch: entry('engine/worker.ts'), restore: entry('recovery/worker.ts'), verify: entry('validation/worker.ts') };
-  const code = await runCli(args, {
-    version: '0', stdout, stderr, clock: systemClock, environment: environment.variables, workingFolder: home, userName: 'somebody', signal: new AbortController().signal, stdin: new PassThrough(),
-    loadRuntime: async (stackName = '') => new StackRuntime({ environment, clock: systemClock, workers }, stackName),
-  });
-  const text = (stream: PassThrough) => String(stream.read() ?? '');
-  const out = text(stdout);
-  return { code, out, err: text(stderr), json: out.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>) };
-}
-
+const holdfast = (...args: readonly string[]) => desk.run(...args);
 const ON = ['--aws', STACK, '--vault', 'main'];
 
 describe('the command line with a deployed stack (--aws)', () => {
