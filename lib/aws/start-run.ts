@@ -13,7 +13,10 @@ const POLL_MILLISECONDS = 2000;
 const ENDED: readonly string[] = ['completed', 'warnings', 'failed', 'cancelled'];
 
 const accepted = z.object({ runId: z.string() });
-const refused = z.object({ errorMessage: z.string() });
+/** An answer of dispatch that is a refusal. */
+const refused = z.object({ outcome: z.literal('refused'), reason: z.string(), nextStep: z.string() });
+/** An error of it, as Lambda tells one. */
+const failed = z.object({ errorMessage: z.string() });
 
 /** Asks the stack's dispatch for a run of a plan now. The same key is the same run. Fails as `refused` with dispatch's own words. */
 export async function requestRun(client: Pick<LambdaClient, 'send'>, functionName: string, asked: { readonly plan: string; readonly isFull: boolean; readonly idempotencyKey?: string }): Promise<RunId> {
@@ -24,7 +27,9 @@ export async function requestRun(client: Pick<LambdaClient, 'send'>, functionNam
   const said: unknown = JSON.parse(Buffer.from(answer.Payload ?? []).toString('utf8') || 'null');
   const run = accepted.safeParse(said);
   if (answer.FunctionError === undefined && run.success) return run.data.runId as RunId;
-  const why = refused.safeParse(said);
+  const no = refused.safeParse(said);
+  if (no.success) throw new HoldfastError('refused', no.data.reason, { nextStep: no.data.nextStep });
+  const why = failed.safeParse(said);
   throw new HoldfastError('refused', why.success ? why.data.errorMessage : `Dispatch gave no run for ${asked.plan}.`, { nextStep: 'Look at the log of the dispatch function; nothing was started.' });
 }
 

@@ -42,13 +42,14 @@ export async function dispatchOccurrence(trigger: Trigger, ports: DispatchPorts)
   const plan = ports.plans.find(({ name }) => name === trigger.plan);
   if (plan === undefined) return refuseUnknown(trigger.plan, ports);
   if ((await ports.ledger.pausedPlans()).includes(plan.name)) {
-    return { outcome: 'refused', reason: `Plan ${plan.name} is paused.`, nextStep: `Resume plan ${plan.name}; until then it makes no backups.` };
+    return { outcome: 'refused', reason: `Plan ${plan.name} is paused.`, nextStep: `Resume plan ${plan.name} with \`holdfast schedules resume ${plan.name} --aws STACK\`; until then it makes no backups.` };
   }
   const moment = await momentOf(trigger, plan, { ledger: ports.ledger, now: ports.now() });
   if (moment === undefined) {
     return { outcome: 'refused', reason: `Plan ${plan.name} has no schedule.`, nextStep: 'Deploy the stack again: a schedule of an earlier configuration still fires.' };
   }
-  const claimed = await claim(moment, plan, ports);
+  const type = trigger.kind === 'manual' && trigger.type === 'full' ? 'full' : 'incremental';
+  const claimed = await claim({ ...moment, type }, plan, ports);
   return { outcome: 'accepted', ...claimed, occurrence: moment.key, start: await start(claimed.runId, plan.vault, ports) };
 }
 
@@ -59,7 +60,10 @@ async function refuseUnknown(name: string, { retiredPlans, plans }: DispatchPort
   return { outcome: 'refused', reason: `There is no plan ${name}.`, nextStep: plans.length === 0 ? 'Add a plan to holdfast.yaml and deploy.' : `Choose one of ${plans.map((plan) => plan.name).join(', ')}.` };
 }
 
-async function claim(moment: Moment, plan: ScheduledPlan, ports: DispatchPorts): Promise<{ readonly runId: RunId; readonly isNew: boolean }> {
+/** What is to be run, and how much of it is read again. */
+type Wanted = Moment & Pick<LedgerRun, 'type'>;
+
+async function claim(moment: Wanted, plan: ScheduledPlan, ports: DispatchPorts): Promise<{ readonly runId: RunId; readonly isNew: boolean }> {
   // The usual second delivery ends here, without asking for the sizes of earlier backups.
   const known = await ports.ledger.getOccurrence(moment.key);
   if (known !== undefined) return { runId: known.runId, isNew: false };
@@ -68,14 +72,14 @@ async function claim(moment: Moment, plan: ScheduledPlan, ports: DispatchPorts):
   return ports.ledger.claimOccurrence({ key, planName: plan.name, trigger, at, runId: run.runId, claimedAt: run.queuedAt }, run);
 }
 
-async function orderRun(moment: Moment, plan: ScheduledPlan, ports: DispatchPorts): Promise<LedgerRun> {
+async function orderRun(moment: Wanted, plan: ScheduledPlan, ports: DispatchPorts): Promise<LedgerRun> {
   const now = ports.now();
   const task = taskSizeFor(plan.task, await ports.lastBackups(plan.name));
   return {
     runId: ports.newRunId(now),
     planId: plan.planId as PlanId,
     planName: plan.name,
-    type: 'incremental',
+    type: moment.type,
     state: 'queued',
     queuedAt: now,
     host: 'fargate',

@@ -8,7 +8,8 @@ export type Trigger =
   | { readonly plan: string; readonly kind: 'schedule' | 'catch-up'; readonly scheduledTime?: number }
   /** `eventTime`: when it happened, so that a late second delivery still falls where the first did. */
   | { readonly plan: string; readonly kind: 'event'; readonly eventId: string; readonly eventTime?: number }
-  | { readonly plan: string; readonly kind: 'manual'; readonly idempotencyKey: string };
+  /** `type` full: everything is read again. */
+  | { readonly plan: string; readonly kind: 'manual'; readonly idempotencyKey: string; readonly type?: 'full' };
 
 /** EventBridge Scheduler fills this in; a scheduler that does not know the keyword sends it as it is. */
 const SCHEDULED_TIME_KEYWORD = '<aws.scheduler.scheduled-time>';
@@ -22,10 +23,10 @@ const scheduledTime = z.union([z.literal(SCHEDULED_TIME_KEYWORD).transform(() =>
 const request = z.union([
   z.strictObject({ plan, scheduledTime }).transform(({ scheduledTime: at, ...rest }): Trigger => ({ ...rest, kind: 'schedule', ...(at === undefined ? {} : { scheduledTime: at }) })),
   z.strictObject({ plan, eventId: key, eventTime: instant.optional() }).transform(({ eventTime, ...rest }): Trigger => ({ ...rest, kind: 'event', ...(eventTime === undefined ? {} : { eventTime }) })),
-  z.strictObject({ plan, idempotencyKey: key }).transform((value): Trigger => ({ ...value, kind: 'manual' })),
+  z.strictObject({ plan, idempotencyKey: key, type: z.literal('full').optional() }).transform(({ type, ...rest }): Trigger => ({ ...rest, kind: 'manual', ...(type === undefined ? {} : { type }) })),
 ]);
 
-const WANTED = '{"plan": name} with one of "scheduledTime" (ISO 8601), "eventId" (and "eventTime"), "idempotencyKey" (1 to 200 printable characters)';
+const WANTED = '{"plan": name} with one of "scheduledTime" (ISO 8601), "eventId" (and "eventTime"), "idempotencyKey" (1 to 200 printable characters; and "type": "full")';
 
 /** Reads what a schedule, an event rule or a person sent. Unknown fields, none or two of the keys fail as `usage`. */
 export function parseTrigger(value: unknown): Trigger {

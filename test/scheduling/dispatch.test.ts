@@ -80,6 +80,13 @@ describe('dispatch', () => {
     expect(runIdOf(await dispatch({ plan: 'shop', kind: 'manual', idempotencyKey: 'k2' }))).not.toBe(runIdOf(first));
   });
 
+  it('reads everything again when a person asks for it, and only then', async () => {
+    begin({ plans: [plan('shop'), plan('blog')] });
+    await dispatch({ plan: 'shop', kind: 'manual', idempotencyKey: 'k', type: 'full' });
+    await dispatch({ plan: 'blog', kind: 'manual', idempotencyKey: 'k' });
+    expect(Object.fromEntries((await plane.runs()).map(({ planName, type }) => [planName, type]))).toEqual({ blog: 'incremental', shop: 'full' });
+  });
+
   it('puts a run back when RunTask answers capacity failures inside HTTP 200, and starts it later as another attempt', async () => {
     begin({ plans: [plan('shop')] });
     plane.launcher.mishaps.push(CAPACITY);
