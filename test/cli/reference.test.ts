@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandTable } from '../../lib/cli/command-table.ts';
+import { commandTable, commonOptions } from '../../lib/cli/command-table.ts';
 import { EXIT_CODES, EXIT_CODE_OF, worstOf } from '../../lib/cli/exit-codes.ts';
 import { reference } from '../../lib/cli/reference.ts';
 import { ERROR_CODES } from '../../lib/model/errors.ts';
@@ -27,6 +27,22 @@ describe('what is documented of the command line', () => {
   test('commands that other programs rely on are there', () => {
     const names = commandTable().map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['init', 'backup', 'list', 'show', 'ls', 'stats', 'restore', 'cat', 'verify', 'remove', 'prune', 'keys add', 'keys list', 'catalog rebuild']));
+  });
+
+  test('no page names a command or an option that is not there', () => {
+    const rows = new Map(commandTable().map((row) => [row.name, new Set([...row.options, ...commonOptions()].map(({ long }) => long))]));
+    // Some words of the format begin with the name of the program.
+    const pages = ['README.md', 'CHANGELOG.md', ...readdirSync(join(__dirname, '..', '..', 'docs')).filter((name) => name.endsWith('.md') && name !== 'repository-format.md').map((name) => `docs/${name}`)];
+    const unknown = pages.flatMap((page) => {
+      // A command ends with its code span or its line.
+      return [...document(page).matchAll(/\bholdfast ([a-z][^`\n#|]*)/g)].flatMap(([, line = '']) => {
+        const [first = '', second = ''] = line.split(/[\s/]+/);
+        const options = rows.get(`${first} ${second}`) ?? rows.get(first) ?? ([...rows.keys()].some((name) => name.startsWith(`${first} `)) ? undefined : new Set<string>());
+        const strange = options === undefined ? [] : [...line.matchAll(/(?<=\s)--[a-z-]+/g)].flatMap(([name]) => (options.has(name) || name === '--help' ? [] : [name]));
+        return options?.size === 0 || strange.length > 0 ? [`${page}: holdfast ${line}`] : [];
+      });
+    });
+    expect(unknown).toEqual([]);
   });
 
   test('the README names only commands that are there', () => {

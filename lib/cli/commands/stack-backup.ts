@@ -20,7 +20,7 @@ export async function backUpInStack(context: CommandContext, stack: StackRuntime
   context.output.note(`Run ${runId} of ${plan} was asked for. It goes on when this command is stopped.`);
   const progress = new Progress(context.surroundings, context.options['progress'] === true);
   const run = await stack.followRun(runId, { signal: context.surroundings.signal, onState: (state) => progress.show(shown(state)) }).finally(() => progress.clear());
-  return finish(context, run);
+  return finish(context, run, stack.stackName);
 }
 
 function shown({ state, waitingFor, progress }: LedgerRun): { phase: string; bytes: number; totalBytes?: number } {
@@ -28,10 +28,10 @@ function shown({ state, waitingFor, progress }: LedgerRun): { phase: string; byt
   return { phase, bytes: progress?.doneBytes ?? 0, ...(progress?.totalBytes !== undefined && { totalBytes: progress.totalBytes }) };
 }
 
-function finish({ output }: CommandContext, run: LedgerRun): ExitCode {
+function finish({ output }: CommandContext, run: LedgerRun, stackName: string): ExitCode {
   const { runId, planName, state, backupId, error } = run;
   if (state !== 'completed' && state !== 'warnings') {
-    const nextStep = (error as { nextStep?: string } | undefined)?.nextStep ?? 'Look at the log of its task.';
+    const nextStep = (error as { nextStep?: string } | undefined)?.nextStep ?? `\`holdfast runs show ${runId} --aws ${stackName}\` says where its log is.`;
     throw new HoldfastError(codeOf(error?.code), `Run ${runId} of ${planName} ended ${state}: ${error?.message ?? 'no reason was recorded'}`, { nextStep });
   }
   output.result({ type: 'backup', run: runId, plan: planName, backup: backupId, state }, () => [`${output.paint('green', 'Backup')} ${output.paint('bold', backupId ?? '')} of ${planName}${state === 'warnings' ? ', with warnings' : ''}`]);
