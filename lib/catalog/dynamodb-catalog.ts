@@ -20,6 +20,8 @@ const NOT_EXPIRED: readonly BackupState[] = BACKUP_STATES.filter((state) => stat
 const USABLE: readonly BackupState[] = ['completed', 'validating', 'validated'];
 /** Not fewer rows at once: many may be of a state that is not asked for. */
 const SMALL_PAGE = 25;
+/** Of runs that are looked for among all: the failed ones of a healthy stack are few in thousands. */
+const SEARCHED_PAGE = 250;
 
 type Item = Readonly<Record<string, unknown>>;
 type PlanRow = PlanRecord & Partial<Sums>;
@@ -83,8 +85,10 @@ export class DynamodbCatalog implements Catalog {
 
   async listRuns(filter: { plan?: string; states?: readonly RunState[]; limit?: number } = {}): Promise<RunRecord[]> {
     const isWanted = (run: RunRecord): boolean => isOfPlan(run, filter.plan) && (filter.states?.includes(run.state) ?? true);
-    const pages = this.#backups.byTime('RUN', 0, { pageSize: limitOf(filter.limit) });
-    return take(pages, limitOf(filter.limit), (row) => runRecordOf(read(this.#rows.runs, row)), isWanted);
+    const limit = limitOf(filter.limit);
+    const isSearch = filter.plan !== undefined || filter.states !== undefined;
+    const pages = this.#backups.byTime('RUN', 0, { pageSize: isSearch ? Math.max(limit, SEARCHED_PAGE) : limit });
+    return take(pages, limit, (row) => runRecordOf(read(this.#rows.runs, row)), isWanted);
   }
 
   async recordBackup(backup: BackupRecord): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import type { LedgerRun } from '../catalog/ledger-records.ts';
 import { ACTIVE_STATES } from '../catalog/records.ts';
 import type { RunRecord, RunState } from '../catalog/records.ts';
 import { HoldfastError } from '../model/errors.ts';
@@ -22,9 +23,12 @@ export interface RunsWanted {
 /** Newest first. `not-found` for a plan that neither ran nor is deployed. */
 export async function listRuns(catalog: Catalog, stack: StackRuntime | undefined, { plans, state, limit }: RunsWanted): Promise<KnownRun[]> {
   const states = state === undefined ? undefined : state === 'active' ? ACTIVE_STATES : [state as RunState];
+  const isActive = states?.every((wanted) => ACTIVE_STATES.includes(wanted)) === true;
   for (const plan of plans ?? [undefined]) {
-    const runs = await catalog.listRuns({ limit, ...(plan !== undefined && { plan }), ...(states && { states }) });
-    if (runs.length > 0) return withLedger(runs, stack);
+    // Few have not ended, however many have: the ledger finds them without reading the others.
+    const runs = stack !== undefined && isActive ? newest(await (await stack.ledger()).activeRuns(), { plan, states, limit })
+      : await withLedger(await catalog.listRuns({ limit, ...(plan !== undefined && { plan }), ...(states && { states }) }), stack);
+    if (runs.length > 0) return runs;
   }
   if (plans !== undefined) await refuseUnknown(plans, catalog, stack);
   return [];
@@ -45,6 +49,13 @@ export async function findRun(catalog: Catalog, stack: StackRuntime | undefined,
 export async function seenNow(runs: readonly KnownRun[], stack: StackRuntime | undefined, now: number): Promise<Seen> {
   const someWait = runs.some(({ state }) => state === 'queued');
   return { now, active: stack !== undefined && someWait ? await (await stack.ledger()).activeRuns() : [] };
+}
+
+function newest(runs: readonly LedgerRun[], { plan, states, limit }: { readonly plan: string | undefined; readonly states: readonly RunState[]; readonly limit: number }): KnownRun[] {
+  return runs
+    .filter(({ planName, planId, state }) => (plan === undefined || planName === plan || planId === plan) && states.includes(state))
+    .sort((one, other) => other.queuedAt - one.queuedAt || (other.runId < one.runId ? -1 : 1))
+    .slice(0, limit);
 }
 
 async function withLedger(runs: readonly RunRecord[], stack: StackRuntime | undefined): Promise<KnownRun[]> {

@@ -62,7 +62,12 @@ describe('holdfast runs', () => {
     expect((await stack.json('runs', '--state', 'failed')).map(({ run }) => run)).toEqual([bad]);
     expect((await stack.json('runs', '--plan', 'media')).map(({ run }) => run)).toEqual([waiting]);
     expect(await stack.json('runs', '--limit', '1')).toHaveLength(1);
-    expect((await stack.run('runs', '--plan', 'orders', '--state', 'queued')).stdout).toBe('There is no such run.\n');
+    stack.clock.advance(MINUTE);
+    const newer = await stack.asked('orders');
+    expect((await stack.json('runs', '--state', 'active')).map(({ run }) => run)).toEqual([newer, waiting]);
+    expect((await stack.json('runs', '--state', 'active', '--limit', '1')).map(({ run }) => run)).toEqual([newer]);
+    expect((await stack.json('runs', '--state', 'active', '--plan', 'media')).map(({ run }) => run)).toEqual([waiting]);
+    expect((await stack.run('runs', '--plan', 'media', '--state', 'running')).stdout).toBe('There is no such run.\n');
   });
 
   it('does not answer a mistyped plan with an empty list', async () => {
