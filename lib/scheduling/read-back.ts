@@ -1,5 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { BackupRecord } from '../catalog/records.ts';
+import { isHoldfastError } from '../model/errors.ts';
+import type { HoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId } from '../model/ids.ts';
 import { corruptionAlert } from '../monitoring/alerts.ts';
 import { tellAlert } from '../monitoring/tell.ts';
@@ -47,17 +49,26 @@ export interface ReadBackReport {
 /**
  * Starts the read-back of new backups whose plan wants one, and tells of those that did not pass. Callable at any time
  * and by two at once: the state of the backup lets one through, the token makes a second start the same task. Without
- * capacity the backup waits for the next call; a task that died without an answer is begun again a day later.
+ * capacity the backup waits for the next call; a task that died without an answer is begun again a day later. One that
+ * cannot be started keeps no other from it; the first such failure is thrown at the end.
  */
 export async function readBackNew(ports: ReadBackPorts): Promise<ReadBackReport> {
   const started: BackupId[] = [];
   const since = ports.now() - LOOK_BACK;
   const { backups } = await ports.catalog.listBackups({ states: ['completed', 'validating'], limit: NEWEST });
+  const errors: HoldfastError[] = [];
   for (const backup of backups) {
     const order = backup.finishedAt < since ? undefined : orderOf(backup, ports);
-    if (order !== undefined && (await begin(backup, order, ports))) started.push(backup.backupId);
+    try {
+      if (order !== undefined && (await begin(backup, order, ports))) started.push(backup.backupId);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      errors.push(error);
+    }
   }
-  return { started, opened: await tellCorrupted(ports) };
+  const opened = await tellCorrupted(ports);
+  if (errors[0] !== undefined) throw errors[0];
+  return { started, opened };
 }
 
 function orderOf({ backupId, planId, planName, vault, finishedAt }: BackupRecord, { plans, now }: ReadBackPorts): ReadBackOrder | undefined {

@@ -15,6 +15,8 @@ const says = (words: RegExp) => (task: TaskState): boolean => words.test(`${task
 const exits = (code: number) => (task: TaskState): boolean => task.exitCode === code;
 const LOG = 'Read the log of the task (stream "worker/<task id>"); the last line says what failed.';
 
+const NO_MACHINE: StopRow = { matches: (task) => task.exitCode === undefined && isLackOfCapacity(task.reason ?? ''), code: 'unavailable', what: 'was not given a machine', nextStep: 'Add subnets in other availability zones to the network of the plan, or check the Fargate quotas.' };
+
 /**
  * What ECS says of a task that has ended, in plain words. The first row that matches; the words are those of "Stopped
  * tasks error messages" and "Amazon ECS API failure reasons" in the ECS developer guide, the exit codes are the CLI's.
@@ -26,7 +28,7 @@ const STOPS: readonly StopRow[] = [
   { matches: says(/CannotPull|pull image|manifest unknown|image .*(not found|does not exist)|ImageNotFound/i), code: 'not-found', what: 'could not pull its image', nextStep: 'Check that the image of the worker is in its registry and that the network of the plan reaches it (a public address, NAT, or endpoints for ECR and S3); then deploy.' },
   { matches: says(/ResourceInitializationError.*(secret|ssm|parameter)|unable to (pull|retrieve) secret/is), code: 'permission', what: 'could not read a secret before it began', nextStep: 'Check that the secret exists, that the role of the task may read it, and that the network reaches Secrets Manager.' },
   { matches: says(/no space left|disk full|ENOSPC/i), code: 'no-space', what: 'filled its disk', nextStep: 'Raise `disk` of the `task` of the plan (21 to 180 GiB).' },
-  { matches: (task) => task.exitCode === undefined && isLackOfCapacity(task.reason ?? ''), code: 'unavailable', what: 'was not given a machine', nextStep: 'Add subnets in other availability zones to the network of the plan, or check the Fargate quotas.' },
+  NO_MACHINE,
   { matches: says(/ResourceInitializationError|CannotStartContainer|CannotCreateContainer|TaskFailedToStart/i), code: 'unavailable', what: 'could not be set up', nextStep: 'See what ECS said; most often the network of the plan cannot reach ECR, S3 or CloudWatch Logs.' },
   { matches: says(/UserInitiated/), code: 'interrupted', what: 'was stopped', nextStep: 'Nothing is kept of this run but what the next one reuses. Start the plan again when that was not meant.' },
   { matches: exits(137), code: 'interrupted', what: 'was killed (exit code 137), most often for lack of memory', nextStep: 'Raise `memory` of the `task` of the plan.' },
@@ -52,5 +54,5 @@ export function stopError(task: TaskState): HoldfastError {
 
 /** A task that never ran for lack of something that comes back: its run may wait for another one. */
 export function mayBeStartedAgain(task: TaskState): boolean {
-  return task.exitCode === undefined && task.stopCode !== 'UserInitiated' && isLackOfCapacity(task.reason ?? '');
+  return task.stopCode !== 'UserInitiated' && STOPS.find(({ matches }) => matches(task)) === NO_MACHINE;
 }

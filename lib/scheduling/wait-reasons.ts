@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const WAITS = [
   { seen: /throttl|rate exceeded|TooManyRequests|RequestLimitExceeded/i, what: 'ECS throttled the requests to start a task', nextStep: 'Spread the schedules of the plans; if it lasts, ask for a higher "Rate of Fargate On-Demand task launches" in Service Quotas, AWS Fargate.' },
   { seen: /vCPU|number of tasks|concurrent(ly)?\b|LimitExceeded|reached the limit/i, what: 'the quota of Fargate ("Fargate On-Demand vCPU resource count") is used up', nextStep: 'Ask for a higher quota in Service Quotas, AWS Fargate, "Fargate On-Demand vCPU resource count", or spread the schedules of the plans.' },
-  { seen: /ENI|network interface|free (private )?(IP|addresses)|InsufficientFreeAddresses/i, what: 'the subnets have no free network interface or address', nextStep: 'Give the network larger or more subnets, or raise "Network interfaces per Region" in Service Quotas, Amazon VPC.' },
+  { seen: /\bENI\b|network interface|free (private )?(IP|addresses)|InsufficientFreeAddresses/i, what: 'the subnets have no free network interface or address', nextStep: 'Give the network larger or more subnets, or raise "Network interfaces per Region" in Service Quotas, Amazon VPC.' },
   { seen: /capacity|insufficient|RESOURCE:/i, what: 'Fargate had no capacity in the zones of the subnets', nextStep: 'Add subnets in other availability zones to the network of the plan, or let it start at another time.' },
 ] as const;
 

@@ -72,6 +72,10 @@ describe('what ECS says of a stopped task, in plain words', () => {
     const again = (task: object) => mayBeStartedAgain({ taskArn: ARN, status: 'stopped', ...task });
     expect(again({ stopCode: 'TaskFailedToStart', reason: 'Capacity is unavailable at this time.' })).toBe(true);
     expect(again({ stopCode: 'TaskFailedToStart', reason: 'CannotPullContainerError: not found' })).toBe(false);
+    // "denied" holds the letters of ENI, and registries say "insufficient_scope" of what nobody may pull.
+    expect(again({ stopCode: 'TaskFailedToStart', reason: 'ResourceInitializationError: unable to pull secrets: AccessDeniedException: User is not authorized' })).toBe(false);
+    expect(again({ stopCode: 'TaskFailedToStart', reason: 'CannotPullContainerError: pull access denied, insufficient_scope: authorization failed' })).toBe(false);
+    expect(again({ stopCode: 'TaskFailedToStart', reason: 'RESOURCE:ENI' })).toBe(true);
     expect(again({ stopCode: 'EssentialContainerExited', exitCode: 1, reason: 'throttled' })).toBe(false);
     expect(again({ stopCode: 'UserInitiated', reason: 'no capacity, said somebody' })).toBe(false);
   });
@@ -87,6 +91,7 @@ describe('why a run did not start within its window', () => {
     ['RequestLimitExceeded: too many', 'Rate of Fargate On-Demand task launches'],
     ['Capacity is unavailable at this time. Please try again later or in a different availability zone', 'availability zones'],
     ['something new', 'See what ECS said'],
+    ['AccessDenied', 'See what ECS said'],
   ])('%s: the next step names %s', (said, step) => {
     expect(waited(said)).toMatchObject({ code: 'unavailable', message: expect.stringContaining(`ECS said last, at attempt 4: ${said}`), nextStep: expect.stringContaining(step) });
   });

@@ -61,6 +61,16 @@ describe('new backups are read back by another task (V4)', () => {
     expect(orders).toEqual([]);
   });
 
+  it('one that cannot be started keeps no other from it, and is told', async () => {
+    const gone = new HoldfastError('not-found', 'There is no task definition.');
+    const { catalog, clock, ports } = stage([plan()], (order) => (order.vault === 'old' ? Promise.reject(gone) : Promise.resolve({ taskArn: 'task' })));
+    await catalog.recordBackup(made(1, clock));
+    clock.advance(1);
+    await catalog.recordBackup(made(2, clock, { vault: 'old' }));
+    await expect(readBackNew(ports)).rejects.toBe(gone);
+    expect(await Promise.all([1, 2].map(async (number) => (await catalog.getBackup(backupId(number))).state))).toEqual(['validating', 'completed']);
+  });
+
   it.each([
     ['finds no capacity', async (): Promise<NoCapacity> => ({ noCapacity: 'Capacity is unavailable' })],
     ['fails', (): Promise<Launched> => Promise.reject(new HoldfastError('unavailable', 'no answer'))],
