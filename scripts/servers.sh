@@ -59,7 +59,7 @@ install_packages() {
     mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
-  apt_install "$@" || { apt-get -qq update && apt_install "$@"; }
+  apt_install "$@" 2>/dev/null || { apt-get -qq update && apt_install "$@"; }
 }
 
 # The lists of a fresh machine are empty or old: then this fails at once, and the caller fetches them and asks again.

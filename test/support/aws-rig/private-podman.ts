@@ -40,7 +40,8 @@ export async function startPodman(place: PodmanPlace): Promise<PrivatePodman> {
   if (shared.isAlone) await run(['rm', '--force', '--time', '0', '--volumes', '--all']);
   const service = spawn('podman', ['system', 'service', '--time=0', `unix://${socket}`], { env, stdio: ['ignore', log, log], detached: true });
   const stop = async () => {
-    await run(['rm', '--force', '--time', '0', '--volumes', '--filter', `label=holdfast.rig=${place.folder}`, '--all']).catch(() => '');
+    const left = await run(['ps', '--all', '--quiet', '--filter', `label=holdfast.rig=${place.folder}`]);
+    if (left !== '') await run(['rm', '--force', '--time', '0', '--volumes', ...left.split('\n')]);
     const ended = new Promise((resolve) => service.once('exit', resolve));
     if (service.exitCode === null && service.signalCode === null) {
       process.kill(service.pid as number, 'SIGTERM');
