@@ -21,7 +21,7 @@ const MAX_CAUSE_CHARACTERS = 8000;
 /** What AWS itself reports: its own names for what happened to a step. */
 const AWS_ERRORS: Readonly<Record<string, Failure>> = {
   'States.Timeout': { code: 'unavailable', message: 'The restore did not end in the time it was given.', nextStep: "Look at the task's log, raise the limit or restore fewer entries, and start a new execution." },
-  'States.HeartbeatTimeout': { code: 'unavailable', message: 'The restore task stopped answering: it was killed or lost its connection.', nextStep: "Look at the task's log and its stop reason in ECS, then start a new execution." },
+  'States.HeartbeatTimeout': { code: 'unavailable', message: 'The restore task stopped answering, or never began: it was killed, lost its connection, or ECS had no place for it.', nextStep: "Look at the task's log and its stop reason in ECS; without a task, at the answer of RunTask in the execution. Then start a new execution." },
 };
 
 /** An error of a step or of the worker, ready for `SendTaskFailure` or to be thrown by a function. */

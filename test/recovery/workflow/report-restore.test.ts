@@ -127,7 +127,7 @@ describe('errors on their way through Step Functions', () => {
   });
 
   it.each([
-    ['States.HeartbeatTimeout', undefined, 'unavailable', 'stopped answering'],
+    ['States.HeartbeatTimeout', undefined, 'unavailable', 'stopped answering, or never began'],
     ['States.Timeout', 'x', 'unavailable', 'did not end in the time'],
     ['ECS.AccessDeniedException', 'User is not authorized', 'unavailable', 'ECS.AccessDeniedException: User is not authorized'],
     ['', undefined, 'unavailable', 'no name: no cause was given'],
