@@ -23,7 +23,7 @@ interface EndRow {
 const ENDS: readonly EndRow[] = [
   { state: 'failed', code: 'damaged', kind: 'corruption-detected', severity: 'critical', title: (plan) => `Damage found while ${plan} was backed up`, nextStep: 'Run `holdfast verify` on the vault before anything is removed from it.' },
   { state: 'failed', code: 'no-space', kind: 'storage-full', title: (plan) => `No space left for the backup of ${plan}`, nextStep: 'Give the task or the vault more space and start the plan again.' },
-  { state: 'failed', kind: 'backup-failed', title: (plan) => `Backup of ${plan} failed`, nextStep: 'Read the log of the run and start the plan again.' },
+  { state: 'failed', kind: 'backup-failed', title: (plan) => `Backup of ${plan} failed`, nextStep: 'Read the log of the run (`holdfast runs show RUN --aws STACK` says where it is) and start the plan again.' },
 ];
 
 /** How loud a failure is, by the RPO that the plan promised; plans without a service level are `high`. */
@@ -62,7 +62,7 @@ export function delayedAlert(delay: { readonly planName: string; readonly dueAt:
     state: 'open',
     title: `No fresh backup of ${planName}`,
     message: `${last}; the next good one was due by ${new Date(dueAt).toISOString()}.`,
-    nextStep: `See with \`holdfast list\` how the last runs of ${planName} ended, mend what they say, and start the plan. This alert resolves itself with the next good backup.`,
+    nextStep: `See with \`holdfast runs --plan ${planName} --aws STACK\` how the last runs of ${planName} ended, mend what they say, and start the plan. This alert resolves itself with the next good backup.`,
     planName,
     openedAt: now,
   };

@@ -13,7 +13,7 @@ interface StopRow {
 
 const says = (words: RegExp) => (task: TaskState): boolean => words.test(`${task.stopCode ?? ''} ${task.reason ?? ''}`);
 const exits = (code: number) => (task: TaskState): boolean => task.exitCode === code;
-const LOG = 'Read the log of the task (stream "worker/<task id>"); the last line says what failed.';
+const LOG = 'Read the log of the task (`holdfast runs show RUN --aws STACK` says where it is); the last line says what failed.';
 
 const NO_MACHINE: StopRow = { matches: (task) => task.exitCode === undefined && isLackOfCapacity(task.reason ?? ''), code: 'unavailable', what: 'was not given a machine', nextStep: 'Add subnets in other availability zones to the network of the plan, or check the Fargate quotas.' };
 
