@@ -29,6 +29,8 @@ export class Vault extends Construct {
     this.bucket = (made as IBucket | undefined) ?? Bucket.fromBucketName(this, 'Bucket', vault.existingBucket as string);
     this.access = new VaultAccess(this, 'Access', { bucketArn: this.bucket.bucketArn, keyArn: this.key.keyArn });
     for (const rule of made ? vaultRules({ bucketArn: made.bucketArn, keyArn: this.key.keyArn, prunerRoleArn: this.access.pruner.roleArn }) : []) made?.addToResourcePolicy(rule);
+    // With the bucket, or what a destroyed stack leaves behind could be overwritten and deleted by whoever has a right to.
+    made?.policy?.applyRemovalPolicy(RemovalPolicy.RETAIN);
   }
 
   /** As `HOLDFAST_VAULTS` and the stack's output name it. */

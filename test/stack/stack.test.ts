@@ -27,6 +27,11 @@ describe('what outlives the stack', () => {
     for (const id of ['CatalogTableBBEA0CBC', 'VaultmainBucket4108C6AF']) expect(template.Resources[id]?.UpdateReplacePolicy).toBe('Retain');
   });
 
+  test('keeps the rules of its bucket: what is left behind is guarded as before, also for a stack that adopts it', () => {
+    const policies = ofType(template, 'AWS::S3::BucketPolicy').map(([, { DeletionPolicy, UpdateReplacePolicy }]) => [DeletionPolicy, UpdateReplacePolicy]);
+    expect(policies).toEqual([['Retain', 'Retain']]);
+  });
+
   test('the table has recovery to a point in time, protection from deletion and the keys of the settings', () => {
     expect(template.Resources['CatalogTableBBEA0CBC']?.Properties).toMatchObject({
       BillingMode: 'PAY_PER_REQUEST',
