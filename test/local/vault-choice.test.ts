@@ -10,7 +10,7 @@ import type { StreamSource } from '../../lib/sources/source.ts';
 import { onlyStream, readToEnd } from '../sources/reading.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const environment = (variables: Record<string, string> = {}) => ({ variables, home: '/home/me', workingFolder: '/work', temporaryFolder: '/tmp' });
+const environment = (variables: Record<string, string> = {}) => ({ variables, home: '/home/me', workingFolder: '/desk', temporaryFolder: '/tmp' });
 const config = (vaults = 1) =>
   loadConfig(
     ['vaults:', ...Array.from({ length: vaults }, (_, index) => `  v${index}: { directory: vault${index}, key-file: key${index} }`), 'plans:', '  docs: { vault: v0, source: { type: files, paths: [docs] } }', '  dump: { vault: v0, source: { type: command, command: dump, stdin-name: d }, policy: { compression: { algorithm: gzip } } }'].join('\n'),
@@ -26,8 +26,8 @@ describe('which vault and which key', () => {
 
   test('option before environment before configuration', async () => {
     const variables = { HOLDFAST_VAULT: 'env', HOLDFAST_KEY_FILE: '/env/key' };
-    expect(await chooseVault({ vault: 'mine', passphraseFile: 'words' }, environment(variables), config())).toEqual({ directory: '/work/mine', key: { kind: 'passphrase-file', path: '/work/words' }, keyFrom: '--passphrase-file', isDefault: false });
-    expect(await chooseVault({}, environment(variables), config())).toMatchObject({ directory: '/work/env', key: { path: '/env/key' }, keyFrom: 'HOLDFAST_KEY_FILE' });
+    expect(await chooseVault({ vault: 'mine', passphraseFile: 'words' }, environment(variables), config())).toEqual({ directory: '/desk/mine', key: { kind: 'passphrase-file', path: '/desk/words' }, keyFrom: '--passphrase-file', isDefault: false });
+    expect(await chooseVault({}, environment(variables), config())).toMatchObject({ directory: '/desk/env', key: { path: '/env/key' }, keyFrom: 'HOLDFAST_KEY_FILE' });
     expect(await chooseVault({}, environment(), config())).toMatchObject({ directory: '/etc/vault0', key: { path: '/etc/key0' }, keyFrom: '/etc/holdfast.yaml' });
   });
 
@@ -77,7 +77,7 @@ describe('what a backup command means', () => {
   test('a plan, all plans, or paths; ./NAME is always a path', async () => {
     expect((await orders({ targets: ['docs'] })).map(({ planName, source }) => [planName, source.type])).toEqual([['docs', 'files']]);
     expect((await orders({ targets: [] })).map(({ planName }) => planName)).toEqual(['docs', 'dump']);
-    expect((await orders({ targets: ['./docs'] })).map(({ planName }) => planName)).toEqual(['/work/docs']);
+    expect((await orders({ targets: ['./docs'] })).map(({ planName }) => planName)).toEqual(['/desk/docs']);
     await expect(orders({ targets: ['docs', '/etc'] })).rejects.toMatchObject({ code: 'usage' });
     await expect(orders({ targets: [''] })).rejects.toMatchObject({ code: 'usage' });
     await expect(orders({ targets: ['docs', ' '] })).rejects.toMatchObject({ code: 'usage' });
@@ -99,12 +99,12 @@ describe('what a backup command means', () => {
 
   test('the same paths are the same plan in any order, other paths or another key are not (format §1)', () => {
     const secret = Buffer.alloc(32, 1);
-    const id = (...paths: string[]) => planIdOf(secret, absolutePaths(paths, '/work'));
-    expect(id('b', '/work/a')).toBe(id('a/', './b', 'a'));
+    const id = (...paths: string[]) => planIdOf(secret, absolutePaths(paths, '/desk'));
+    expect(id('b', '/desk/a')).toBe(id('a/', './b', 'a'));
     expect(id('a', 'b')).not.toBe(id('a b'));
-    expect(id('a')).not.toBe(planIdOf(Buffer.alloc(32, 2), ['/work/a']));
+    expect(id('a')).not.toBe(planIdOf(Buffer.alloc(32, 2), ['/desk/a']));
     expect(id('a')).toMatch(/^[0-9a-f]{32}$/);
-    // First 128 bits of HMAC-SHA256(32 times 01, "plan" 00 "/work/a"), by openssl.
+    // First 128 bits of HMAC-SHA256(32 times 01, "plan" 00 "/desk/a"), by openssl.
     expect(id('a')).toBe('f823dd92049545a1e94b0cc04626b87f');
   });
 });
