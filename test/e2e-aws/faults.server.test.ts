@@ -3,6 +3,7 @@ import { createServer, connect } from 'node:net';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { ECSClient, StopTaskCommand } from '@aws-sdk/client-ecs';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { CreateSecretCommand, DeleteSecretCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
@@ -93,6 +94,11 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
     { title: 'a pg_dump that dies half way', plan: 'orders', reason: /pg_dump|terminat/i, strike: async () => {
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
       await world.postgres.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy');
+    }, mend: async () => undefined },
+    { title: 'a task that is stopped in the middle of a dump', plan: 'orders', reason: /interrupted/, strike: async () => {
+      await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
+      const [run] = await world.ledger.activeRuns();
+      await new ECSClient(world.rig.emulator.client).send(new StopTaskCommand({ cluster: world.outputs['HoldfastCluster'], task: run?.taskArn, reason: 'the test stops it' }));
     }, mend: async () => undefined },
     { title: 'a worker that is killed in the middle of a dump', plan: 'orders', reason: /stopped|killed|137|exit/i, strike: async () => {
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
