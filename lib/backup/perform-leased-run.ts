@@ -1,6 +1,6 @@
 import type { LedgerRun, StageProgress } from '../catalog/ledger-records.ts';
 import type { BackupRecord } from '../catalog/records.ts';
-import type { RunLedger } from '../catalog/run-ledger.ts';
+import type { RunEnd, RunLedger } from '../catalog/run-ledger.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
@@ -53,10 +53,14 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
     onTrouble: (error) => ports.onEvent?.({ event: 'heartbeat-failed', error }),
   });
   lease.start();
+  let hasBegunCommit = false;
   try {
     const outcome = await ports.backUp(run, {
       signal: AbortSignal.any([ports.signal, lease.signal]),
-      beforeCommit: (backup) => lease.beginCommit(backup),
+      beforeCommit: async (backup) => {
+        await lease.beginCommit(backup);
+        hasBegunCommit = true;
+      },
       onProgress: (state) => {
         progress = { stage: state.phase, doneBytes: state.bytes, ...(state.totalBytes !== undefined && { totalBytes: state.totalBytes }) };
         ports.onProgress?.(state);
@@ -66,7 +70,9 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
     return outcome;
   } catch (error) {
     const cause: unknown = lease.signal.aborted ? lease.signal.reason : error;
-    if (!lease.isLost) await recordFailure(run, cause, ports);
+    // From here on the snapshot may stand, whatever was answered: only a look into the vault says how the run ended.
+    if (hasBegunCommit) ports.onEvent?.({ event: 'end-not-recorded', reason: 'its commit had begun; the control plane looks into the vault and ends the run' });
+    else if (!lease.isLost) await recordFailure(run, cause, ports);
     throw cause;
   } finally {
     await lease.stop();
@@ -80,14 +86,28 @@ function stopByOf(run: LedgerRun, claimedAt: number, { maxDurationMs }: LeasedRu
   return earliest === Infinity ? undefined : earliest;
 }
 
-async function end(run: LedgerRun, outcome: BackupOutcome, { ledger, clock, onEvent }: LeasedRunPorts): Promise<void> {
+async function end(run: LedgerRun, outcome: BackupOutcome, ports: LeasedRunPorts): Promise<void> {
+  const { onEvent, clock } = ports;
   const { manifest } = outcome;
   const to = manifest.warnings.length > 0 ? 'warnings' : 'completed';
   const backup = { ...backupRecordOf(manifest, 'completed'), vault: run.vault };
   const now = clock.now();
-  const isRecorded = await ledger.endRun(run.runId, { to, now, fence: run.fence, backup });
+  const isRecorded = await endPatiently(run, { to, now, fence: run.fence, backup }, ports);
   // The snapshot is stored: whoever took the run over finds it in the vault and says the same.
   onEvent?.(isRecorded ? { event: 'ended', run: { ...run, state: to, finishedAt: now }, backup } : { event: 'end-not-recorded', reason: 'the run was taken over while it committed; its backup is in the vault' });
+}
+
+/** The backup is made: a ledger that does not answer is asked again for as long as a lease, which heartbeats extend. */
+async function endPatiently(run: LedgerRun, end: RunEnd, { ledger, clock, signal, leaseMs = LEASE_MILLISECONDS }: LeasedRunPorts): Promise<boolean> {
+  const giveUpAt = clock.now() + leaseMs;
+  for (;;) {
+    try {
+      return await ledger.endRun(run.runId, end);
+    } catch (error) {
+      if (!isHoldfastError(error) || clock.now() >= giveUpAt || signal.aborted) throw error;
+      await clock.sleep(leaseMs / 20, signal).catch(() => undefined);
+    }
+  }
 }
 
 /** What stops the writing down of a failure must not hide the failure: the reconciler finds the run by its lease. */

@@ -12,6 +12,8 @@ import { HoldfastError } from '../../lib/model/errors.ts';
 import { newUlid } from '../../lib/model/ids.ts';
 import type { RunId } from '../../lib/model/ids.ts';
 import type { Repository } from '../../lib/repository/index.ts';
+import { wrapStore } from '../../lib/stores/wrapping.ts';
+import type { StoreCall } from '../../lib/stores/wrapping.ts';
 import { TEST_PLAN, backUp, objectNames, testRepository } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { threadInProcess } from '../support/thread-in-process.ts';
@@ -49,6 +51,12 @@ async function admitted(fields: Partial<LedgerRun> = {}): Promise<Stage> {
     ...over,
   });
   return { ledger, catalog: new SqliteCatalog(file), repository, runId, events, run: (over = {}) => performLeasedRun(runId, ports(over)), record: () => ledger.getLedgerRun(runId) };
+}
+
+function filled(): string {
+  const root = temporaryFolder();
+  writeFileSync(join(root, 'file'), 'content');
+  return root;
 }
 
 /** Works until it is told to stop, as a backup of a large source does. */
@@ -143,6 +151,48 @@ describe('a worker with its run (design, Life of a run)', () => {
     const { run, record } = await admitted({ stopBy: Date.now() + 3_600_000 });
     await expect(run({ heartbeatMs: 20, maxDurationMs: () => 50, backUp: endless })).rejects.toThrow('maximum duration');
     expect(await record()).toMatchObject({ state: 'failed' });
+  });
+
+  it.each([
+    ['the answer to the snapshot is lost for good', (call: StoreCall) => call.operation === 'put' && call.name.startsWith('snapshots/')],
+    ['the look at the stored snapshot fails', (call: StoreCall) => call.operation === 'stat' && call.name.startsWith('snapshots/')],
+  ])('when %s after the commit began, it says nothing of failure: the vault is asked', async (_what, isLost) => {
+    const { run, record, repository, events } = await admitted();
+    const store = wrapStore(repository.store, {
+      async call(call, perform) {
+        const result = await perform();
+        if (isLost(call)) throw new HoldfastError('unavailable', 'the answer was lost');
+        return result;
+      },
+    });
+    const outcome = run({ backUp: (claimed, ports) => backUp({ ...repository, store }, filled(), { run: claimed.runId, ports: { startThread: (settings: CrunchSettings) => threadInProcess(settings), ...ports } }) });
+    await expect(outcome).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await objectNames(repository.store, 'snapshots/')).toHaveLength(1);
+    expect(await record()).toMatchObject({ state: 'committing' });
+    expect(events.at(-1)).toMatchObject({ event: 'end-not-recorded' });
+  });
+
+  it('a ledger that is away while it ends is asked again, and run and backup stand together', async () => {
+    const { run, ledger, record, catalog } = await admitted();
+    let refusals = 3;
+    const away: LeasedRunPorts['ledger'] = {
+      claimRun: ledger.claimRun.bind(ledger), heartbeat: ledger.heartbeat.bind(ledger), beginCommit: ledger.beginCommit.bind(ledger),
+      endRun: (runId, end) => (refusals-- > 0 ? Promise.reject(new HoldfastError('unavailable', 'DynamoDB does not answer')) : ledger.endRun(runId, end)),
+    };
+    const outcome = await run({ ledger: away, leaseMs: 400 });
+    expect(await record()).toMatchObject({ state: 'completed', backupId: outcome?.manifest.backup });
+    expect((await catalog.listBackups()).backups).toHaveLength(1);
+  });
+
+  it('a ledger that stays away leaves the run committing, never failed, beside its backup', async () => {
+    const { run, ledger, record, repository } = await admitted();
+    const away: LeasedRunPorts['ledger'] = {
+      claimRun: ledger.claimRun.bind(ledger), heartbeat: ledger.heartbeat.bind(ledger), beginCommit: ledger.beginCommit.bind(ledger),
+      endRun: () => Promise.reject(new HoldfastError('unavailable', 'DynamoDB does not answer')),
+    };
+    await expect(run({ ledger: away, leaseMs: 200 })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await record()).toMatchObject({ state: 'committing' });
+    expect(await objectNames(repository.store, 'snapshots/')).toHaveLength(1);
   });
 
   it('a signal to stop ends it as failed, with a reason, so that somebody is told', async () => {
