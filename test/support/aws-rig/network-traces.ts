@@ -15,7 +15,7 @@ export function rememberNetwork(): () => void {
   const wasForwarding = readFileSync(FORWARDING, 'utf8');
   const isForeign = iptables('filter', ['-S', 'NETAVARK_FORWARD']);
   return () => {
-    if (isForeign) return;
+    if (isForeign || hasContainers()) return;
     for (const { table, chain, rules } of CHAINS) {
       for (const rule of rules) iptables(table, ['-D', ...rule.split(/(?<!\\) /).map((word) => word.replaceAll('\\ ', ' '))]);
       iptables(table, ['-F', chain]);
@@ -23,6 +23,11 @@ export function rememberNetwork(): () => void {
     }
     writeFileSync(FORWARDING, wasForwarding);
   };
+}
+
+/** A chain of its own for each network with containers: another podman is at work, and what is left is its to remove. */
+function hasContainers(): boolean {
+  return /^-N NETAVARK-[0-9A-F]{8,}/m.test(spawnSync('iptables', ['-t', 'nat', '-S'], { encoding: 'utf8' }).stdout);
 }
 
 /** False when iptables refuses, such as for what is not there. */
