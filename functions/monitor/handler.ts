@@ -1,4 +1,6 @@
 import { dynamoClient, ecsClient, kmsClient, s3Client, snsClient } from '../../lib/aws/clients.ts';
+import type { Catalog } from '../../lib/catalog/catalog.ts';
+import type { BackupRecord } from '../../lib/catalog/records.ts';
 import { readDeployedConfig } from '../../lib/aws/deployed-config.ts';
 import { EcsLauncher } from '../../lib/aws/ecs-launcher.ts';
 import { functionHandler, lazily } from '../../lib/aws/function-context.ts';
@@ -8,6 +10,8 @@ import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { topicOf } from '../../lib/aws/sns-publisher.ts';
 import { monitorOnce } from '../../lib/scheduling/monitor.ts';
 import type { MonitorReport } from '../../lib/scheduling/monitor.ts';
+import { newestGood } from '../../lib/monitoring/newest-good.ts';
+import type { GoodPlan } from '../../lib/monitoring/newest-good.ts';
 import { readBackNew } from '../../lib/scheduling/read-back.ts';
 import type { ReadBackReport } from '../../lib/scheduling/read-back.ts';
 import { readMonitorSettings } from '../../lib/settings/monitor.ts';
@@ -30,7 +34,7 @@ export const handler = functionHandler('monitor', async (_event, context): Promi
     publisher,
     configSince: deployed.since,
     snapshotExists: snapshotLook({ vaults: settings.vaults, s3: clients.s3, kms: clients.kms }, context),
-    latestBackup: (plan) => catalog.latestBackup(plan),
+    latestBackup: (name) => latestOf(name, deployed.config.plans, { catalog, now: context.clock.now() }),
     failedRuns: (limit) => catalog.listRuns({ states: ['failed'], limit }),
     unconfirmedSubscriptions: unconfirmedOf(settings.topic, clients.sns, context),
     keysAtRisk: () => keysAtRisk(settings.vaults, clients.kms(), (message) => context.log.warn({ event: 'key-unknown' }, message)),
@@ -39,6 +43,12 @@ export const handler = functionHandler('monitor', async (_event, context): Promi
   context.log.info({ event: 'looked', ...report, readBack }, 'the monitor has looked');
   return report;
 });
+
+/** A plan that is gone has no policy any more: what is there counts. */
+function latestOf(name: string, plans: readonly GoodPlan[], { catalog, now }: { readonly catalog: Catalog; readonly now: number }): Promise<BackupRecord | undefined> {
+  const plan = plans.find((candidate) => candidate.name === name);
+  return plan === undefined ? catalog.latestBackup(name) : newestGood(catalog, plan, now);
+}
 
 function isReport(result: unknown): result is ReadBackReport {
   return typeof result === 'object' && result !== null && 'started' in result;

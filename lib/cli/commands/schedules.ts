@@ -1,3 +1,4 @@
+import { newestGood } from '../../monitoring/newest-good.ts';
 import type { CommandContext } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { planJson, planLines } from '../schedule-words.ts';
@@ -7,7 +8,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { output, surroundings } = context;
   const stack = stackOf(context, 'schedules');
   const [plans, catalog, ledger] = await Promise.all([stack.deployedPlans(), stack.catalog(), stack.ledger()]);
-  const [pauses, lastGood] = await Promise.all([ledger.pauses(), Promise.all(plans.map(({ name }) => catalog.latestBackup(name)))]);
+  const [pauses, lastGood] = await Promise.all([ledger.pauses(), Promise.all(plans.map((plan) => newestGood(catalog, plan, surroundings.clock.now())))]);
   const now = surroundings.clock.now();
   const standings = plans.map((plan, index) => ({ plan, lastGood: lastGood[index], pause: pauses.find(({ planName }) => planName === plan.name) }));
   if (output.isJson) for (const standing of standings) output.result(planJson(standing, now), () => []);
