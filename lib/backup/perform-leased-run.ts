@@ -69,7 +69,9 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
     await end(run, outcome, ports);
     return outcome;
   } catch (error) {
-    const cause: unknown = lease.signal.aborted ? lease.signal.reason : error;
+    // Whoever asked it to stop says why; the backup itself knows only that it was.
+    const asked = [lease.signal, ports.signal].find(({ aborted, reason }) => aborted && isHoldfastError(reason));
+    const cause: unknown = asked === undefined ? error : asked.reason;
     // From here on the snapshot may stand, whatever was answered: only a look into the vault says how the run ended.
     if (hasBegunCommit) ports.onEvent?.({ event: 'end-not-recorded', reason: 'its commit had begun; the control plane looks into the vault and ends the run' });
     else if (!lease.isLost) await recordFailure(run, cause, ports);

@@ -10,10 +10,14 @@ const STRANGER_MILLISECONDS = 7 * 24 * 60 * 60 * 1000;
  * process left is found by the next one (`sweepScratch`). The caller removes it.
  */
 export async function makeScratch(parent: string): Promise<string> {
-  await mkdir(parent, { recursive: true, mode: 0o700 });
-  const folder = await mkdtemp(join(parent, `scratch-${(await identityOf('self')) ?? `0-0-${process.pid}-0`}-`));
-  await chmod(folder, 0o700);
-  return folder;
+  try {
+    await mkdir(parent, { recursive: true, mode: 0o700 });
+    const folder = await mkdtemp(join(parent, `scratch-${(await identityOf('self')) ?? `0-0-${process.pid}-0`}-`));
+    await chmod(folder, 0o700);
+    return folder;
+  } catch (cause) {
+    throw scratchError(parent, cause as NodeJS.ErrnoException);
+  }
 }
 
 /**
@@ -23,7 +27,7 @@ export async function makeScratch(parent: string): Promise<string> {
 export async function sweepScratch(parent: string, now: number): Promise<void> {
   const found = await readdir(parent).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
-    throw cause;
+    throw scratchError(parent, cause);
   });
   for (const name of found) {
     if (NAME.test(name) && (await isLeftOver(parent, name, now))) await rm(join(parent, name), { recursive: true, force: true });
@@ -39,6 +43,12 @@ export async function checkFreeSpace(folder: string, needed: number, what: strin
     nextStep: 'Free some space there, or put the state directory on a larger file system.',
     data: { needed, free },
   });
+}
+
+/** Whoever runs this must own the folder, or the disk is full: both are said with the folder's name. */
+function scratchError(folder: string, cause: NodeJS.ErrnoException): HoldfastError {
+  if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT') return new HoldfastError('no-space', `No scratch copy can be made below ${folder}: the disk is full (${cause.code}).`, { nextStep: 'Free some space there, or put the state directory on a larger file system.', cause });
+  return new HoldfastError('permission', `No scratch copy can be made below ${folder} (${cause.code ?? String(cause)}).`, { nextStep: 'Let the user that runs this write there, or name another state directory.', cause });
 }
 
 /** `<boot>-<pid namespace>-<pid>-<start time>`: no other process ever has the same; undefined when it does not run. */

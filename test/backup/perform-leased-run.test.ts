@@ -200,6 +200,6 @@ describe('a worker with its run (design, Life of a run)', () => {
     const stop = new AbortController();
     setTimeout(() => stop.abort(new HoldfastError('interrupted', 'The task was asked to stop (SIGTERM).')), 30);
     await expect(run({ signal: stop.signal, backUp: endless })).rejects.toMatchObject({ code: 'interrupted' });
-    expect(await record()).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    expect(await record()).toMatchObject({ state: 'failed', error: { code: 'interrupted', message: 'The task was asked to stop (SIGTERM).' } });
   });
 });

@@ -14,9 +14,9 @@ afterEach(() => stack.close());
 const BACKUP = '01KAP2Q8X0J5T3M6W9RZB4V7CD' as BackupId;
 const minute = (at: number) => timeInWords(at).slice(0, -3);
 
-function backedUp(planName: string, finishedAt: number): Promise<void> {
+function backedUp(planName: string, finishedAt: number, state: BackupRecord['state'] = 'completed'): Promise<void> {
   const record: BackupRecord = {
-    backupId: BACKUP, planId: planId(planName), planName, runId: 'r' as RunId, type: 'incremental', state: 'completed', startedAt: finishedAt - MINUTE, finishedAt, sequence: 1, entries: 1, files: 1, bytes: 1, addedBytes: 1,
+    backupId: BACKUP, planId: planId(planName), planName, runId: 'r' as RunId, type: 'incremental', state, startedAt: finishedAt - MINUTE, finishedAt, sequence: 1, entries: 1, files: 1, bytes: 1, addedBytes: 1,
     warnings: 0, host: 'fargate', vault: 'main', source: { type: 'files', description: '/data' }, statistics: {},
   };
   return stack.catalog.recordBackup(record);
@@ -38,8 +38,13 @@ describe('holdfast schedules (P6)', () => {
     expect(code).toBe(0);
   });
 
-  it('says of a backup that is too old since when it is', async () => {
+  it('does not call a backup good that should have been read back by now and was not (V4)', async () => {
     await backedUp('orders', NIGHT - 30 * HOUR);
+    expect((await stack.json('schedules'))[0]).toMatchObject({ plan: 'orders', lastGood: null });
+  });
+
+  it('says of a backup that is too old since when it is', async () => {
+    await backedUp('orders', NIGHT - 30 * HOUR, 'validated');
     expect((await stack.run('schedules')).stdout).toContain(`too old since ${timeInWords(NIGHT - 6 * HOUR)} (the limit is 24 h 0 min)\n`);
     expect((await stack.json('schedules'))[0]).toMatchObject({ type: 'schedule', plan: 'orders', isFresh: false, lastGood: { backup: BACKUP }, freshUntil: new Date(NIGHT - 6 * HOUR).toISOString(), paused: null });
   });
