@@ -3,7 +3,7 @@ import type { Milliseconds, RunRecord } from './records.ts';
 
 /** One moment at which a plan was to run, and the run that it became. */
 export interface OccurrenceRecord {
-  /** `<plan>/schedule/<ISO time>`, `<plan>/event/<id>`, `<plan>/manual/<idempotency key>`. */
+  /** `<plan>/schedule/<ISO time>`, `<plan>/event/<id or time>` (`/again`: the burst's second run), `<plan>/manual/<idempotency key>`. */
   readonly key: string;
   readonly planName: string;
   readonly trigger: 'schedule' | 'event' | 'manual' | 'catch-up';

@@ -40,7 +40,7 @@ export const mounts = z.array(mount, { error: 'a list of mounts' });
 
 export const event = strictMap({
   pattern: z.record(z.string(), z.unknown(), { error: 'an event pattern of EventBridge: a map' }).meta({ description: 'Which events start the plan, as EventBridge writes patterns.' }),
-  'collapse-minutes': wholeNumber(1, 24 * 60).default(5).meta({ description: 'Events within so many minutes are one run.' }),
+  'collapse-minutes': wholeNumber(1, 24 * 60).default(5).meta({ description: 'Events within so many minutes are one burst: one run, or two when a change comes while the first one reads.' }),
 }, 'a map with "pattern" and "collapse-minutes"');
 
 /** Of a plan, beside source, vault and policy. Without defaults here: in a plan of another vault any of them is refused. */

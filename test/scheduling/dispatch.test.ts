@@ -66,6 +66,54 @@ describe('dispatch', () => {
     expect(await plane.runs()).toHaveLength(2);
   });
 
+  it('gives a burst one more run for what changed after the first had begun to read, when the window has ended (P7)', async () => {
+    begin({ plans: [plan('shop', { schedule: undefined, events: [{ collapseMinutes: 10 }] } as never)] });
+    const event = (eventId: string, eventTime = plane.now) => dispatch({ plan: 'shop', kind: 'event', eventId, eventTime });
+    const first = await event('e1');
+    plane.advance(30_000);
+    expect(runIdOf(await event('e2'))).toBe(runIdOf(first));
+    plane.advance(30_000);
+    const worker = new FakeWorker(plane, plane.launcher.tasks[0]?.taskArn ?? '');
+    await worker.begin();
+    plane.advance(MINUTE);
+    const again = await event('e3');
+    expect(again).toMatchObject({ isNew: true, start: 'waiting', occurrence: 'shop/event/2026-06-02T12:00:00.000Z/again' });
+    await worker.finish();
+    plane.advance(MINUTE);
+    expect(runIdOf(await event('e4'))).toBe(runIdOf(again));
+    expect(runIdOf(await event('e1', NOON))).toBe(runIdOf(first));
+    expect(await plane.runs()).toMatchObject([{ state: 'queued', notBefore: NOON + 10 * MINUTE, startBy: NOON + 70 * MINUTE }]);
+    plane.now = NOON + 10 * MINUTE - 1;
+    await startQueued('main', plane.ports);
+    expect(plane.launcher.tasks).toHaveLength(1);
+    plane.now = NOON + 10 * MINUTE;
+    await startQueued('main', plane.ports);
+    expect(plane.launcher.tasks).toHaveLength(2);
+    expect(runIdOf(await event('late', NOON + 9 * MINUTE))).toBe(runIdOf(again));
+    expect(await plane.catalog.listRuns()).toHaveLength(2);
+  });
+
+  it('makes one second run of late events at the same instant (P7)', async () => {
+    begin({ plans: [plan('shop', { events: [{ collapseMinutes: 10 }] })] });
+    await dispatch({ plan: 'shop', kind: 'event', eventId: 'e', eventTime: NOON });
+    plane.advance(MINUTE);
+    await new FakeWorker(plane, plane.launcher.tasks[0]?.taskArn ?? '').begin();
+    plane.advance(MINUTE);
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, number) => dispatch({ plan: 'shop', kind: 'event', eventId: `e${number}`, eventTime: plane.now })));
+    expect(new Set(answers.map(runIdOf)).size).toBe(1);
+    expect(await plane.catalog.listRuns()).toHaveLength(2);
+  });
+
+  it('does not let an event join a run that ended before it began (P7)', async () => {
+    begin({ plans: [plan('shop', { events: [{ collapseMinutes: 10 }] })] });
+    plane.launcher.mishaps.push({ throws: new HoldfastError('not-found', 'There is no task definition shop.') });
+    const first = await dispatch({ plan: 'shop', kind: 'event', eventId: 'e1', eventTime: NOON });
+    plane.advance(MINUTE);
+    const second = await dispatch({ plan: 'shop', kind: 'event', eventId: 'e2', eventTime: plane.now });
+    expect(runIdOf(second)).not.toBe(runIdOf(first));
+    expect(await plane.runs()).toMatchObject([{ state: 'queued', notBefore: NOON + 10 * MINUTE }]);
+  });
+
   it('counts an event that is delivered late where it belongs (P7)', async () => {
     begin({ plans: [plan('shop', { events: [{ collapseMinutes: 10 }] })] });
     await dispatch({ plan: 'shop', kind: 'event', eventId: 'e', eventTime: NOON });
