@@ -36,6 +36,8 @@ async function main(): Promise<void> {
 async function bundledFunctions(): Promise<string> {
   const { buildFunctions } = (await import(new URL('../scripts/build-functions.mjs', import.meta.url).href)) as { buildFunctions: (out: string) => Promise<unknown> };
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-functions-'));
+  // When this process ends they have been copied into the assembly.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   await buildFunctions(folder);
   return folder;
 }
