@@ -84,6 +84,25 @@ export function corruptionAlert({ backupId, planName, runId }: Pick<BackupRecord
   };
 }
 
+/** Begins the ids of alerts about read-backs without an answer; the id of the backup follows. */
+export const READ_BACK_ALERTS = 'control-plane/read-back/';
+
+/** A backup whose read-back was begun and says nothing: neither good nor bad; once per backup (M1, V4). */
+export function unansweredAlert({ backupId, planName, runId, vault = 'VAULT' }: Pick<BackupRecord, 'backupId' | 'planName' | 'runId' | 'vault'>, now: number): AlertRecord {
+  return {
+    alertId: `${READ_BACK_ALERTS}${backupId}`,
+    kind: 'control-plane',
+    severity: 'high',
+    state: 'open',
+    title: `A backup of ${planName} could not be read back`,
+    message: `The backup ${backupId} could not be read back: the task that was started for it has given no answer for a day. Nobody knows whether the backup is good.`,
+    nextStep: `Read the log of the task: \`holdfast runs show ${runId} --aws STACK\` names the log group, its streams are those that begin with STACK-verify-${vault.replaceAll('.', '_')}/. Or read it back yourself: \`holdfast verify ${backupId} --aws STACK\`. It is tried again each day for a week; this alert resolves itself with the answer.`,
+    planName,
+    runId,
+    openedAt: now,
+  };
+}
+
 export interface KeyAtRisk {
   readonly vault: string;
   readonly keyArn: string;

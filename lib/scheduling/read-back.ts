@@ -1,9 +1,10 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { BackupRecord } from '../catalog/records.ts';
+import type { RunLedger } from '../catalog/run-ledger.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import type { HoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId } from '../model/ids.ts';
-import { corruptionAlert } from '../monitoring/alerts.ts';
+import { READ_BACK_ALERTS, corruptionAlert, unansweredAlert } from '../monitoring/alerts.ts';
 import { tellAlert } from '../monitoring/tell.ts';
 import type { TellPorts } from '../monitoring/tell.ts';
 import type { Launched, NoCapacity } from './task-launcher.ts';
@@ -35,22 +36,25 @@ export interface ReadBackOrder {
 }
 
 export interface ReadBackPorts extends TellPorts {
-  readonly catalog: Pick<Catalog, 'listBackups' | 'setBackupState'>;
+  readonly catalog: Pick<Catalog, 'getBackup' | 'listBackups' | 'setBackupState'>;
+  readonly ledger: TellPorts['ledger'] & Pick<RunLedger, 'resolveAlert'>;
   readonly plans: readonly ReadBackPlan[];
   readonly startReadBack: (order: ReadBackOrder) => Promise<Launched | NoCapacity>;
 }
 
 export interface ReadBackReport {
   readonly started: readonly BackupId[];
-  /** Alerts that were opened about backups that did not read back. */
+  /** Alerts that were opened about backups that did not read back, or gave no answer. */
   readonly opened: readonly string[];
+  /** Alerts about backups that have their answer now. */
+  readonly resolved: readonly string[];
 }
 
 /**
  * Starts the read-back of new backups whose plan wants one, and tells of those that did not pass. Callable at any time
  * and by two at once: the state of the backup lets one through, the token makes a second start the same task. Without
- * capacity the backup waits for the next call; a task that died without an answer is begun again a day later. One that
- * cannot be started keeps no other from it; the first such failure is thrown at the end.
+ * capacity the backup waits for the next call; a task that died without an answer is begun again a day later, and told
+ * (M1). One that cannot be started keeps no other from it; the first such failure is thrown at the end.
  */
 export async function readBackNew(ports: ReadBackPorts): Promise<ReadBackReport> {
   const started: BackupId[] = [];
@@ -66,9 +70,10 @@ export async function readBackNew(ports: ReadBackPorts): Promise<ReadBackReport>
       errors.push(error);
     }
   }
-  const opened = await tellCorrupted(ports);
+  const opened = [...(await tellCorrupted(ports)), ...(await tellUnanswered(backups, ports))];
+  const resolved = await resolveAnswered(ports);
   if (errors[0] !== undefined) throw errors[0];
-  return { started, opened };
+  return { started, opened, resolved };
 }
 
 function orderOf({ backupId, planId, planName, vault, finishedAt }: BackupRecord, { plans, now }: ReadBackPorts): ReadBackOrder | undefined {
@@ -79,9 +84,7 @@ function orderOf({ backupId, planId, planName, vault, finishedAt }: BackupRecord
 }
 
 async function begin(backup: BackupRecord, order: ReadBackOrder, { catalog, startReadBack, now }: ReadBackPorts): Promise<boolean> {
-  const age = now() - backup.finishedAt;
-  const isAgain = backup.state === 'validating' && age >= DAY && age % DAY < AGAIN_WITHIN;
-  if (!isAgain && !(await catalog.setBackupState(backup.backupId, 'validating', ['completed']))) return false;
+  if (!isUnanswered(backup, now()) && !(await catalog.setBackupState(backup.backupId, 'validating', ['completed']))) return false;
   const answer = await startReadBack(order).catch(async (error: unknown) => {
     await catalog.setBackupState(backup.backupId, 'completed', ['validating']);
     throw error;
@@ -89,6 +92,41 @@ async function begin(backup: BackupRecord, order: ReadBackOrder, { catalog, star
   if ('taskArn' in answer) return true;
   await catalog.setBackupState(backup.backupId, 'completed', ['validating']);
   return false;
+}
+
+/**
+ * Nobody noted when a read-back began. It is looked at when another day since the backup is full: one that was begun
+ * with its backup has had a day, and the many that a changed policy begins at once are not all told five minutes later.
+ */
+function isUnanswered({ state, finishedAt }: BackupRecord, now: number): boolean {
+  const age = now - finishedAt;
+  return state === 'validating' && age >= DAY && age % DAY < AGAIN_WITHIN;
+}
+
+/** `backups` as they were before any was begun anew; also those of plans that are gone. */
+async function tellUnanswered(backups: readonly BackupRecord[], ports: ReadBackPorts): Promise<string[]> {
+  const opened: string[] = [];
+  for (const backup of backups.filter((each) => isUnanswered(each, ports.now()))) {
+    const alert = unansweredAlert(backup, ports.now());
+    if (await tellAlert(alert, ports)) opened.push(alert.alertId);
+  }
+  return opened;
+}
+
+/** Whatever the answer is; damage has an alert of its own. A backup that is gone needs none. */
+async function resolveAnswered({ catalog, ledger, now }: ReadBackPorts): Promise<string[]> {
+  const resolved: string[] = [];
+  for (const { alertId } of await ledger.listAlerts({ state: 'open', limit: NEWEST })) {
+    if (!alertId.startsWith(READ_BACK_ALERTS)) continue;
+    const state = await catalog.getBackup(alertId.slice(READ_BACK_ALERTS.length)).then((backup) => backup.state, goneOrThrow);
+    if (state !== 'validating' && state !== 'completed' && (await ledger.resolveAlert(alertId, now()))) resolved.push(alertId);
+  }
+  return resolved;
+}
+
+function goneOrThrow(error: unknown): 'expired' {
+  if (isHoldfastError(error, 'not-found')) return 'expired';
+  throw error;
 }
 
 async function tellCorrupted(ports: ReadBackPorts): Promise<string[]> {

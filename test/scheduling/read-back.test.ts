@@ -36,7 +36,7 @@ function stage(plans: readonly ReadBackPlan[] = [plan()], start: (order: ReadBac
 }
 
 function made(number: number, clock: LeapingClock, fields: Partial<BackupRecord> = {}): BackupRecord {
-  return backup(number, { startedAt: clock.now() - HOUR, finishedAt: clock.now(), ...fields });
+  return backup(number, { vault: 'main', startedAt: clock.now() - HOUR, finishedAt: clock.now(), ...fields });
 }
 
 describe('new backups are read back by another task (V4)', () => {
@@ -97,6 +97,44 @@ describe('new backups are read back by another task (V4)', () => {
     clock.advance(HOUR + 60_000);
     await readBackNew(ports);
     expect(orders.map(({ token }) => token)).toEqual([`read-back-${backupId(1)}-0`, `read-back-${backupId(1)}-1`]);
+  });
+
+  it('a task that gives no answer for a day is told once, with where its log is, until there is one (M1)', async () => {
+    const { catalog, clock, told, ports } = stage();
+    await catalog.recordBackup(made(1, clock));
+    await readBackNew(ports);
+    clock.advance(23 * HOUR);
+    expect((await readBackNew(ports)).opened).toEqual([]);
+    clock.advance(HOUR + 60_000);
+    const alertId = `control-plane/read-back/${backupId(1)}`;
+    expect(await readBackNew(ports)).toEqual({ started: [backupId(1)], opened: [alertId], resolved: [] });
+    clock.advance(24 * HOUR);
+    expect(await readBackNew(ports)).toMatchObject({ opened: [], resolved: [] });
+    expect(told).toMatchObject([{ alertId, kind: 'control-plane', severity: 'high', planName: 'photos', message: expect.stringContaining(`The backup ${backupId(1)} could not be read back`), nextStep: expect.stringContaining('STACK-verify-main/') }]);
+    expect(told[0]?.nextStep).toContain(`holdfast verify ${backupId(1)} --aws STACK`);
+    await catalog.setBackupState(backupId(1), 'validated');
+    expect((await readBackNew(ports)).resolved).toEqual([alertId]);
+    expect((await readBackNew(ports)).resolved).toEqual([]);
+  });
+
+  it('one that has no answer is told also when its plan is gone, and no more when it is gone itself (M1)', async () => {
+    const { catalog, clock, told, ports } = stage([]);
+    await catalog.recordBackup(made(1, clock, { state: 'validating' }));
+    clock.advance(24 * HOUR);
+    await readBackNew(ports);
+    expect(told).toHaveLength(1);
+    await catalog.replaceAll({ plans: [], backups: [], validations: [] });
+    expect((await readBackNew(ports)).resolved).toEqual([`control-plane/read-back/${backupId(1)}`]);
+  });
+
+  it('those that a changed policy begins late are not told at the next look', async () => {
+    const { catalog, clock, told, ports } = stage();
+    await catalog.recordBackup(made(1, clock));
+    clock.advance(50 * HOUR);
+    await readBackNew(ports);
+    clock.advance(300_000);
+    await readBackNew(ports);
+    expect(told).toEqual([]);
   });
 
   it('of two callers at once one starts it', async () => {
