@@ -3,14 +3,14 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { SNSClient } from '@aws-sdk/client-sns';
 import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { LedgerRun } from '../catalog/ledger-records.ts';
-import type { BackupRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import { newUlid } from '../model/ids.ts';
 import type { RunId } from '../model/ids.ts';
 import type { AlertPublisher } from '../monitoring/tell.ts';
 import type { Channel } from '../notify/channel.ts';
 import type { DispatchPorts } from '../scheduling/dispatch.ts';
+import { vaultGone } from '../scheduling/judge.ts';
+import type { SnapshotLook } from '../scheduling/reconcile.ts';
 import type { TaskLauncher } from '../scheduling/task-launcher.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
 import { committedBackup } from '../validation/committed-backup.ts';
@@ -53,11 +53,14 @@ export interface VaultLook {
 
 /**
  * Looks whether a run's commit has arrived: its snapshot, opened with the metadata key. The record that a completed run
- * is ended with is made from the manifest, never from what somebody says.
+ * is ended with is made from the manifest, never from what somebody says. A vault that is no longer deployed cannot be
+ * looked at: which is answered, so that the run ends and the monitor does not fail for ever.
  */
-export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: FunctionContext): (run: LedgerRun) => Promise<BackupRecord | undefined> {
-  return async ({ vault, planId, backupId }) => {
+export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: Pick<FunctionContext, 'clock'>): SnapshotLook {
+  return async (run) => {
+    const { vault, planId, backupId } = run;
     if (backupId === undefined) return undefined;
+    if (vaults[vault] === undefined) return vaultGone(run);
     const { repository } = await openStackVault(placeOf(vault, vaults), { s3: s3(), kms: kms(), clock }, 'meta');
     const backup = await committedBackup(repository, { planId, backupId });
     return backup && { ...backup, vault };

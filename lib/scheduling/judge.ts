@@ -77,6 +77,22 @@ function judgeCommitting(run: LedgerRun, { now, task }: Evidence): Verdict {
   return { do: 'look-at-vault', otherwise };
 }
 
+/**
+ * What is to be done about a commit when nobody can look whether its snapshot was stored: it is waited for as long as its
+ * worker or an earlier configuration may still say so, then it ends.
+ */
+export function judgeUnseen(run: LedgerRun, otherwise: Verdict, { error, now }: { readonly error: HoldfastError; readonly now: number }): Verdict {
+  if (now >= (run.leaseUntil ?? 0) + COMMIT_PATIENCE) return fail(error, otherwise.do === 'stop');
+  return otherwise.do === 'stop' ? otherwise : NOTHING;
+}
+
+/** Why a commit cannot be looked for. */
+export function vaultGone({ vault, planName }: Pick<LedgerRun, 'vault' | 'planName'>): HoldfastError {
+  return new HoldfastError('vault-not-found', `The vault ${vault} was removed from holdfast.yaml while a run of plan ${planName} stored its backup there; whether it was stored cannot be seen.`, {
+    nextStep: `To have its backups, put the vault ${vault} back into holdfast.yaml, deploy, and run \`holdfast catalog rebuild --aws STACK\`. Otherwise start plan ${planName} again for a backup in its new vault.`,
+  });
+}
+
 function requeueOrFail(run: LedgerRun, task: TaskState, now: number): Verdict {
   return run.startBy > now ? { do: 'requeue', reason: task.reason ?? 'the task was not started' } : fail(windowEnded({ ...run, waitingFor: task.reason ?? '' }));
 }

@@ -6,18 +6,23 @@ import type { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { completeRun, failRun, tellEnd } from './end-run.ts';
 import type { EndPorts } from './end-run.ts';
-import { judge } from './judge.ts';
+import { judge, judgeUnseen } from './judge.ts';
 import type { Verdict } from './judge.ts';
 import { launchAdmitted, putBack } from './start-queued.ts';
 import type { StartPorts } from './start-queued.ts';
 import type { TaskLauncher, TaskState } from './task-launcher.ts';
 
+/**
+ * The record of the snapshot that a run was about to store, read from its vault; undefined when it is not there. An
+ * error that is answered, not thrown: nobody can look, now or later, for this reason.
+ */
+export type SnapshotLook = (run: LedgerRun) => Promise<BackupRecord | HoldfastError | undefined>;
+
 export interface ReconcilePorts extends EndPorts {
   readonly ledger: EndPorts['ledger'] & Pick<RunLedger, 'activeRuns' | 'getLedgerRun' | 'requeue'>;
   readonly launcher: Pick<TaskLauncher, 'describe' | 'stop'>;
   readonly random: () => number;
-  /** The record of the snapshot that the run was about to store, read from its vault; undefined when it is not there. */
-  readonly snapshotExists: (run: LedgerRun) => Promise<BackupRecord | undefined>;
+  readonly snapshotExists: SnapshotLook;
   /** What launching takes; absent where a function may not: the monitor does it. */
   readonly start?: StartPorts;
 }
@@ -81,9 +86,10 @@ async function carryOut(verdict: Verdict, run: LedgerRun, ports: ReconcilePorts)
       return isEnded ? 'fail' : 'moved-on';
     }
     case 'look-at-vault': {
-      const backup = await ports.snapshotExists(run);
-      if (backup === undefined) return carryOut(verdict.otherwise, run, ports);
-      return (await completeRun(run, backup, ports)) ? 'completed' : 'moved-on';
+      const seen = await ports.snapshotExists(run);
+      if (seen === undefined) return carryOut(verdict.otherwise, run, ports);
+      if (isHoldfastError(seen)) return carryOut(judgeUnseen(run, verdict.otherwise, { error: seen, now: ports.now() }), run, ports);
+      return (await completeRun(run, seen, ports)) ? 'completed' : 'moved-on';
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
 import { dispatchOccurrence } from '../../lib/scheduling/dispatch.ts';
 import { monitorOnce } from '../../lib/scheduling/monitor.ts';
+import { vaultGone } from '../../lib/scheduling/judge.ts';
 import { reconcileAll, reconcileRun, taskStopped } from '../../lib/scheduling/reconcile.ts';
 import type { TaskState } from '../../lib/scheduling/task-launcher.ts';
 import { ControlPlane, controlPlane, MINUTE, NOON, plan } from '../support/control-plane.ts';
@@ -163,6 +164,36 @@ describe('runs that do not end by themselves', () => {
     worker.exit(143);
     await event();
     expect(await states()).toEqual(['completed']);
+  });
+
+  it('ends a commit into a vault that was removed from the configuration, after its patience, and says so (M6)', async () => {
+    await worker.begin();
+    await worker.beginCommit();
+    worker.exit(137);
+    const removed = { ...plane.ports, snapshotExists: async (run: LedgerRun) => vaultGone(run) };
+    const [task] = await plane.launcher.describe([worker.taskArn]);
+    expect(await taskStopped(worker.runId, task as TaskState, removed)).toBe('nothing');
+    plane.advance(13 * MINUTE - 1);
+    await monitorOnce(removed);
+    expect(await states()).toEqual(['committing']);
+    plane.advance(1);
+    expect((await monitorOnce(removed)).reconciled).toEqual({ fail: 1 });
+    expect(await states()).toEqual(['failed']);
+    expect(await failure()).toMatchObject({ code: 'vault-not-found', message: expect.stringContaining('The vault main was removed from holdfast.yaml'), nextStep: expect.stringContaining('holdfast catalog rebuild --aws STACK') });
+    expect(plane.published).toMatchObject([{ kind: 'backup-failed' }]);
+  });
+
+  it('stops the task that is still at such a commit (M6)', async () => {
+    await worker.begin();
+    await worker.beginCommit();
+    const removed = { ...plane.ports, snapshotExists: async (run: LedgerRun) => vaultGone(run) };
+    plane.advance(4 * MINUTE);
+    await monitorOnce(removed);
+    expect(await states()).toEqual(['committing']);
+    expect(plane.launcher.task(worker.taskArn).stopAsked).toContain('committing');
+    plane.advance(9 * MINUTE);
+    await monitorOnce(removed);
+    expect(await states()).toEqual(['failed']);
   });
 
   it('does not wait forever for a task that does not stop', async () => {
