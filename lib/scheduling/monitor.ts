@@ -15,7 +15,8 @@ import type { ReconcilePorts } from './reconcile.ts';
 import { startQueued } from './start-queued.ts';
 import type { TaskLauncher } from './task-launcher.ts';
 
-const DAY = 24 * 60 * 60_000;
+/** Older failures are not told any more: whoever looks now sees more than they say. */
+const TOLD_WITHIN = 7 * 24 * 60 * 60_000;
 /** Open alerts and failed runs that one pass looks at. */
 const LOOKED_AT = 500;
 
@@ -29,7 +30,7 @@ export interface MonitorPorts extends DispatchPorts, Omit<ReconcilePorts, 'start
   readonly configSince: number;
   /** The newest backup of a plan that is neither corrupted nor expired. */
   readonly latestBackup: (planName: string) => Promise<Pick<BackupRecord, 'finishedAt'> | undefined>;
-  /** Runs that ended failed, newest first, at least those of the last day. */
+  /** Runs that ended failed, newest first. */
   readonly failedRuns: (limit: number) => Promise<readonly RunRecord[]>;
   /** Keys of vaults that are disabled or about to be deleted. */
   readonly keysAtRisk: () => Promise<readonly KeyAtRisk[]>;
@@ -111,12 +112,12 @@ class Pass {
     for (const outcome of (await startQueued(vault, this.#ports)).values()) if (outcome === 'started') this.#started += 1;
   }
 
-  /** Whoever ended a run and died before it could say so. */
+  /** Whoever ended a run and died before it could say so; the newest failures of a week, as many as one pass looks at. */
   async tellFailures(): Promise<void> {
     const { ledger, failedRuns, now } = this.#ports;
     const known = new Set((await ledger.listAlerts({ limit: LOOKED_AT })).map(({ alertId }) => alertId));
     for (const run of await failedRuns(LOOKED_AT)) {
-      if ((run.finishedAt ?? 0) < now() - DAY) continue;
+      if ((run.finishedAt ?? 0) < now() - TOLD_WITHIN) continue;
       const rpoMinutes = this.#ports.plans.find(({ name }) => name === run.planName)?.policy.serviceLevel?.rpoMinutes;
       const alert = alertOfEnd({ ...run, ...(rpoMinutes !== undefined && { rpoMinutes }) });
       if (alert === undefined || known.has(alert.alertId)) continue;

@@ -107,6 +107,18 @@ describe('the monitor', () => {
     expect(report.resolved).toEqual([`backup-failed/${worker.runId}`]);
   });
 
+  it.each([['within a week', 6.9, 1], ['not later', 7.1, 0]])('tells a failure whose teller died %s: the monitor itself may have been away (M6)', async (_when, days, told) => {
+    plane = controlPlane({ plans: [plan('shop', { schedule: undefined } as never)] });
+    await dispatchOccurrence({ plan: 'shop', kind: 'manual', idempotencyKey: 'k' }, plane.ports);
+    const worker = new FakeWorker(plane, plane.launcher.tasks[0]?.taskArn ?? '');
+    await worker.begin();
+    await worker.endFailed();
+    plane.advance(days * 24 * HOUR);
+    await monitorOnce(plane.ports);
+    await monitorOnce(plane.ports);
+    expect(plane.published.filter(({ kind }) => kind === 'backup-failed')).toHaveLength(told);
+  });
+
   it('reports addresses that nobody has confirmed, once, and is content when they are (M4)', async () => {
     plane = controlPlane({ plans: [] });
     plane.unconfirmed = ['ops@example.com'];
