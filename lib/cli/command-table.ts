@@ -67,7 +67,7 @@ export function commandTable(): CommandRow[] {
     },
     {
       name: 'list', args: '', summary: 'list backups, newest first',
-      options: [option('--plan <name>', 'only backups of this plan'), option('--limit <n>', 'at most this many', wholeNumber(1, 1_000_000))],
+      options: [option('--plan <name>', 'only backups of this plan'), option('--limit <n>', 'at most this many; without it 500 on a terminal or in a pipe, all with --json', wholeNumber(1, 1_000_000))],
       examples: ['holdfast list', 'holdfast list --plan database --limit 10', 'holdfast list --json | head -1'],
       load: () => import('./commands/list.ts'),
     },

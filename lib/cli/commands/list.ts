@@ -9,6 +9,8 @@ import { bytesInWords, numberInWords, timeInWords } from '../words.ts';
 import { bringUpToDate } from '../up-to-date.ts';
 
 const PAGE = 1000;
+/** For people; programs get everything. */
+const SHOWN = 500;
 
 /** `missing`: this machine has seen it in the vault, which does not show it any more. */
 type ListedBackup = Omit<BackupRecord, 'state'> & { readonly state: BackupRecord['state'] | 'missing' };
@@ -18,10 +20,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const { output, options } = context;
     const plan = options['plan'] as string | undefined;
     const { exitCode, vanished } = await bringUpToDate(context, vault);
-    const known = await listPlan(await vault.catalog(), plan === undefined ? [undefined] : planNames(plan, context), (options['limit'] as number | undefined) ?? Infinity);
-    const backups = known.map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
+    const given = options['limit'] as number | undefined;
+    const limit = given ?? (output.isJson ? Infinity : SHOWN);
+    // One more than is shown tells whether there is more.
+    const known = await listPlan(await vault.catalog(), plan === undefined ? [undefined] : planNames(plan, context), given ?? limit + 1);
+    const backups = known.slice(0, limit).map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
     if (output.isJson) for (const backup of backups) output.result(jsonOf(backup), () => []);
     else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
+    if (known.length > backups.length) output.note(`These are the newest ${numberInWords(backups.length)}: --limit N shows more, --json all of them.`);
     return exitCode;
   });
 }
