@@ -14,8 +14,6 @@ import { DeployedFunction } from './deployed-function.ts';
 export interface DispatchProps {
   readonly plane: ControlPlane;
   readonly failures: IQueue;
-  /** Families of backups; restores are started by their workflow alone. */
-  readonly mayStart: (family: string) => boolean;
 }
 
 /**
@@ -27,7 +25,7 @@ export class Dispatch extends Construct {
   readonly dispatch: DeployedFunction;
   readonly taskStopped: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { plane, failures, mayStart }: DispatchProps) {
+  constructor(scope: Construct, id: string, { plane, failures }: DispatchProps) {
     super(scope, id);
     const stack = Stack.of(this);
     const values = environmentValues(plane, stack);
@@ -39,7 +37,8 @@ export class Dispatch extends Construct {
     plane.table.grantLedger(this.dispatch.role);
     plane.table.grantQueue(this.dispatch.role);
     grantConfig(this.dispatch.role, plane);
-    plane.fleet.grantRunning(this.dispatch.role, mayStart);
+    // Restores are started by their workflow alone.
+    plane.fleet.grantRunning(this.dispatch.role, ['backup']);
 
     plane.table.grantLedger(this.taskStopped.role);
     plane.table.grantQueue(this.taskStopped.role);

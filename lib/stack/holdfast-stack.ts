@@ -5,7 +5,6 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { HoldfastError } from '../model/errors.ts';
 import type { DeployedNetworks } from '../settings/deployed.ts';
-import { backupFamily } from '../settings/ids.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
 import { Alerts } from './alerts.ts';
@@ -19,6 +18,7 @@ import { EventTriggers } from './event-triggers.ts';
 import { explainWildcards } from './explained-wildcards.ts';
 import { announceFixedCosts } from './fixed-costs.ts';
 import { KeyWatch } from './key-watch.ts';
+import { refuseTooMany } from './limits.ts';
 import { Monitor } from './monitor.ts';
 import { Network } from './network.ts';
 import { Notify } from './notify.ts';
@@ -44,7 +44,8 @@ export interface HoldfastStackProps {
  */
 export class HoldfastStack extends Stack {
   constructor(scope: Construct, id: string, { stackName, input, code, architecture, terminationProtection }: HoldfastStackProps) {
-    super(scope, id, { stackName, terminationProtection, analyticsReporting: false, description: 'Holdfast: backup and disaster recovery' });
+    // Indented, the template of 70 plans would be longer than CloudFormation takes.
+    super(scope, id, { stackName, terminationProtection, analyticsReporting: false, suppressTemplateIndentation: true, description: 'Holdfast: backup and disaster recovery' });
     const { resolved, deployed } = input;
     refuseNothing(resolved, stackName);
     const vaults = resolved.vaults.map((vault) => new Vault(this, `Vault ${vault.name}`, vault));
@@ -60,24 +61,23 @@ export class HoldfastStack extends Stack {
     };
     const environment = workerEnvironment(environmentValues(plane, this), (value) => this.toJsonString(value));
     for (const plan of resolved.plans) backupTask(this, { plan, plane, environment, planId: deployed.plans.find(({ name }) => name === plan.name)?.planId as string });
-    const backups = new Set(resolved.plans.map(({ name }) => backupFamily(stackName, name)));
-    const readBacks = new Set(vaults.flatMap((vault) => {
+    for (const vault of vaults) {
       const sizes = resolved.plans.filter((plan) => plan.vault.name === vault.vaultName).map(({ task }) => task);
-      return sizes.length > 0 ? [verifyTask(this, { vault, sizes, plane, environment }).family] : [];
-    }));
+      if (sizes.length > 0) verifyTask(this, { vault, sizes, plane, environment });
+    }
     const restores = resolved.restoreTargets.map((target) => restoreTask(this, { target, plane, environment }));
 
     const deadLetters = new DeadLetters(this, 'DeadLetters', plane.alerts.topic);
-    const { dispatch } = new Dispatch(this, 'Runs', { plane, failures: deadLetters.failures, mayStart: (family) => backups.has(family) });
+    const { dispatch } = new Dispatch(this, 'Runs', { plane, failures: deadLetters.failures });
     new Schedules(this, 'Schedules', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
     new EventTriggers(this, 'Events', { plans: deployed.plans, dispatch: dispatch.function, undelivered: deadLetters.undelivered });
-    // It also starts what reads new backups back (V4).
-    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures, mayStart: (family) => backups.has(family) || readBacks.has(family) });
+    new Monitor(this, 'Monitoring', { plane, failures: deadLetters.failures });
     if (resolved.notifications.slackWebhook) new Notify(this, 'Notifying', { plane, failures: deadLetters.failures, slackWebhook: resolved.notifications.slackWebhook });
     new KeyWatch(this, 'Keys', { keys: vaults.map(({ key }) => key.keyArn), topic: plane.alerts.topic });
     const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores, failures: deadLetters.failures });
     new VaultInit(this, 'VaultInit', { functions: code.functions, architecture, vaults });
     this.#outputs({ ...environmentValues(plane, this), dispatch: dispatch.function.functionName, restoreMachine: machine.stateMachineArn });
+    refuseTooMany(this, resolved);
     explainWildcards(this);
     announceFixedCosts(this, resolved);
   }

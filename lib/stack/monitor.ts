@@ -17,8 +17,6 @@ const SILENT_PERIOD = Duration.minutes(15);
 export interface MonitorProps {
   readonly plane: ControlPlane;
   readonly failures: IQueue;
-  /** Families of the tasks that it may start. */
-  readonly mayStart: (family: string) => boolean;
 }
 
 /**
@@ -28,7 +26,7 @@ export interface MonitorProps {
 export class Monitor extends Construct {
   readonly monitor: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { plane, failures, mayStart }: MonitorProps) {
+  constructor(scope: Construct, id: string, { plane, failures }: MonitorProps) {
     super(scope, id);
     const stack = Stack.of(this);
     this.monitor = new DeployedFunction(this, 'Monitor', {
@@ -40,17 +38,18 @@ export class Monitor extends Construct {
       timeout: Duration.minutes(4),
       failures,
     });
-    this.#grant(plane, mayStart);
+    this.#grant(plane);
     new Rule(this, 'EveryFiveMinutes', { description: 'Holdfast: the monitor looks', schedule: Schedule.rate(Duration.minutes(5)), targets: [new LambdaFunction(this.monitor.function, { deadLetterQueue: failures, maxEventAge: Duration.minutes(5), retryAttempts: 2 })] });
     this.#alarms(plane);
   }
 
-  #grant(plane: ControlPlane, mayStart: (family: string) => boolean): void {
+  #grant(plane: ControlPlane): void {
     const { role } = this.monitor;
     plane.table.grantLedger(role);
     plane.table.grantQueue(role);
     grantConfig(role, plane);
-    plane.fleet.grantRunning(role, mayStart);
+    // What waits in the queue, and what reads new backups back (V4).
+    plane.fleet.grantRunning(role, ['backup', 'verify']);
     plane.fleet.grantStopping(role);
     plane.alerts.grantPublishing(role);
     plane.alerts.grantListing(role);

@@ -38,8 +38,7 @@ export class RestoreWorkflow extends Construct {
     const arns = { checkArn: check.function.functionArn, thawArn: thaw.function.functionArn, reportArn: report.function.functionArn };
     this.machine = this.#machine(Stack.of(this).toJsonString(restoreStates({ ...arns, clusterArn: plane.fleet.cluster.attrArn })));
     this.machine.addToRolePolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: Object.values(arns) }));
-    const families = new Set(tasks.map((task) => task.family));
-    plane.fleet.grantRunning(this.machine.role, (family) => families.has(family));
+    plane.fleet.grantRunning(this.machine.role, ['restore']);
     for (const task of tasks) this.#letAnswer(task);
     this.#hearOfEnds(report, failures);
     this.#alarm(plane, report);

@@ -2,8 +2,7 @@ import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { NamedRestoreTarget, ResolvedStackPlan } from '../config/resolved-aws.ts';
 import type { TaskSize } from '../settings/deployed.ts';
-import { backupFamily, restoreFamily, stackWriterId, verifyFamily } from '../settings/ids.ts';
-import { HoldfastError } from '../model/errors.ts';
+import { stackWriterId } from '../settings/ids.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { grantSecrets, secretsIn } from './secret-grants.ts';
 import type { Vault } from './vault.ts';
@@ -19,7 +18,8 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
   const { stackName } = Stack.of(scope);
   const task = new WorkerTask(scope, `Plan ${plan.name}`, {
     fleet: plane.fleet,
-    family: familyOf(backupFamily(stackName, plan.name)),
+    kind: 'backup',
+    name: plan.name,
     description: `backups of plan ${plan.name}`,
     size: plan.task,
     environment,
@@ -35,7 +35,8 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
 export function verifyTask(scope: Construct, { vault, sizes, plane, environment }: TaskProps & { readonly vault: Vault; readonly sizes: readonly TaskSize[] }): WorkerTask {
   const task = new WorkerTask(scope, `Verify ${vault.vaultName}`, {
     fleet: plane.fleet,
-    family: familyOf(verifyFamily(Stack.of(scope).stackName, vault.vaultName)),
+    kind: 'verify',
+    name: vault.vaultName,
     description: `reads backups in vault ${vault.vaultName} back`,
     // Of Fargate's sizes, those with more CPU have more memory as well.
     size: [...sizes].sort((a, b) => b.cpu - a.cpu || b.memoryMiB - a.memoryMiB)[0] as TaskSize,
@@ -51,7 +52,8 @@ export function verifyTask(scope: Construct, { vault, sizes, plane, environment 
 export function restoreTask(scope: Construct, { target: { name, target, task: size }, plane, environment }: TaskProps & { readonly target: NamedRestoreTarget }): WorkerTask {
   const task = new WorkerTask(scope, `Restore ${name}`, {
     fleet: plane.fleet,
-    family: familyOf(restoreFamily(Stack.of(scope).stackName, name)),
+    kind: 'restore',
+    name,
     description: `restores to ${name}`,
     size,
     environment,
@@ -61,10 +63,4 @@ export function restoreTask(scope: Construct, { target: { name, target, task: si
   plane.table.grantLedger(task.role);
   grantSecrets(task.role, secretsIn(target));
   return task;
-}
-
-/** ECS takes letters, digits, "_" and "-", 255 at most. */
-function familyOf(family: string): string {
-  if (/^[A-Za-z0-9_-]{1,255}$/.test(family)) return family;
-  throw new HoldfastError('config-invalid', `The task family ${family} has ${family.length} characters, wanted letters, digits, "_" and "-", 255 at most.`, { nextStep: 'Shorten the name of the plan, the target or the stack.' });
 }

@@ -1,4 +1,4 @@
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { ArnFormat, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnCluster } from 'aws-cdk-lib/aws-ecs';
 import type { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -7,6 +7,8 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import type { ProcessorArchitecture, WorkerImage } from './stack-input.ts';
+import { taskFamilies, taskRolePath } from './task-kinds.ts';
+import type { TaskKind } from './task-kinds.ts';
 import { workerImage } from './worker-image.ts';
 
 export interface WorkerFleetProps {
@@ -22,8 +24,7 @@ export class WorkerFleet extends Construct {
   readonly log: LogGroup;
   /** Pulls the image and writes the log; tasks themselves never have it. */
   readonly starter: Role;
-  readonly #families: string[] = [];
-  readonly #taskRoles: IRole[] = [];
+  readonly #kinds = new Set<TaskKind>();
 
   constructor(scope: Construct, id: string, { image, architecture }: WorkerFleetProps) {
     super(scope, id);
@@ -38,22 +39,24 @@ export class WorkerFleet extends Construct {
     this.image = workerImage(this, image, { architecture, puller: this.starter });
   }
 
-  /** To be told of every task definition, so that who may start tasks may start these and no others. */
-  register(family: string, taskRole: IRole): void {
-    this.#families.push(family);
-    this.#taskRoles.push(taskRole);
+  /** To be told of every task definition, so that nobody may start what there is none of. */
+  register(kind: TaskKind): void {
+    this.#kinds.add(kind);
   }
 
-  /** Starts tasks of the families that `isWanted` picks, here and as nobody else. Call it when all are registered. */
-  grantRunning(role: IRole, isWanted: (family: string) => boolean): void {
-    const picked = this.#families.flatMap((family, index) => (isWanted(family) ? [{ family, taskRole: this.#taskRoles[index] as IRole }] : []));
-    if (picked.length === 0) return;
-    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['ecs:RunTask'], resources: picked.map(({ family }) => this.#arn('task-definition', `${family}:*`)), conditions: this.#here }));
+  /**
+   * Starts tasks of these kinds, here and as nobody else: a task of another stack whose families match as well could only
+   * run in this cluster, and its role cannot be handed to it. Call it when all are registered.
+   */
+  grantRunning(role: IRole, kinds: readonly TaskKind[]): void {
+    const there = kinds.filter((kind) => this.#kinds.has(kind));
+    if (there.length === 0) return;
+    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['ecs:RunTask'], resources: there.map((kind) => this.#arn('task-definition', `${taskFamilies(this, kind)}:*`)), conditions: this.#here }));
     // Tags of a stack reach its tasks by `propagateTags`, and ECS asks for this right beside RunTask as soon as there are any.
     role.addToPrincipalPolicy(new PolicyStatement({ actions: ['ecs:TagResource'], resources: [this.#arn('task', `${this.cluster.ref}/*`)], conditions: { StringEquals: { 'ecs:CreateAction': 'RunTask' } } }));
     role.addToPrincipalPolicy(new PolicyStatement({
       actions: ['iam:PassRole'],
-      resources: [this.starter.roleArn, ...picked.map(({ taskRole }) => taskRole.roleArn)],
+      resources: [this.starter.roleArn, ...there.map((kind) => Stack.of(this).formatArn({ service: 'iam', region: '', resource: `role${taskRolePath(this, kind)}*`, arnFormat: ArnFormat.NO_RESOURCE_NAME }))],
       conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
     }));
   }

@@ -1,19 +1,24 @@
 import { Duration, Size, Stack } from 'aws-cdk-lib';
 import { AwsLogDriverMode, Capability, FargateTaskDefinition, LinuxParameters, LogDriver, OperatingSystemFamily } from 'aws-cdk-lib/aws-ecs';
 import type { ContainerDefinition } from 'aws-cdk-lib/aws-ecs';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { ResolvedMount } from '../config/resolved-aws.ts';
 import type { TaskSize } from '../settings/deployed.ts';
 import { WORKER_CONTAINER } from '../settings/ids.ts';
 import { acknowledge } from './acknowledge.ts';
+import { taskFamily, taskRolePath } from './task-kinds.ts';
+import type { TaskKind } from './task-kinds.ts';
+import { taskPrincipal } from './task-principal.ts';
 import { WORKER_SCRATCH, WORKER_USER } from './worker-places.ts';
 import { cpuOf } from './worker-image.ts';
 import type { WorkerFleet } from './worker-fleet.ts';
 
 export interface WorkerTaskProps {
   readonly fleet: WorkerFleet;
-  readonly family: string;
+  readonly kind: TaskKind;
+  /** Of the plan, target or vault. */
+  readonly name: string;
   readonly description: string;
   readonly size: TaskSize;
   readonly environment: Readonly<Record<string, string>>;
@@ -28,17 +33,17 @@ export class WorkerTask extends Construct {
 
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
     super(scope, id);
-    this.family = props.family;
-    this.role = new Role(this, 'Role', { assumedBy: taskPrincipal(Stack.of(this)), description: `Holdfast: ${props.description}` });
+    this.family = taskFamily(this, props.kind, props.name);
+    this.role = new Role(this, 'Role', { path: taskRolePath(this, props.kind), assumedBy: taskPrincipal(Stack.of(this)), description: `Holdfast: ${props.description}` });
     const definition = this.#define(props);
     const container = this.#contain(definition, props);
     for (const mount of props.mounts) this.#mount(definition, container, mount);
-    props.fleet.register(props.family, this.role);
+    props.fleet.register(props.kind);
   }
 
-  #define({ fleet, family, size }: WorkerTaskProps): FargateTaskDefinition {
+  #define({ fleet, size }: WorkerTaskProps): FargateTaskDefinition {
     const definition = new FargateTaskDefinition(this, 'Definition', {
-      family,
+      family: this.family,
       cpu: size.cpu,
       memoryLimitMiB: size.memoryMiB,
       ephemeralStorageGiB: size.diskGiB,
@@ -82,13 +87,6 @@ export class WorkerTask extends Construct {
       ...(accessPoint !== undefined && { conditions: { StringEquals: { 'elasticfilesystem:AccessPointArn': arn('access-point', accessPoint) } } }),
     }));
   }
-}
-
-/** ECS, for tasks of this account alone: nobody else's task gets the role by naming it. */
-function taskPrincipal(stack: Stack): ServicePrincipal {
-  return new ServicePrincipal('ecs-tasks.amazonaws.com', {
-    conditions: { StringEquals: { 'aws:SourceAccount': stack.account }, ArnLike: { 'aws:SourceArn': stack.formatArn({ service: 'ecs', resource: '*' }) } },
-  });
 }
 
 function withoutCapabilities(scope: Construct): LinuxParameters {

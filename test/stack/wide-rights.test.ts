@@ -3,7 +3,8 @@ import { key } from '../../lib/catalog/dynamodb-keys.ts';
 import type { PlanId, RunId } from '../../lib/model/ids.ts';
 import { isAllowed } from '../support/iam-evaluate.ts';
 import { ACCOUNT, REGION, allRoles, arnOf, onlyOne, resolved, roleOf } from '../support/stack/deployed-names.ts';
-import { ofType, templateOf } from '../support/stack/synthesize.ts';
+import { ofType, synthesize, templateOf } from '../support/stack/synthesize.ts';
+import type { Template } from '../support/stack/synthesize.ts';
 
 const template = templateOf();
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
@@ -55,7 +56,8 @@ describe('who may start what', () => {
     ['looks after runs, queue, freshness and alerts', 'shop-verify-main', true],
     ['looks after runs, queue, freshness and alerts', 'shop-restore-orders-copy', false],
     ['ends runs whose task ended', 'shop-backup-orders', false],
-    ['starts runs', 'shop-backup-orders-of-another', false],
+    ['starts runs', 'shop2-backup-orders', false],
+    ['starts runs', 'another-shop-backup-orders', false],
     ['backups of plan orders', 'shop-backup-orders', false],
   ] as const)('%s: %s is %s', (description, family, expected) => {
     expect(may(description, family)).toBe(expected);
@@ -78,6 +80,20 @@ describe('who may start what', () => {
     expect(pass('backups of plan orders', 'ecs-tasks.amazonaws.com')).toBe(true);
     expect(pass('backups of plan orders', 'lambda.amazonaws.com')).toBe(false);
     for (const other of ['restores to orders-copy', 'removes what retention and prune have ruled', 'reads backups in vault main back', 'looks after runs, queue, freshness and alerts']) expect([other, pass(other, 'ecs-tasks.amazonaws.com')]).toEqual([other, false]);
+  });
+
+  test('the roles of tasks lie below a path of their stack and kind, which no other name goes on as', () => {
+    const path = (description: string) => template.Resources[roleOf(template, description).logicalId]?.Properties['Path'];
+    expect([path('backups of plan orders'), path('restores to orders-copy'), path('reads backups in vault main back')]).toEqual(['/holdfast/shop/backup/', '/holdfast/shop/restore/', '/holdfast/shop/verify/']);
+  });
+
+  test('a stack whose name goes on as a family does is started by its own dispatch alone: the other may hand on none of its roles', () => {
+    const [, other] = synthesize([{ name: 'shop' }, { name: 'shop-backup-lab' }]).templates as [Template, Template];
+    const dispatch = roleOf(template, 'starts runs');
+    const asDispatch = (action: string, resource: string, context: Readonly<Record<string, string>>) => isAllowed({ action, resource, principal: dispatch.arn, context }, { identity: dispatch.statements });
+    expect(asDispatch('iam:PassRole', roleOf(other, 'backups of plan orders').arn, { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' })).toBe(false);
+    expect(asDispatch('iam:PassRole', roleOf(template, 'backups of plan orders').arn, { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' })).toBe(true);
+    expect(may('starts runs', 'shop-backup-lab-backup-orders', { 'ecs:cluster': `${cluster}-of-lab` })).toBe(false);
   });
 
   test('each task reads its own secrets and no others', () => {

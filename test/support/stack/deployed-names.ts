@@ -30,7 +30,7 @@ export function arnOf(template: Template, logicalId: string): string {
   const type = template.Resources[logicalId]?.Type ?? '';
   const arn = ARNS[type];
   if (arn === undefined) throw new Error(`no ARN is known for ${logicalId} (${type})`);
-  return arn(logicalId);
+  return type === 'AWS::IAM::Role' ? arn(`${String(template.Resources[logicalId]?.Properties['Path'] ?? '/').slice(1)}${logicalId}`) : arn(logicalId);
 }
 
 /** Puts names in the place of intrinsic functions, as a deploy does. */
