@@ -1,7 +1,8 @@
 import { Stack } from 'aws-cdk-lib';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { taskPrincipal } from './task-principal.ts';
 import { PACK_CLASSES } from './vault-prefixes.ts';
 
 export interface VaultAccessProps {
@@ -21,7 +22,7 @@ export class VaultAccess extends Construct {
   constructor(scope: Construct, id: string, props: VaultAccessProps) {
     super(scope, id);
     this.#props = props;
-    this.pruner = new Role(this, 'Pruner', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'), description: 'Holdfast: removes what retention and prune have ruled' });
+    this.pruner = new Role(this, 'Pruner', { assumedBy: taskPrincipal(Stack.of(this)), description: 'Holdfast: removes what retention and prune have ruled' });
     this.#grantPruning(this.pruner);
   }
 

@@ -36,8 +36,10 @@ describe('what no role has (C6)', () => {
       expect([id, more]).toEqual([id, []]);
       expect(statement).toMatchObject({ Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: expect.stringMatching(/\.amazonaws\.com$/) } });
     }
-    const plan = resolved(template, template.Resources[roleOf(template, 'backups of plan orders').logicalId]?.Properties['AssumeRolePolicyDocument']).Statement[0];
-    expect(plan.Condition.StringEquals).toEqual({ 'aws:SourceAccount': ACCOUNT });
+    for (const description of ['backups of plan orders', 'restores to orders-copy', 'reads backups in vault main back', 'removes what retention and prune have ruled']) {
+      const [{ Condition }] = resolved(template, template.Resources[roleOf(template, description).logicalId]?.Properties['AssumeRolePolicyDocument']).Statement;
+      expect([description, Condition]).toEqual([description, { StringEquals: { 'aws:SourceAccount': ACCOUNT }, ArnLike: { 'aws:SourceArn': `arn:aws:ecs:${REGION}:${ACCOUNT}:*` } }]);
+    }
   });
 });
 
