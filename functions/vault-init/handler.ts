@@ -7,6 +7,7 @@ import { readVaultInitSettings } from '../../lib/settings/vault-init.ts';
 import { answerResource, resourceEvent } from './custom-resource.ts';
 import type { ResourceAnswer, ResourceEvent } from './custom-resource.ts';
 import { initVault } from './init-vault.ts';
+import { onceRightsArrive } from './once-rights-arrive.ts';
 
 const clients = { s3: lazily(() => s3Client()), kms: lazily(() => kmsClient()) };
 
@@ -34,7 +35,7 @@ async function initVaults({ environment, clock, log }: FunctionContext): Promise
   const { vaults } = readVaultInitSettings(environment);
   const repositories: Record<string, string> = {};
   for (const [name, place] of Object.entries(vaults)) {
-    const { repository, isNew } = await initVault({ store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn });
+    const { repository, isNew } = await onceRightsArrive(() => initVault({ store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn }), clock);
     repositories[name] = repository;
     log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository }, `vault ${name}: ${isNew ? 'made' : 'found'}`);
   }
