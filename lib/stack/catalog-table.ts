@@ -24,6 +24,7 @@ export class CatalogTable extends Construct {
       encryption: TableEncryptionV2.dynamoOwnedKey(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
+      // Also when a first deploy is rolled back: protected from deletion, it could only make the roll-back fail. Empty, it costs nothing.
       removalPolicy: RemovalPolicy.RETAIN,
     });
   }

@@ -12,7 +12,7 @@ export interface VaultInitProps {
   readonly vaults: readonly Vault[];
 }
 
-/** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`. Deleting it deletes nothing. */
+/** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`. Deleting it deletes nothing. Construct it last. */
 export class VaultInit extends Construct {
   readonly init: DeployedFunction;
 
@@ -30,7 +30,8 @@ export class VaultInit extends Construct {
     });
     for (const vault of vaults) vault.access.grantCreating(this.init.role);
     const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places }, serviceTimeout: Duration.minutes(5) });
-    // Rights, rules of the buckets and keys first, or the first write is refused.
-    made.node.addDependency(this.init.role, ...vaults);
+    // After all else: rights, rules of the buckets and keys, or the first write is refused; and whatever fails in a first
+    // deploy fails while the buckets are empty, so that its roll-back can take them away again.
+    made.node.addDependency(this.init, ...stack.node.children.filter((child) => child !== this));
   }
 }

@@ -11,7 +11,8 @@ import { vaultRules } from './vault-policy.ts';
 import { VaultAccess } from './vault-access.ts';
 
 /**
- * Where backups are kept: a bucket that only ever gains objects, under a key of its own. Both outlive the stack. A bucket
+ * Where backups are kept: a bucket that only ever gains objects, under a key of its own. Both outlive the stack, but
+ * not a first deploy that is rolled back: nothing is in them then. A bucket
  * that is brought keeps its own settings; `holdfast doctor` says which of them are missing.
  */
 export class Vault extends Construct {
@@ -30,7 +31,7 @@ export class Vault extends Construct {
     this.access = new VaultAccess(this, 'Access', { bucketArn: this.bucket.bucketArn, keyArn: this.key.keyArn });
     for (const rule of made ? vaultRules({ bucketArn: made.bucketArn, keyArn: this.key.keyArn, prunerRoleArn: this.access.pruner.roleArn }) : []) made?.addToResourcePolicy(rule);
     // With the bucket, or what a destroyed stack leaves behind could be overwritten and deleted by whoever has a right to.
-    made?.policy?.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    made?.policy?.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   }
 
   /** As `HOLDFAST_VAULTS` and the stack's output name it. */
@@ -43,7 +44,7 @@ export class Vault extends Construct {
       description: `Holdfast: vault ${this.vaultName} of ${Stack.of(this).stackName}. Without this key nothing in the vault can be read.`,
       enableKeyRotation: true,
       pendingWindow: Duration.days(30),
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
   }
 
@@ -58,7 +59,7 @@ export class Vault extends Construct {
       bucketKeyEnabled: true,
       enforceSSL: true,
       lifecycleRules: vaultLifecycle(vault),
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     acknowledge(bucket, 'CloudFormation-Validate::W9003', 'The construct writes ObjectSizeGreaterThan as a number; CloudFormation reads it as one.');
     acknowledge(bucket, 'AwsSolutions-S1', 'Who read or wrote which object is asked of CloudTrail data events, which the owner of the account turns on for all buckets; server access logs would need a second bucket that is itself not logged.');

@@ -21,15 +21,20 @@ describe('what outlives the stack', () => {
       CatalogTableBBEA0CBC: 'AWS::DynamoDB::GlobalTable Retain',
       DeadLettersFailures2B3A8794: 'AWS::SQS::Queue Delete',
       DeadLettersUndelivered38E8742A: 'AWS::SQS::Queue Delete',
-      VaultmainBucket4108C6AF: 'AWS::S3::Bucket Retain',
-      VaultmainKeyE5725051: 'AWS::KMS::Key Retain',
+      VaultmainBucket4108C6AF: 'AWS::S3::Bucket RetainExceptOnCreate',
+      VaultmainKeyE5725051: 'AWS::KMS::Key RetainExceptOnCreate',
     });
-    for (const id of ['CatalogTableBBEA0CBC', 'VaultmainBucket4108C6AF']) expect(template.Resources[id]?.UpdateReplacePolicy).toBe('Retain');
+    for (const id of ['CatalogTableBBEA0CBC', 'VaultmainBucket4108C6AF', 'VaultmainKeyE5725051']) expect(template.Resources[id]?.UpdateReplacePolicy).toBe('Retain');
   });
 
   test('keeps the rules of its bucket: what is left behind is guarded as before, also for a stack that adopts it', () => {
     const policies = ofType(template, 'AWS::S3::BucketPolicy').map(([, { DeletionPolicy, UpdateReplacePolicy }]) => [DeletionPolicy, UpdateReplacePolicy]);
-    expect(policies).toEqual([['Retain', 'Retain']]);
+    expect(policies).toEqual([['RetainExceptOnCreate', 'Retain']]);
+  });
+
+  test('is made before anything is written into it: a first deploy that is rolled back leaves no bucket that is not empty', () => {
+    const [[made, { DependsOn }]] = ofType(template, 'Custom::HoldfastVaults') as unknown as [[string, { DependsOn: readonly string[] }]];
+    expect(Object.keys(template.Resources).filter((id) => id !== made && !DependsOn.includes(id))).toEqual([]);
   });
 
   test('the table has recovery to a point in time, protection from deletion and the keys of the settings', () => {
