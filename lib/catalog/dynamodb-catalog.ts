@@ -241,7 +241,7 @@ function pageOf(backups: readonly BackupRecord[], limit: number): BackupPage {
 }
 
 function noneOrSeveral(idOrPrefix: string, found: readonly BackupRecord[]): never {
-  if (found.length === 0) throw new HoldfastError('not-found', `No backup begins with ${JSON.stringify(idOrPrefix)}.`, { nextStep: '`holdfast list` shows all backups; after losing the catalog run `holdfast catalog rebuild`.' });
+  if (found.length === 0) throw new HoldfastError('not-found', `No backup begins with ${JSON.stringify(idOrPrefix)}.`, { nextStep: '`holdfast list` shows all backups.' });
   const candidates = found.slice(0, 10).map((backup) => backup.backupId);
   throw new HoldfastError('usage', `${JSON.stringify(idOrPrefix)} is the beginning of several backups (${candidates.join(', ')}${found.length > 10 ? ', ...' : ''}), wanted one.`, { nextStep: 'Give more characters of the id.', data: { candidates } });
 }

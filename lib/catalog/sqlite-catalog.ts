@@ -77,7 +77,7 @@ export class SqliteCatalog implements Catalog {
     const found = prefix === '' ? [] : this.#select(BACKUPS, "WHERE backup_id >= ? AND backup_id < ? || '~' ORDER BY backup_id LIMIT 11", [prefix, prefix]);
     const exact = found.find((backup) => backup.backupId === prefix) ?? (found.length === 1 ? found[0] : undefined);
     if (exact !== undefined) return exact;
-    if (found.length === 0) throw new HoldfastError('not-found', `No backup begins with ${JSON.stringify(idOrPrefix)}.`, { nextStep: '`holdfast list` shows all backups; after losing the catalog run `holdfast catalog rebuild`.' });
+    if (found.length === 0) throw new HoldfastError('not-found', `No backup begins with ${JSON.stringify(idOrPrefix)}.`, { nextStep: '`holdfast list` shows all backups.' });
     const candidates = found.slice(0, 10).map((backup) => backup.backupId);
     throw new HoldfastError('usage', `${JSON.stringify(idOrPrefix)} is the beginning of several backups (${candidates.join(', ')}${found.length > 10 ? ', ...' : ''}), wanted one.`, { nextStep: 'Give more characters of the id.', data: { candidates } });
   }

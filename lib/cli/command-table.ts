@@ -195,8 +195,9 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/keys-rotate.ts'),
     },
     {
-      name: 'catalog rebuild', args: '', summary: 'make the local catalog again from the vault', options: [],
-      examples: ['holdfast catalog rebuild'],
+      name: 'catalog rebuild', args: '', summary: 'make a broken or lost catalog again from the vault: the history of runs and restores is forgotten',
+      options: [option('--dry-run', 'say what would be forgotten and do nothing'), yes()],
+      examples: ['holdfast catalog rebuild', 'holdfast catalog rebuild --aws shop --dry-run'],
       load: () => import('./commands/catalog-rebuild.ts'),
     },
     {

@@ -46,7 +46,7 @@ async function secretWrapper(choice: Exclude<KeyChoice, { kind: 'kms' }>, enviro
 
 /** An ARN says its region; an alias means the one of the environment, as the SDK finds it. */
 async function kmsClient(keyId: string) {
-  const { KMSClient } = await import('@aws-sdk/client-kms');
+  const { makeKmsClient } = await import('./kms-client.ts');
   const [, region] = /^arn:[a-z-]+:kms:([a-z0-9-]+):/.exec(keyId) ?? [];
-  return new KMSClient(region === undefined ? {} : { region });
+  return makeKmsClient(region);
 }
