@@ -65,9 +65,9 @@ describe('the command line with a deployed stack (--aws)', () => {
 
   it('rebuilds the catalog from all vaults, whichever is named', async () => {
     const asked = await holdfast('catalog', 'rebuild', ...ON);
-    expect(asked.err).toContain('The history of 2 runs and 0 restores of this stack will be forgotten');
+    expect(asked.err).toContain('The history of 2 runs and 1 restore of this stack will be forgotten');
     expect(asked.code).toBe(1);
-    expect((await holdfast('catalog', 'rebuild', ...ON, '--dry-run', '--json')).json).toMatchObject([{ type: 'catalog-rebuild-plan', forgets: { runs: 2, restores: 0 } }]);
+    expect((await holdfast('catalog', 'rebuild', ...ON, '--dry-run', '--json')).json).toMatchObject([{ type: 'catalog-rebuild-plan', forgets: { runs: 2, restores: 1 } }]);
     await stack.catalog.replaceAll({ plans: [], backups: [], validations: [] });
     const { code, out } = await holdfast('catalog', 'rebuild', ...ON, '--yes');
     expect(out).toContain('2 backups of 2 plans');
