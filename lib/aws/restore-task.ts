@@ -8,11 +8,12 @@ import { performOrderedRestore } from '../recovery/ordered-restore.ts';
 import type { RestoreStep } from '../recovery/ordered-restore.ts';
 import { executeRestore, outcomeOf, planRestore } from '../recovery/restore.ts';
 import type { TableCount } from '../recovery/restore-database.ts';
-import type { RestoreReport } from '../recovery/restore.ts';
+import type { RestorePlan, RestoreReport } from '../recovery/restore.ts';
 import type { TaskResult } from '../recovery/workflow/states.ts';
 import { SnapshotReader, names } from '../repository/index.ts';
 import type { RestoreOrder } from '../settings/restore-order.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
+import { leftOutInWords, sameEntries } from './left-out-words.ts';
 import { databaseSteps } from './restore-database-steps.ts';
 import { openStackVault, placeOf } from './stack-vault.ts';
 import type { VaultClients } from './stack-vault.ts';
@@ -40,6 +41,8 @@ export interface RestoreTaskContext extends VaultClients {
 export interface RestoreFindings {
   files: number;
   bytes: number;
+  /** Entries of a directory that were there already, as in the backup. */
+  same?: number;
   readonly warnings: string[];
   /** Of a database: every table with its rows, counted after the restore. */
   tables?: readonly TableCount[];
@@ -61,9 +64,9 @@ export async function performRestoreTask(order: RestoreOrder, context: RestoreTa
       if (!(await context.heartbeat())) throw new HoldfastError('stale', 'Nobody waits for this restore any more: its execution ended or was stopped.', { nextStep: 'Look at the execution in Step Functions; start a new one.' });
     },
   });
-  const { files, bytes, warnings, tables } = found;
+  const { files, bytes, same = 0, warnings, tables } = found;
   if (tables) context.onTables?.(tables);
-  return { state: warnings.length > 0 ? 'warnings' : 'completed', files, bytes, warnings: warnings.slice(0, SHOWN_WARNINGS) };
+  return { state: warnings.length > 0 ? 'warnings' : 'completed', files, bytes, ...(same > 0 && { same }), warnings: warnings.slice(0, SHOWN_WARNINGS) };
 }
 
 function directorySteps({ target, select }: RestoreOrder, reader: SnapshotReader, found: RestoreFindings, { clock, restoreEntry }: RestoreTaskContext): RestoreStep[] {
@@ -74,12 +77,14 @@ function directorySteps({ target, select }: RestoreOrder, reader: SnapshotReader
       name: 'restored',
       perform: async (progress, signal) => {
         const plan = await planRestore(reader, { target: path, patterns: select, overwrite: 'never', signal });
+        refuseNothing(plan);
         const total = plan.totals.create.bytes;
         report = await executeRestore(reader, plan, { clock, workerUrl: restoreEntry, restoreOwner: false, signal, onProgress: ({ bytes }) => progress(bytes, total) });
         refuseLoss(report);
         found.files = report.restored.files;
         found.bytes = report.restored.bytes;
-        found.warnings.push(...report.warnings, ...skippedInWords(report));
+        found.same = sameEntries(report);
+        found.warnings.push(...report.warnings, ...leftOutInWords(report));
       },
     },
     {
@@ -95,15 +100,16 @@ function directorySteps({ target, select }: RestoreOrder, reader: SnapshotReader
   ];
 }
 
+/** A pattern that is mistyped must not look like a restore that went well. */
+function refuseNothing({ backup, patterns, totals, treeDamage }: RestorePlan): void {
+  const isNothing = Object.values(totals).every(({ entries }) => entries === 0);
+  if (isNothing && patterns.length > 0 && treeDamage.length === 0) throw new HoldfastError('not-found', `Nothing in the backup ${backup} matches ${patterns.join(' ')}.`, { nextStep: `Patterns start at the top of the backup: \`holdfast ls ${backup} --aws STACK\` shows it. Nothing was restored.` });
+}
+
 /** What the vault could not give back ends the restore as failed; what is restored stays. */
 function refuseLoss(report: RestoreReport): void {
   const outcome = outcomeOf(report);
   if (outcome === undefined || outcome === 'target-exists') return;
   const [first] = report.refused;
   throw new HoldfastError(outcome, `${report.refused.length} entries could not be restored${first ? `, such as ${display(first.path)}: ${first.reason}` : ''}.`, { nextStep: 'What could be restored stands in the target. `holdfast verify --aws STACK --level full` shows what is damaged.' });
-}
-
-function skippedInWords({ skipped }: RestoreReport): string[] {
-  const different = skipped.filter(({ left }) => left === 'different').length;
-  return different === 0 ? [] : [`${different} entries were there already with other content and were left as they are`];
 }

@@ -1,13 +1,15 @@
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
 import { systemClock } from '../../lib/model/clock.ts';
+import type { BackupId } from '../../lib/model/ids.ts';
 import { compareTrees } from '../../lib/recovery/compare-trees.ts';
+import type { TaskResult } from '../../lib/recovery/workflow/states.ts';
 import { EmulatedStack, PLAN_ID, entry, planOf } from '../support/emulated-stack.ts';
 import { startFaultProxy } from '../support/servers/fault-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -24,6 +26,17 @@ function tree(): string {
   for (let index = 0; index < 30; index++) writeFileSync(join(root, 'media', `file-${index}`), randomBytes(40_000));
   writeFileSync(join(root, 'media', 'canary'), 'the plain words of nobody else'.repeat(100));
   return root;
+}
+
+/** As the check of the workflow orders it. */
+async function restoreInto(path: string, backup: string, select: readonly string[] = []): Promise<TaskResult> {
+  const restoreId = `R-${randomBytes(4).toString('hex')}`;
+  const backupId = backup as BackupId;
+  await stack.catalog.recordRestore({ restoreId, backupId, target: 'scratch', state: 'running', startedAt: 1, files: 0, bytes: 0, stages: [] });
+  return performRestoreTask(
+    { restoreId, backupId, planId: PLAN_ID, planName: 'files', vault: 'main', targetName: 'scratch', target: { type: 'directory', path, mounts: [] }, select },
+    { ...stack.context(), catalog: stack.catalog, restoreEntry: entry('recovery/worker.ts'), heartbeat: async () => true, onTrouble: (error) => { throw error; } },
+  );
 }
 
 async function storedObjects(): Promise<Map<string, Buffer>> {
@@ -66,6 +79,32 @@ describe("the worker's tasks on the emulator", () => {
     expect(verified.state).toBe('validated');
     expect((await stack.catalog.getBackup(backupId)).state).toBe('validated');
     expect(await stack.catalog.lastValidation(backupId)).toMatchObject({ level: 'full', result: 'good' });
+  });
+
+  it('restores say what they left out, and fail when the patterns match nothing (R2, R3)', async () => {
+    const backup = (await performBackupTask(await stack.admitted(planOf(tree())), stack.context()))!.manifest.backup;
+    const target = join(temporaryFolder(), 'restored');
+    await expect(restoreInto(target, backup, ['no-such-folder/**', 'nor-this'])).rejects.toMatchObject({
+      code: 'not-found', message: `Nothing in the backup ${backup} matches no-such-folder/** nor-this.`, nextStep: expect.stringContaining(`holdfast ls ${backup} --aws STACK`) as string,
+    });
+    expect(existsSync(target)).toBe(false);
+
+    const first = await restoreInto(target, backup, ['media/']);
+    expect(first).toMatchObject({ state: 'completed', files: 31, warnings: [] });
+    expect(first).not.toHaveProperty('same');
+    const again = await restoreInto(target, backup);
+    expect(again).toMatchObject({ state: 'completed', files: 0, warnings: [] });
+    expect(again.same).toBeGreaterThanOrEqual(31);
+
+    writeFileSync(join(target, 'media', 'canary'), 'somebody went on working here');
+    const canary = readFileSync(join(target, 'media', 'canary'));
+    expect(await restoreInto(target, backup)).toMatchObject({ state: 'warnings', files: 0, warnings: [expect.stringMatching(/^1 entry left as it is, such as media\/canary: .*differs/)] });
+    expect(readFileSync(join(target, 'media', 'canary'))).toEqual(canary);
+
+    const barred = join(temporaryFolder(), 'barred');
+    mkdirSync(barred);
+    writeFileSync(join(barred, 'media'), 'a file where the backup has a directory');
+    expect(await restoreInto(barred, backup)).toMatchObject({ state: 'warnings', files: 0, warnings: ['1 entry not restored, such as media: a file stands where a directory is wanted', expect.stringMatching(/^31 entries not restored, such as media\/canary: nothing can be restored below media/)] });
   });
 
   it('a few calls of KMS serve a whole run (K1)', async () => {

@@ -54,6 +54,8 @@ export const taskResult = z.object({
   state: z.enum(['completed', 'warnings']),
   files: z.number().int().min(0),
   bytes: z.number().int().min(0),
+  /** Entries that were there already, as in the backup; absent when none was, and of a database. */
+  same: z.number().int().min(0).optional(),
   /** One line each, for the message; the log has all of them. */
   warnings: z.array(z.string()).max(20).default([]),
 });
