@@ -22,7 +22,8 @@ const NEWEST = 500;
 /**
  * The last state of the workflow, whichever way it got there: ends the record in the catalog and tells people. It is
  * complete when the stage `reported` is done; called again after that it changes and tells nothing. A crash in between
- * costs at most a message that comes twice. Also ends restores that were refused by the check and have no record yet.
+ * costs at most a message that comes twice. Also ends restores that were refused by the check and have no record yet; of a
+ * request that was wrong only the record and the execution tell, to whoever made it.
  */
 export async function reportRestore(input: ReportInput, ports: ReportPorts): Promise<Reported> {
   const restoreId = restoreIdOf(input.execution.id);
@@ -31,12 +32,20 @@ export async function reportRestore(input: ReportInput, ports: ReportPorts): Pro
   const ended = end(known ?? unchecked(restoreId, input), input, ports.now());
   await ports.catalog.recordRestore(ended.record);
   if (ended.failure === undefined) await ports.teller.tellSuccess(restoreNotice(ended), ended.record.target);
-  else await ports.teller.tellFailure(restoreAlert(ended, ended.failure));
+  else if (!isWrongRequest(ended.record, ended.failure)) await ports.teller.tellFailure(restoreAlert(ended, ended.failure));
   const at = ports.now();
   const record = { ...ended.record, stages: [...(ended.record.stages ?? []), { name: 'reported', state: 'done', startedAt: at, finishedAt: at } as const] };
   await ports.catalog.recordRestore(record);
   ports.count?.(record);
   return reported(record);
+}
+
+/** How the check refuses what was asked for; what kept it from looking has other codes. */
+const WRONG_REQUEST: ReadonlySet<string> = new Set(['usage', 'refused', 'not-found']);
+
+/** An alert about it would stay open: no restore into its target, which may not exist, follows to resolve it. */
+function isWrongRequest({ stages = [] }: RestoreRecord, { code }: Failure): boolean {
+  return WRONG_REQUEST.has(code) && stages.some(({ name, state }) => name === 'checked' && state === 'failed');
 }
 
 function isReported({ stages = [] }: RestoreRecord): boolean {
@@ -52,11 +61,11 @@ function end(record: RestoreRecord, { result, error }: ReportInput, now: number)
   const { error: _former, ...before } = record;
   const stages = (record.stages ?? []).map((stage) => endStage(stage, result === undefined ? 'failed' : 'done', now));
   if (result !== undefined) {
-    const { state, files, bytes, warnings } = result;
-    return { record: { ...before, state, files, bytes, finishedAt: now, stages }, warnings, failure: undefined };
+    const { state, files, bytes, same, warnings } = result;
+    return { record: { ...before, state, files, bytes, finishedAt: now, stages }, same, warnings, failure: undefined };
   }
   const failure: Failure = fromWorkflowFailure(error ?? {});
-  return { record: { ...before, state: failure.code === 'interrupted' ? 'cancelled' : 'failed', finishedAt: now, error: failure, stages }, warnings: [], failure };
+  return { record: { ...before, state: failure.code === 'interrupted' ? 'cancelled' : 'failed', finishedAt: now, error: failure, stages }, same: undefined, warnings: [], failure };
 }
 
 /** A stage that nobody works on any more does not go on running: its task may have been killed. */

@@ -4,6 +4,8 @@ import type { Failure } from './failure-text.ts';
 
 export interface RestoreEnd {
   readonly record: RestoreRecord;
+  /** Entries that were there already, as in the backup. */
+  readonly same: number | undefined;
   readonly warnings: readonly string[];
   readonly failure: Failure | undefined;
 }
@@ -24,20 +26,19 @@ export function recoveryAlertPrefix(target: string): string {
 
 export function restoreAlert({ record }: RestoreEnd, { code, message, nextStep }: Failure): AlertRecord {
   const { restoreId, backupId, target, startedAt } = record;
-  const isRefused = (record.stages ?? []).some(({ name, state }) => name === 'checked' && state === 'failed');
   return {
     alertId: `${recoveryAlertPrefix(target)}${restoreId}`,
     kind: 'recovery-failed',
-    severity: isRefused ? 'medium' : 'high',
+    severity: 'high',
     state: 'open',
-    title: `Restore of backup ${backupId} into ${target} ${isRefused ? 'was refused' : record.state === 'cancelled' ? 'was cancelled' : 'failed'}`,
-    message: `${message} (${code})${isRefused ? '' : `\n${stagesInWords(record)}`}`,
+    title: `Restore of backup ${backupId} into ${target} ${record.state === 'cancelled' ? 'was cancelled' : 'failed'}`,
+    message: `${message} (${code})\n${stagesInWords(record)}`,
     nextStep: nextStep ?? 'Read the log of the restore, remove the cause, and start a new execution.',
     openedAt: startedAt,
   };
 }
 
-export function restoreNotice({ record, warnings }: RestoreEnd): Notice {
+export function restoreNotice({ record, same, warnings }: RestoreEnd): Notice {
   const { restoreId, backupId, target, files, bytes, startedAt, finishedAt = startedAt, state } = record;
   const seconds = Math.round((finishedAt - startedAt) / 1000);
   const more = warnings.map((warning) => `- ${warning}`).join('\n');
@@ -45,7 +46,7 @@ export function restoreNotice({ record, warnings }: RestoreEnd): Notice {
     alertId: `recovery/${restoreId}`,
     severity: 'info',
     title: `Restore of backup ${backupId} into ${target} is complete${state === 'warnings' ? ', with warnings' : ''}`,
-    message: `${files} files, ${bytes} bytes, in ${seconds} seconds.${more === '' ? '' : `\n${more}`}`,
+    message: `${files} files, ${bytes} bytes, in ${seconds} seconds${same === undefined ? '' : `; ${same} ${same === 1 ? 'entry was' : 'entries were'} there already, the same`}.${more === '' ? '' : `\n${more}`}`,
     nextStep: state === 'warnings' ? 'Look at what the warnings name before the data is used.' : 'Check the data with the application before it is used.',
     openedAt: finishedAt,
   };

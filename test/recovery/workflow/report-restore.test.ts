@@ -56,6 +56,12 @@ describe('the report of a restore (R3)', () => {
     expect(notices).toEqual([[expect.objectContaining({ severity: 'info', message: '3 files, 900 bytes, in 60 seconds.' }), 'staging']]);
   });
 
+  it('says how much was there already', async () => {
+    await catalog.recordRestore(running);
+    await report({ result: { state: 'completed', files: 0, bytes: 0, same: 32 } });
+    expect(notices[0]?.[0]).toMatchObject({ message: '0 files, 0 bytes, in 60 seconds; 32 entries were there already, the same.' });
+  });
+
   it('names warnings', async () => {
     await catalog.recordRestore(running);
     await report({ result: { state: 'warnings', files: 3, bytes: 900, warnings: ['2 entries were there already'] } });
@@ -72,15 +78,29 @@ describe('the report of a restore (R3)', () => {
     expect(alerts[0]?.message).toBe('The pack x is damaged. (damaged)\nStages: checked done, restored failed (500 bytes).');
   });
 
-  it('keeps a restore that the check refused, whatever was asked for', async () => {
-    await reportRestore(reportInput.parse({ execution: EXECUTION, input: { backup: '../../x', target: '<!channel>', evil: true }, ...failure(new HoldfastError('usage', 'No.')) }), ports);
-    expect(await stored()).toMatchObject({ restoreId: RESTORE, backupId: 'unknown', target: 'unknown', state: 'failed', startedAt: STARTED, stages: [{ name: 'checked', state: 'failed' }, { name: 'reported', state: 'done' }] });
-    expect(alerts[0]).toMatchObject({ severity: 'medium', title: expect.stringContaining('was refused') as string });
+  it.each(['usage', 'refused', 'not-found'] as const)('keeps a request that the check refused as %s, whatever was asked for, and opens no alert: no later restore would resolve it', async (code) => {
+    const wrong = { execution: EXECUTION, input: { backup: '../../x', target: '<!channel>', evil: true }, ...failure(new HoldfastError(code, 'No.')) };
+    expect(await reportRestore(reportInput.parse(wrong), ports)).toEqual({ restoreId: RESTORE, state: 'failed', message: `${code}: No.` });
+    expect(await stored()).toMatchObject({ restoreId: RESTORE, backupId: 'unknown', target: 'unknown', state: 'failed', error: { code }, startedAt: STARTED, stages: [{ name: 'checked', state: 'failed' }, { name: 'reported', state: 'done' }] });
+    expect(alerts).toEqual([]);
+    expect(notices).toEqual([]);
+  });
+
+  it.each(['usage', 'refused', 'not-found'] as const)('opens an alert for a restore that the check accepted and that then failed as %s', async (code) => {
+    await catalog.recordRestore({ ...running, stages: running.stages?.slice(0, 1) ?? [] });
+    await report(failure(new HoldfastError(code, 'No.')));
+    expect(alerts).toEqual([expect.objectContaining({ alertId: `recovery-failed/staging/${RESTORE}`, severity: 'high' })]);
+  });
+
+  it.each(['unavailable', 'permission', 'config-invalid'] as const)('opens an alert when the check itself failed as %s: the request may be right', async (code) => {
+    await report(failure(new HoldfastError(code, 'No.')));
+    expect(alerts).toEqual([expect.objectContaining({ severity: 'high', title: `Restore of backup ${INPUT.backup} into staging failed`, message: `No. (${code})\nStages: checked failed.` })]);
   });
 
   it('keeps a restore whose input was no map at all', async () => {
     await reportRestore(reportInput.parse({ execution: EXECUTION, input: 'x', ...failure(new HoldfastError('usage', 'No.')) }), ports);
     expect(await stored()).toMatchObject({ backupId: 'unknown', state: 'failed' });
+    expect(alerts).toEqual([]);
   });
 
   it('changes and tells nothing when it is called again', async () => {
