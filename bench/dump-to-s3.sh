@@ -22,7 +22,7 @@ export PGHOST=127.0.0.1 PGPORT=$pg_port PGUSER=postgres
 "$pg/createdb" bench
 "$pg/pgbench" -q -i -s "$scale" bench >/dev/null 2>&1
 # Words, so that the dump compresses as real tables do.
-"$pg/psql" -q bench -c "update pgbench_accounts set filler = left(md5(aid::text) || ' customer ' || (aid % 977) || ' of ' || (aid % 31), 84); vacuum full pgbench_accounts;" >/dev/null
+"$pg/psql" -q bench -c "create unlogged table orders as select aid as id, md5(aid::text) as reference, 'customer ' || (aid % 977) as customer, abalance, repeat(md5((aid % 5003)::text), 2) as note from pgbench_accounts; drop table pgbench_accounts;" >/dev/null
 echo "database: $("$pg/psql" -At bench -c "select pg_size_pretty(pg_database_size('bench'))")"
 
 export AWS_ENDPOINT_URL=http://127.0.0.1:$s3_port AWS_REGION=eu-central-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
@@ -44,7 +44,9 @@ measure() { # name, command
   read -r wall user sys peak < <(tail -1 "$times")
   echo "$1: $wall s, $(awk "BEGIN{printf \"%.1f\", $user+$sys}") CPU s, $((peak / 1024)) MiB peak of one process"
 }
-bucket() { curl -sf -X PUT "$AWS_ENDPOINT_URL/$1" -o /dev/null; }
+bucket() { node -e '
+  const { S3Client, CreateBucketCommand } = require("@aws-sdk/client-s3");
+  new S3Client({ forcePathStyle: true }).send(new CreateBucketCommand({ Bucket: process.argv[1], CreateBucketConfiguration: { LocationConstraint: process.env.AWS_REGION } }));' "$1"; }
 stored() { node -e '
   const { S3Client, paginateListObjectsV2 } = require("@aws-sdk/client-s3");
   (async () => { let bytes = 0; for await (const page of paginateListObjectsV2({ client: new S3Client({ forcePathStyle: true }) }, { Bucket: process.argv[1] })) for (const { Size } of page.Contents ?? []) bytes += Size;
