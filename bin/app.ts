@@ -5,7 +5,7 @@ import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { loadConfig } from '../lib/config/load-config.ts';
 import { resolveStack } from '../lib/config/resolve-stack.ts';
-import { isHoldfastError } from '../lib/model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../lib/model/errors.ts';
 import { deployConfig } from '../lib/settings/deploy-config.ts';
 import { codeOf, contextOf } from '../lib/stack/app-context.ts';
 import { HoldfastStack } from '../lib/stack/holdfast-stack.ts';
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const app = new App();
   const context = contextOf((name) => app.node.tryGetContext(name));
   const file = resolve(context.config);
-  const config = loadConfig(readFileSync(file, 'utf8'), file);
+  const config = loadConfig(textOf(file), file);
   new HoldfastStack(app, context.stack, {
     stackName: context.stack,
     input: { resolved: resolveStack(config), deployed: deployConfig(config, context.stack) },
@@ -31,6 +31,14 @@ async function main(): Promise<void> {
     terminationProtection: context.terminationProtection,
   });
   if (context.nag) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new HoldfastError('not-found', `The configuration ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`, { nextStep: 'Name it with -c config=PATH; examples/aws/holdfast.yaml is one to begin with.', cause });
+  }
 }
 
 async function bundledFunctions(): Promise<string> {
