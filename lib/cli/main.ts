@@ -82,8 +82,9 @@ function addCommand(parent: Command, row: CommandRow, surroundings: Surroundings
   return command;
 }
 
-/** `--aws ''` is the way to leave out what HOLDFAST_AWS says. */
+/** An empty `--aws` is a variable that was not set, and must not become work on this machine; an empty HOLDFAST_AWS is unset. */
 function stackOf({ aws }: CommandContext['options'], { environment }: Surroundings): string | undefined {
+  if (aws === '') throw new HoldfastError('usage', '--aws is empty, wanted the name of a stack.', { nextStep: 'Check the variable that the value came from; leave out --aws for a vault of this machine.' });
   return (aws ?? environment['HOLDFAST_AWS']) || undefined;
 }
 

@@ -5,7 +5,8 @@ import { bytesInWords, counted, durationInWords } from './words.ts';
 export interface ProgressState {
   readonly phase: string;
   readonly files?: number | undefined;
-  readonly bytes: number;
+  /** Absent: there are none to tell of, as of something that waits. */
+  readonly bytes?: number | undefined;
   readonly totalBytes?: number | undefined;
   /** Where the work itself knows better than the rate of the bytes. */
   readonly etaSeconds?: number | undefined;
@@ -13,6 +14,8 @@ export interface ProgressState {
 
 const TERMINAL_MILLISECONDS = 100;
 const LINE_MILLISECONDS = 1000;
+/** Of terminals that do not know their width: some say 0. */
+const DEFAULT_COLUMNS = 80;
 
 /**
  * One line that is rewritten on a terminal; whole lines, one a second, when `--progress` was asked for without one;
@@ -23,7 +26,8 @@ export class Progress {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #startedAt: number;
   readonly #isTerminal: boolean;
-  readonly #isShown: boolean;
+  /** Whether anybody sees it: what takes asking is not asked for nobody. */
+  readonly isShown: boolean;
   #shownAt = 0;
   #isDrawn = false;
 
@@ -32,16 +36,16 @@ export class Progress {
     this.#clock = surroundings.clock;
     this.#startedAt = surroundings.clock.now();
     this.#isTerminal = surroundings.stderr.isTTY === true;
-    this.#isShown = this.#isTerminal || isAsked;
+    this.isShown = this.#isTerminal || isAsked;
   }
 
   readonly show = (state: ProgressState): void => {
-    if (!this.#isShown) return;
+    if (!this.isShown) return;
     const now = this.#clock.now();
     if (now - this.#shownAt < (this.#isTerminal ? TERMINAL_MILLISECONDS : LINE_MILLISECONDS)) return;
     this.#shownAt = now;
     const line = progressLine(state, now - this.#startedAt);
-    if (this.#isTerminal) this.#stream.write(`\r\x1b[2K${line.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    if (this.#isTerminal) this.#stream.write(`\r\x1b[2K${line.slice(0, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}`);
     else this.#stream.write(`${line}\n`);
     this.#isDrawn = true;
   };
@@ -55,6 +59,7 @@ export class Progress {
 
 export function progressLine({ phase, files, bytes, totalBytes, etaSeconds }: ProgressState, elapsedMilliseconds: number): string {
   const parts = [phase, ...(files === undefined ? [] : [counted(files, 'file')])];
+  if (bytes === undefined) return parts.join('  ');
   const isTotalKnown = totalBytes !== undefined && totalBytes > 0;
   parts.push(isTotalKnown ? `${bytesInWords(bytes)} of ${bytesInWords(Math.max(totalBytes, bytes))}` : bytesInWords(bytes));
   if (isTotalKnown) parts.push(`${Math.min(100, Math.floor((bytes / totalBytes) * 100))} %`);

@@ -27,6 +27,12 @@ export class NightStack {
   readonly ledger: SqliteLedger;
   plans: readonly DeployedPlan[] = [plan('orders', { schedule: { cron: '0 3 * * *', timeZone: 'Etc/UTC', offsetMinutes: 7 } }), plan('media')];
 
+  /** What a test adds to the stack, such as how a run is followed. */
+  over: Partial<StackRuntime> = {};
+  environment: Readonly<Record<string, string>> = {};
+  /** The stacks that the command line asked for; undefined for this machine. */
+  readonly loaded: (string | undefined)[] = [];
+
   constructor() {
     const file = join(temporaryFolder(), 'table.sqlite');
     this.catalog = new SqliteCatalog(file);
@@ -62,13 +68,12 @@ export class NightStack {
       stackName: 'shop', catalog: async () => this.catalog, ledger: async () => this.ledger, deployedPlans: async () => this.plans,
       taskLog: async (planName, taskArn) => ({ logGroup: 'tasks', logStream: `shop-backup-${planName}/worker/${taskArn.split('/').at(-1)}` }),
     };
-    return this.#run([...args, '--aws', 'shop'], runtime as StackRuntime);
+    return this.#run([...args, '--aws', 'shop'], { ...runtime, openVault: async () => this.#vault(), synchroniseCatalog: async () => ({ added: 0, expired: 0, vanished: [], unreadable: [] }), ...this.over } as StackRuntime);
   }
 
   /** The same table as the catalog of a vault on this machine. */
   here(...args: readonly string[]): Promise<Ran> {
-    const vault: Pick<Vault, 'warnings' | 'catalog' | 'close'> = { warnings: [], catalog: async () => this.catalog, close: async () => undefined };
-    const runtime: Pick<Runtime, 'openVault'> = { openVault: async () => vault as Vault };
+    const runtime: Pick<Runtime, 'openVault'> = { openVault: async () => this.#vault() };
     return this.#run(args, runtime as Runtime);
   }
 
@@ -81,10 +86,18 @@ export class NightStack {
     await this.ledger.close();
   }
 
+  #vault(): Vault {
+    const vault: Pick<Vault, 'warnings' | 'catalog' | 'close'> = { warnings: [], catalog: async () => this.catalog, close: async () => undefined };
+    return vault as Vault;
+  }
+
   async #run(args: readonly string[], runtime: Runtime): Promise<Ran> {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const code = await runCli(args, {
-      version: '0', clock: this.clock, environment: {}, workingFolder: '/w', userName: 'ada', stdout, stderr, stdin: new PassThrough(), signal: new AbortController().signal, loadRuntime: async () => runtime,
+      version: '0', clock: this.clock, environment: this.environment, workingFolder: '/w', userName: 'ada', stdout, stderr, stdin: new PassThrough(), signal: new AbortController().signal, loadRuntime: async (name) => {
+        this.loaded.push(name);
+        return runtime;
+      },
     });
     const textOf = (stream: PassThrough) => (stream.read() as Buffer | null)?.toString() ?? '';
     return { code, stdout: textOf(stdout), stderr: textOf(stderr) };

@@ -1,9 +1,12 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { BackupRecord } from '../../catalog/records.ts';
+import { HoldfastError } from '../../model/errors.ts';
+import { closestNames } from '../closest-names.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { planNames } from '../plan-names.ts';
+import { isStack } from '../runtime.ts';
 import { tableLines } from '../table.ts';
 import { bytesInWords, numberInWords, timeInWords } from '../words.ts';
 import { bringUpToDate } from '../up-to-date.ts';
@@ -23,13 +26,27 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const given = options['limit'] as number | undefined;
     const limit = given ?? (output.isJson ? Infinity : SHOWN);
     // One more than is shown tells whether there is more.
-    const known = await listPlan(await vault.catalog(), plan === undefined ? [undefined] : planNames(plan, context), given ?? limit + 1);
+    const catalog = await vault.catalog();
+    const known = await listPlan(catalog, plan === undefined ? [undefined] : planNames(plan, context), given ?? limit + 1);
+    if (plan !== undefined && known.length === 0) throw await noBackupOf(plan, catalog, context);
     const backups = known.slice(0, limit).map((backup): ListedBackup => (vanished.has(backup.backupId) ? { ...backup, state: 'missing' } : backup));
     if (output.isJson) for (const backup of backups) output.result(jsonOf(backup), () => []);
     else output.result({}, () => (backups.length === 0 ? 'There is no backup yet.' : tableLines([{ head: 'ID' }, { head: 'FINISHED' }, { head: 'PLAN' }, { head: 'STATE' }, { head: 'FILES', align: 'right' }, { head: 'SIZE', align: 'right' }, { head: 'ADDED', align: 'right' }], backups.map(rowOf), (head) => output.paint('dim', head))));
     if (known.length > backups.length) output.note(`These are the newest ${numberInWords(backups.length)}: --limit N shows more, --json all of them.`);
     return exitCode;
   });
+}
+
+/** An empty list must not be the answer to a mistyped name. */
+async function noBackupOf(plan: string, catalog: Catalog, context: CommandContext): Promise<HoldfastError> {
+  const { runtime } = context;
+  const stack = isStack(runtime) ? runtime : undefined;
+  const deployed = (await stack?.deployedPlans()) ?? [];
+  const known = [...new Set([...(await catalog.listPlans()), ...deployed].map(({ name }) => name))];
+  const isKnown = planNames(plan, context).some((name) => known.includes(name));
+  const nextStep = isKnown ? `The plan is known: \`holdfast backup ${plan}${stack === undefined ? '' : ` --aws ${stack.stackName}`}\` makes a backup of it.`
+    : known.length === 0 ? 'There is no backup of any plan yet.' : closestNames(plan, known);
+  return new HoldfastError('not-found', `There is no backup of the plan ${plan}.`, { nextStep });
 }
 
 async function listPlan(catalog: Catalog, plans: readonly (string | undefined)[], limit: number): Promise<BackupRecord[]> {

@@ -13,7 +13,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { output, options, surroundings } = context;
   return withCatalog(context, async (catalog) => {
     const restores = await catalog.listRestores({ limit: (options['limit'] as number | undefined) ?? SHOWN });
-    if (output.isJson) for (const restore of restores) output.result(jsonOf(restore), () => []);
+    if (output.isJson) for (const restore of restores) output.result(restoreJson(restore), () => []);
     else output.result({}, () => (restores.length === 0 ? 'There has been no restore.' : restores.flatMap((restore) => restoreLines(restore, surroundings.clock.now(), output))));
     return 0;
   });
@@ -38,7 +38,8 @@ function stageInWords({ state, startedAt, finishedAt, doneBytes, totalBytes }: R
   return `${state}${state === 'running' ? ' for' : ' after'} ${durationInWords(elapsed)}${doneBytes === undefined ? '' : `, ${bytesInWords(doneBytes)}`}`;
 }
 
-function jsonOf({ restoreId, backupId, startedAt, finishedAt, stages, ...rest }: RestoreRecord): object {
+/** For programs. */
+export function restoreJson({ restoreId, backupId, startedAt, finishedAt, stages, ...rest }: RestoreRecord): object {
   const times = (record: { readonly startedAt: number; readonly finishedAt?: number }) => ({ startedAt: new Date(record.startedAt).toISOString(), ...(record.finishedAt !== undefined && { finishedAt: new Date(record.finishedAt).toISOString() }) });
   return { type: 'restore', restore: restoreId, backup: backupId, ...rest, ...times({ startedAt, ...(finishedAt !== undefined && { finishedAt }) }), stages: stages?.map((stage) => ({ ...stage, ...times(stage) })) };
 }

@@ -1,13 +1,22 @@
-import type { RestoreRecord } from '../../catalog/records.ts';
+import type { RestoreRecord, RestoreStage } from '../../catalog/records.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { ErrorCode } from '../../model/errors.ts';
+import { restoreIdOf } from '../../recovery/workflow/restore-id.ts';
 import type { CommandContext } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import { EXIT_CODE_OF } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
+import type { ProgressState } from '../progress.ts';
 import type { StackRuntime } from '../runtime.ts';
+import { stoppedWatching } from '../stopped-watching.ts';
 import { bytesInWords, counted } from '../words.ts';
+import { restoreJson } from './restores.ts';
+
+/** The catalog names stages by what they leave behind. */
+const UNDER_WAY: Readonly<Record<RestoreStage['name'], string>> = {
+  checked: 'checking', thawed: 'thawing', 'safety-backup': 'safety backup', restored: 'restoring', validated: 'validating', 'rolled-back': 'rolling back', reported: 'reporting',
+};
 
 /**
  * `holdfast restore ID --aws STACK --to-target NAME`: starts the stack's restore workflow after a confirmation and watches
@@ -25,10 +34,12 @@ export async function restoreInStack(context: CommandContext, stack: StackRuntim
   const execution = await stack.startRestore(input);
   output.note(`Execution ${execution}. It goes on when this command is stopped.`);
   const progress = new Progress(surroundings, options['progress'] === true);
-  const ended = await stack.followRestore(execution, { signal: surroundings.signal, onProgress: (record) => progress.show(shown(record)) }).finally(() => progress.clear());
+  const ended = await stack.followRestore(execution, { signal: surroundings.signal, onProgress: (record) => progress.show(shown(record)) })
+    .catch((error: unknown) => Promise.reject(stoppedWatching(error, `restore ${restoreIdOf(execution)}`, `holdfast restores --aws ${stack.stackName}`)))
+    .finally(() => progress.clear());
   const { record, failure } = ended;
   if (!ended.isSuccess) throw new HoldfastError(codeOf(failure?.code), failure?.message ?? `The restore ended without a reason.`, { nextStep: failure?.nextStep ?? `Look at the execution ${execution}.` });
-  output.result({ type: 'restore', ...record, execution }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
+  output.result({ ...(record === undefined ? { type: 'restore', backup, target: asked.target } : restoreJson(record)), execution }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
   return record?.state === 'warnings' ? 3 : 0;
 }
 
@@ -41,9 +52,11 @@ async function idOf(stack: StackRuntime, options: CommandContext['options'], wan
   }
 }
 
-function shown({ stages = [] }: RestoreRecord): { phase: string; bytes: number; totalBytes?: number } {
+function shown({ stages = [] }: RestoreRecord): ProgressState {
   const last = stages.at(-1);
-  return { phase: last === undefined ? 'starting' : `${last.name} (${last.state})`, bytes: last?.doneBytes ?? 0, ...(last?.totalBytes !== undefined && { totalBytes: last.totalBytes }) };
+  if (last === undefined) return { phase: 'starting' };
+  const phase = last.state === 'running' ? UNDER_WAY[last.name] : last.state === 'done' ? last.name : `${last.name}: failed`;
+  return { phase, bytes: last.doneBytes, totalBytes: last.totalBytes };
 }
 
 function codeOf(code: string | undefined): ErrorCode {
