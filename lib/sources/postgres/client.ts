@@ -32,7 +32,7 @@ export async function findClient(places: ClientPlaces): Promise<PostgresClient> 
   // One after another: of several that are missing, the first is named.
   for (const name of PROGRAMS) found.push(await findProgram(name, places));
   const [pgDump = '', pgRestore = '', psql = ''] = found;
-  const versions = await Promise.all([pgDump, pgRestore, psql].map(versionOf));
+  const versions = await Promise.all([pgDump, pgRestore, psql].map((program) => versionOf(program, places.environment)));
   const [version] = versions as [PostgresVersion];
   const odd = versions.findIndex(({ major }) => major !== version.major);
   if (odd >= 0) throw new HoldfastError('source-failed', `${pgDump} is of PostgreSQL ${version.text} and ${[pgDump, pgRestore, psql][odd]} of ${versions[odd]?.text}, wanted one version: they would not understand each other.`, { nextStep: 'Put the folder of one complete client first in PATH, or name it with HOLDFAST_POSTGRES_BIN.' });
@@ -50,8 +50,13 @@ async function findProgram(name: string, { binaries, environment }: ClientPlaces
   });
 }
 
-async function versionOf(program: string): Promise<PostgresVersion> {
-  const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 30_000 }).catch((cause: { message: string }) => {
+/** Nothing that it could print or others could read: what this process was given may hold passwords. */
+function environmentToAsk({ PATH, LD_LIBRARY_PATH }: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv {
+  return { LC_ALL: 'C', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }) };
+}
+
+async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<PostgresVersion> {
+  const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 30_000, env: environmentToAsk(environment) }).catch((cause: { message: string }) => {
     throw new HoldfastError('source-failed', `${program} could not be run: ${cause.message.split('\n').slice(0, 2).join(' ')}.`, { nextStep: "Install PostgreSQL's client programs again.", cause });
   });
   // `pg_dump (PostgreSQL) 18.6 (Debian 18.6-1)`, `19beta1`.
