@@ -95,7 +95,7 @@ describe('a run that cannot succeed ends as failed with its reason, is told once
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
       await world.postgres.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy');
     }, mend: async () => undefined },
-    { title: 'a task that is stopped in the middle of a dump', plan: 'orders', reason: /interrupted/, strike: async () => {
+    { title: 'a task that is stopped in the middle of a dump', plan: 'orders', reason: /asked to stop \(SIGTERM\)/, strike: async () => {
       await eventually('the dump to be under way', isDumping, { withinMs: 60_000, explain: () => world.logs() });
       const [run] = await world.ledger.activeRuns();
       await new ECSClient(world.rig.emulator.client).send(new StopTaskCommand({ cluster: world.outputs['HoldfastCluster'], task: run?.taskArn, reason: 'the test stops it' }));
