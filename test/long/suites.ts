@@ -1,0 +1,13 @@
+import type { LongSuite } from './long-suite.ts';
+
+/** Every long suite. `smoke.test.ts` runs each at its smoke size, `npm run test:long` and `npm run test:soak` at the long one. */
+export const LONG_SUITES: readonly LongSuite[] = [
+  {
+    name: 'stories',
+    title: 'K8: whatever writers, pruners, removers and readers do to one vault, paused and killed anywhere, nothing that a good backup needs is lost',
+    unit: 'stories',
+    smoke: 40,
+    long: 1_000_000,
+    open: async () => (await import('./stories.ts')).stories,
+  },
+];
