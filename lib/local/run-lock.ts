@@ -23,7 +23,7 @@ export function takeRunLock(path: string, planName: string): RunLock {
     if (!isLocked(cause)) throw new HoldfastError('permission', `The lock ${path} cannot be taken: ${(cause as Error).message}.`, { nextStep: 'Make the state directory writable for this user, or remove this file.', cause });
     throw new HoldfastError('busy', `The plan ${planName} is being backed up already${holder(path)}.`, { nextStep: 'Wait until it has ended, then run it again.', cause });
   }
-  writeFileSync(`${path}.holder`, `${process.pid}\n`, { mode: 0o600 });
+  nameHolder(path);
   return { release: () => database.close() };
 }
 
@@ -32,10 +32,19 @@ function isLocked(error: unknown): boolean {
   return code !== undefined && (code & 0xff) === 5;
 }
 
-/** For the message alone: the file says who took the lock last. */
+/** For the message alone: who took the lock last. A full disk under the state directory stops no backup into a vault elsewhere. */
+function nameHolder(path: string): void {
+  try {
+    writeFileSync(`${path}.holder`, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
 function holder(path: string): string {
   try {
-    return ` by process ${readFileSync(`${path}.holder`, 'latin1').trim()}`;
+    const processId = readFileSync(`${path}.holder`, 'latin1').trim();
+    return processId === '' ? '' : ` by process ${processId}`;
   } catch {
     return '';
   }

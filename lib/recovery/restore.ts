@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { Clock } from '../model/clock.ts';
+import { isHoldfastError } from '../model/errors.ts';
 import { frameOpener } from '../repository/index.ts';
 import type { SnapshotReader } from '../repository/index.ts';
 import { flushFileSystem } from './flush.ts';
@@ -10,6 +11,7 @@ import { ReportBuilder } from './restore-report.ts';
 import type { RestoreProgress, RestoreReport } from './restore-report.ts';
 import { RestoreRun } from './restore-run.ts';
 import { TargetFolders } from './target-folders.ts';
+import { fullTarget } from './target-space.ts';
 import { deleteExtras } from './delete-extras.ts';
 import { inlinePool, threadPool } from './write-pool.ts';
 import { loadXattrWriter } from './xattrs.ts';
@@ -19,6 +21,7 @@ export { planRestore, plannedEntries } from './restore-plan.ts';
 export type { ActionTotals, RestorePlan, RestoreRequest } from './restore-plan.ts';
 export { OVERWRITE_POLICIES } from './decision.ts';
 export type { OverwritePolicy, PlannedEntry, RestoreAction } from './decision.ts';
+export { spaceWarning } from './target-space.ts';
 export { outcomeOf, skippedGroups } from './restore-report.ts';
 export type { RefusedEntry, RestoreProgress, RestoreReport, SkippedGroup } from './restore-report.ts';
 
@@ -72,6 +75,8 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
     await run.perform();
     if (report.treeDamage.length === 0) deleteExtras(plan, folders, report);
     if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd, options.signal);
+  } catch (error) {
+    throw isHoldfastError(error, 'no-space') ? fullTarget(error, plan, report.restored.bytes) : error;
   } finally {
     await pool.close();
     folders.closeAll();

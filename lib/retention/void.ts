@@ -1,6 +1,6 @@
-import { isHoldfastError } from '../model/errors.ts';
 import type { Manifest, Repository, Verdicts } from '../repository/index.ts';
 import { isVoid, readVerdicts, writeVerdict } from '../repository/index.ts';
+import { isUnwritable } from '../stores/read-only.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 
 export type CommitStanding = 'in-time' | 'void';
@@ -8,7 +8,7 @@ export type CommitStanding = 'in-time' | 'void';
 /**
  * Whether a snapshot was stored within an hour of its writer's second look (format §12); a void one is never good.
  * Judged once, by whoever reads it first, and recorded under `verdicts/`: later readers follow the record, so that a copy
- * of the vault, whose objects carry other times, is not judged by them. A store that refuses writing leaves no record.
+ * of the vault, whose objects carry other times, is not judged by them. A store that refuses writing, or is full, leaves no record.
  */
 export async function judgeCommit(repository: Repository, snapshot: ObjectInfo, manifest: Manifest, random?: (size: number) => Uint8Array): Promise<CommitStanding> {
   const recorded = recordedCommit(await readVerdicts(repository, manifest.backup));
@@ -39,7 +39,7 @@ async function record(repository: Repository, backup: string, name: string, stan
   try {
     await writeVerdict(repository, { backup, level: 'commit', ...found }, random);
   } catch (error) {
-    // Whoever may only read still gets the answer; the next one who may write records it.
-    if (!isHoldfastError(error, 'read-only') && !isHoldfastError(error, 'permission')) throw error;
+    // Whoever may only read still gets the answer, and a backup that filled the disk with its last object is one: the next one who can write records it.
+    if (!isUnwritable(error)) throw error;
   }
 }

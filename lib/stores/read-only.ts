@@ -33,7 +33,7 @@ export function lookingOnly(store: Store, clock: Pick<Clock, 'now'>): Store {
   });
 }
 
-/** The place refuses writing, as opposed to failing at it. */
+/** The place takes nothing, forbidden or full, as opposed to failing at it: what only reads can go on. */
 export function isUnwritable(error: unknown): error is HoldfastError {
-  return isHoldfastError(error, 'read-only') || isHoldfastError(error, 'permission');
+  return isHoldfastError(error, 'read-only') || isHoldfastError(error, 'permission') || isHoldfastError(error, 'no-space');
 }

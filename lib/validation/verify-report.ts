@@ -50,7 +50,7 @@ export interface VerifiedBackup {
 
 /** What people should know and what is no damage. */
 export interface VerifyNote {
-  readonly code: 'freshness-unproven' | 'rolled-back' | 'unfinished-run' | 'orphan-packs' | 'not-indexed' | 'unusual-config' | 'stray-object' | 'recovered-pack' | 'damaged-before' | 'key-slot' | 'orphan-ruling' | 'not-recorded';
+  readonly code: 'freshness-unproven' | 'rolled-back' | 'unfinished-run' | 'orphan-packs' | 'not-indexed' | 'unusual-config' | 'stray-object' | 'recovered-pack' | 'damaged-before' | 'key-slot' | 'orphan-ruling' | 'not-recorded' | 'vault-full';
   readonly message: string;
 }
 

@@ -90,7 +90,7 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
 /** What was read is no less proved because the vault cannot take a note of it. */
 function noteUnrecorded(findings: Findings, error: unknown): void {
   if (!isUnwritable(error)) throw error;
-  findings.note('not-recorded', `The verdict could not be kept in the vault, so nobody else learns of it: ${error.message}`);
+  findings.note(error.code === 'no-space' ? 'vault-full' : 'not-recorded', `The verdict could not be kept in the vault, so nobody else learns of it: ${error.message}`);
 }
 
 async function startContext(given: Repository, { isRecording, unlocker, signal }: VerifyOptions): Promise<Context> {

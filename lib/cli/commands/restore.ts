@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { HoldfastError } from '../../model/errors.ts';
 import { display } from '../../model/byte-string.ts';
-import { outcomeOf, planRestore, plannedEntries } from '../../recovery/restore.ts';
+import { outcomeOf, planRestore, plannedEntries, spaceWarning } from '../../recovery/restore.ts';
 import type { OverwritePolicy, RestorePlan } from '../../recovery/restore.ts';
 import { SnapshotReader } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
@@ -40,6 +40,8 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
     const overwrite = (options['overwrite'] as OverwritePolicy | undefined) ?? 'never';
     const plan = await planRestore(reader, { target, patterns: listOf(patterns), overwrite, deleteExtra: options['deleteExtra'] === true, signal });
     refuseNothing(plan);
+    const warning = spaceWarning(plan);
+    if (warning !== undefined && !context.output.isJson) context.output.warn(warning);
     if (options['dryRun'] === true) return dryRun(context, reader, plan);
     const deletions = plan.totals['delete-extra'].entries;
     if (deletions > 0) await confirm(context, `${counted(deletions, 'entry', 'entries')} below ${target} that the backup does not have will be deleted:`, namesOf(plan));

@@ -9,7 +9,7 @@ import { Progress } from '../progress.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
 
 /** Notes that say that something is not as it should be; the others are for information. */
-const ALARMING = ['rolled-back', 'freshness-unproven', 'key-slot'];
+const ALARMING = ['rolled-back', 'freshness-unproven', 'key-slot', 'vault-full'];
 
 export async function run(context: CommandContext, [id]: CommandArguments): Promise<ExitCode> {
   try {
