@@ -11,7 +11,7 @@ python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postg
 # A program that proves a package is there, and the Debian package that brings it.
 programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
-  'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
+  'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
 )
 base=.servers/base/node-24-bookworm-slim.tar
 

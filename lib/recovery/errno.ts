@@ -16,6 +16,8 @@ const WORDS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENAMETOOLONG: 'the file system does not take names of that length',
   EINVAL: 'the file system does not take it',
+  ENOSYS: 'the file system does not have it',
+  EOPNOTSUPP: 'the file system does not have it',
   ENOENT: 'the directory went away while restoring',
 };
 
