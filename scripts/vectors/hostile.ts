@@ -2,8 +2,8 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { newHexId, newUlid } from '../../lib/model/ids.ts';
 import type { BackupId, PackId, PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
-import { ByteWriter, CIPHERS, ENTRY, FORMAT_VERSION, FrameSealer, TreeStreamWriter, associatedData, encodeBody, encodeDirectory, encodeRefs, names, packHeader, packIdOf, sealManifest, sealParts, sha256 } from '../../lib/repository/index.ts';
-import type { ChunkRef, EntryBody, FrameInfo, Manifest, PackClass, Repository, TreeRoot } from '../../lib/repository/index.ts';
+import { ByteWriter, CIPHERS, ENTRY, FORMAT_VERSION, FrameSealer, TreeStreamWriter, associatedData, encodeBody, encodeDirectory, FLAG, encodeRefs, names, packHeader, packIdOf, sealManifest, sealParts, sha256, signRefs } from '../../lib/repository/index.ts';
+import type { ChunkRef, EntryBody, FrameInfo, Manifest, PackClass, Refs, Repository, TreeRoot } from '../../lib/repository/index.ts';
 
 /**
  * Backups that no honest writer makes, sealed with the right keys: by a stolen writer, or in a vault that someone hands
@@ -11,9 +11,12 @@ import type { ChunkRef, EntryBody, FrameInfo, Manifest, PackClass, Repository, T
  */
 export interface Hostile {
   readonly says: string;
-  readonly code?: 'damaged' | 'unsupported-version';
+  readonly code?: 'damaged' | 'unsupported-version' | 'wrong-key';
   build(forger: Forger): void;
 }
+
+/** Path and record; bytes stand for a record that no encoder makes. */
+export type TreeRow = readonly [string, EntryBody | Uint8Array];
 
 interface ManifestLie {
   /** Format version, in the head and in what the seal binds. */
@@ -21,8 +24,8 @@ interface ManifestLie {
   readonly announced?: number;
 }
 
-const COMMON = { flags: 0, mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 1_700_000_000, mtimeNanoseconds: 0 };
-const ROOT: readonly [string, EntryBody] = ['', { ...COMMON, mode: 0o755, type: ENTRY.directory }];
+export const COMMON = { flags: 0, mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 1_700_000_000, mtimeNanoseconds: 0 };
+export const ROOT: TreeRow = ['', { ...COMMON, mode: 0o755, type: ENTRY.directory }];
 
 export const HOSTILE_CASES: Readonly<Record<string, Hostile>> = {
   'a path that climbs out': { says: 'not a path inside a backup', build: (forger) => forger.files('../evil') },
@@ -63,13 +66,17 @@ export class Forger {
   readonly #objects = new Map<string, Uint8Array>();
   readonly #packs: { name: string; size: number; sha256: string }[] = [];
   #paths: readonly string[] = [];
-  #tree: readonly (readonly [string, EntryBody | Uint8Array])[] = [];
+  #tree: readonly TreeRow[] = [];
   #frame: (frame: FrameInfo) => FrameInfo = (frame) => frame;
   #pack: (pack: Buffer) => void = () => undefined;
   #stored: Uint8Array | undefined;
   #treeChunkBytes: number | undefined;
   #first: (first: string) => string = (first) => first;
   #lie: ManifestLie | undefined;
+  #delta: readonly TreeRow[] | undefined;
+  #list: ((list: Buffer) => Uint8Array) | undefined;
+  #refs: (refs: Refs) => Refs = (refs) => refs;
+  #later: ((refs: Refs) => Refs) | undefined;
 
   constructor(repository: Repository) {
     this.#repository = repository;
@@ -81,7 +88,7 @@ export class Forger {
     return this;
   }
 
-  tree(records: readonly (readonly [string, EntryBody | Uint8Array])[]): this {
+  tree(records: readonly TreeRow[]): this {
     this.#tree = records;
     return this;
   }
@@ -116,16 +123,47 @@ export class Forger {
     return this;
   }
 
+  /** A second stream over the first. */
+  delta(...records: readonly TreeRow[]): this {
+    this.#delta = records;
+    return this;
+  }
+
+  /** Puts the chunks of every file into a list chunk of its own, which `change` spoils. */
+  listed(change: (list: Buffer) => Uint8Array): this {
+    this.#list = change;
+    return this;
+  }
+
+  /** Lies in revision 0 of the refs, which the manifest binds. */
+  refs(lie: (refs: Refs) => Refs): this {
+    this.#refs = lie;
+    return this;
+  }
+
+  /** A revision 1 of the refs, signed like a genuine one. */
+  later(lie: (refs: Refs) => Refs): this {
+    this.#later = lie;
+    return this;
+  }
+
   finish(): Map<string, Uint8Array> {
     const content = Buffer.from('twelve bytes');
     const chunk = this.#chunk('hot', sha256(content), this.#stored ?? content, this.#frame, this.#pack);
-    const file = { ...COMMON, type: ENTRY.file, size: content.length, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 1n, refs: [chunk] } as const;
+    const dataPack = Buffer.from(chunk.pack).toString('hex');
+    const file = { ...COMMON, type: ENTRY.file, size: content.length, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 1n, ...this.#chunksOf(chunk) } as const;
     const records = this.#tree.length > 0 ? this.#tree : [ROOT, ...this.#paths.map((path) => [path, file] as const)];
-    this.#commit(this.#root(records, Buffer.from(chunk.pack).toString('hex')), records.length);
+    this.#commit({ base: this.#root(records, dataPack), delta: this.#delta ? this.#root(this.#delta, dataPack) : null }, records.length);
     return this.#objects;
   }
 
-  #root(records: readonly (readonly [string, EntryBody | Uint8Array])[], dataPack: string): TreeRoot {
+  #chunksOf(chunk: ChunkRef): { readonly refs: readonly ChunkRef[]; readonly flags?: number } {
+    if (!this.#list) return { refs: [chunk] };
+    const list = this.#list(new ByteWriter().bytes(chunk.id).bytes(chunk.pack).varint(chunk.length).finish() as Buffer);
+    return { flags: FLAG.listed, refs: [this.#chunk('meta', sha256(list), list)] };
+  }
+
+  #root(records: readonly TreeRow[], dataPack: string): TreeRoot {
     const chunks: TreeRoot['chunks'] = [];
     const stream = new TreeStreamWriter(({ first, bytes }) => {
       const { id, pack, length } = this.#chunk('meta', sha256(bytes), bytes);
@@ -149,17 +187,20 @@ export class Forger {
     return { id, pack: Buffer.from(packIdOf(name), 'hex'), length: bytes.length };
   }
 
-  #commit(base: TreeRoot, entries: number): void {
+  #commit(tree: Manifest['tree'], entries: number): void {
     const { config, keys, cipher } = this.#repository;
     const run = newUlid<RunId>(1_700_000_000_000);
     const common = { format: FORMAT_VERSION, plan: this.#plan, backup: this.#backup, run };
-    const refs = encodeRefs({ ...common, repository: config.repository, kind: 'refs', revision: 0, packs: this.#packs, replaced: [] });
+    const honest: Refs = { ...common, repository: config.repository, kind: 'refs', revision: 0, packs: this.#packs, replaced: [] };
+    const refs = encodeRefs(this.#refs(honest));
     this.#objects.set(names.refs(this.#plan, this.#backup, 0), refs);
+    const second = names.refs(this.#plan, this.#backup, 1);
+    if (this.#later) this.#objects.set(second, encodeRefs(signRefs(keys, second, this.#later({ ...honest, revision: 1 }))));
     const zero = { newFiles: 0, changedFiles: 0, unchangedFiles: 0, removedEntries: 0, readBytes: 0, newBytes: 0, storedBytes: 0, durationMilliseconds: 0 };
     const at = '2023-11-14T22:13:20.000Z';
     const manifest: Manifest = {
       ...common, planName: 'hostile', writer: this.#writer, host: 'vectors', type: 'full', source: { type: 'files', description: 'hostile', paths: [] },
-      startedAt: at, finishedAt: at, checkedAt: 0, sequence: 1, predecessors: [], tree: { base, delta: null }, contentSha256: '', refsSha256: sha256(refs).toString('hex'),
+      startedAt: at, finishedAt: at, checkedAt: 0, sequence: 1, predecessors: [], tree, contentSha256: '', refsSha256: sha256(refs).toString('hex'),
       statistics: { entries, files: entries, directories: 1, bytes: 0, ...zero }, warnings: [],
     };
     const name = names.snapshot(this.#plan, this.#backup);
