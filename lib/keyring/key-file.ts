@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { HoldfastError } from '../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { KeyWrapper } from './key-slot.ts';
-import { readSecretFile } from './secret-file.ts';
+import { readSecretFile, refuseSharedFile, writeSecretFile } from './secret-file.ts';
 import { shellQuote } from './shell-quote.ts';
 
 const KEY_BYTES = 32;
@@ -20,18 +19,9 @@ const HEADING = `# Holdfast key file. Whoever has it reads every backup of its v
 export async function createKeyFile(path: string, random: (size: number) => Uint8Array = randomBytes): Promise<KeyWrapper> {
   const key = random(KEY_BYTES);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const handle = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
-    throw cannotMake(path, cause);
+  await writeSecretFile(path, 'key file', `${HEADING}holdfast-key-1:${Buffer.from(key).toString('base64')}\n`).catch((error: unknown) => {
+    throw isHoldfastError(error) ? withOption(error, path) : error;
   });
-  try {
-    // The umask may have taken bits away, never added: read and write are what the owner needs.
-    await handle.chmod(0o600);
-    await handle.writeFile(`${HEADING}holdfast-key-1:${Buffer.from(key).toString('base64')}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await syncFolder(dirname(path));
   return keyFileWrapper(key, basename(path));
 }
 
@@ -40,7 +30,7 @@ export async function createKeyFile(path: string, random: (size: number) => Uint
  * to it (the message holds the command that mends it).
  */
 export async function readKeyFile(path: string): Promise<KeyWrapper> {
-  const bytes = await readSecretFile(path, 'key file', (handle) => refuseSharedFile(path, handle));
+  const bytes = await readSecretFile(path, 'key file', (handle) => refuseSharedFile(path, 'key file', handle));
   return keyFileWrapper(parseKeyFile(bytes.toString('latin1'), path), basename(path));
 }
 
@@ -60,40 +50,11 @@ function parseKeyFile(text: string, path: string): Uint8Array {
   return key;
 }
 
-async function refuseSharedFile(path: string, handle: FileHandle): Promise<void> {
-  const status = await handle.stat();
-  const bits = status.mode & 0o777;
-  if (!status.isFile() || (bits & 0o077) === 0) return;
-  throw new HoldfastError('permission', `The key file ${path} is open to other users: its mode is ${octal(bits)}, wanted 0600.`, {
-    nextStep: `chmod 600 ${shellQuote(path)}`,
-  });
-}
-
-function octal(bits: number): string {
-  return bits.toString(8).padStart(4, '0');
-}
-
 function noKey(path: string, complaint: string): HoldfastError {
   return new HoldfastError('missing-key', `${path} is not a key file: ${complaint}.`, { nextStep: 'Give the path of the key file that `holdfast init` made.' });
 }
 
-function cannotMake(path: string, cause: NodeJS.ErrnoException): HoldfastError {
-  if (cause.code === 'EEXIST') {
-    return new HoldfastError('already-exists', `The key file ${path} is there already; it is never overwritten.`, {
-      nextStep: `Use it with --key-file ${shellQuote(path)}, or give the path of a new file.`,
-      cause,
-    });
-  }
-  const code = cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'no-space' : 'permission';
-  return new HoldfastError(code, `The key file ${path} cannot be made (${cause.code}).`, { nextStep: 'Give a path where this user can write with --key-file.', cause });
-}
-
-/** The name must survive a power cut as well as the bytes: a vault whose only key is gone is gone. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+function withOption({ code, message, cause }: HoldfastError, path: string): HoldfastError {
+  const nextStep = code === 'already-exists' ? `Use it with --key-file ${shellQuote(path)}, or give the path of a new file.` : 'Give a path where this user can write with --key-file.';
+  return new HoldfastError(code, message, { nextStep, cause });
 }

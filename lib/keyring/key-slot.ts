@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { HoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
+import { X_WING_CIPHERTEXT_BYTES } from './recipient/x-wing.ts';
 import { checkScryptCost } from './scrypt-cost.ts';
 
 /** The keys of one number (format §3). Whoever was given the meta key alone has no `data`. */
@@ -17,6 +18,9 @@ export interface VaultKeys {
   readonly chunker: Uint8Array;
 }
 
+/** What of a slot a key-encryption key is made of; `check` where the slot is stored already. */
+export type SlotSecret = Pick<KeySlot, 'repository' | 'keyNumber' | 'salt' | 'kdf'> & Partial<Pick<KeySlot, 'check'>>;
+
 /**
  * Opens the slots of one kind: it knows a secret and makes of it the key-encryption key of a slot. Callable any number
  * of times. Undefined when it can tell, without trying, that the slot is not for it. Fails with its own errors
@@ -25,7 +29,7 @@ export interface VaultKeys {
  */
 export interface Unlocker {
   readonly kind: SlotKind;
-  keyEncryptionKey(slot: Pick<KeySlot, 'salt' | 'kdf'>): Promise<Uint8Array | undefined>;
+  keyEncryptionKey(slot: SlotSecret): Promise<Uint8Array | undefined>;
 }
 
 /** An unlocker that can also make new slots. `label` is stored in plain text, for people. */
@@ -36,7 +40,7 @@ export interface KeyWrapper extends Unlocker {
   readonly isMetaOnly?: boolean;
   /** Tells its own slots without opening them; absent: their check values tell. */
   isFor?(slot: KeySlot): boolean;
-  keyEncryptionKey(slot: Pick<KeySlot, 'salt' | 'kdf'>): Promise<Uint8Array>;
+  keyEncryptionKey(slot: SlotSecret): Promise<Uint8Array>;
 }
 
 /** What a slot under KMS opens: all keys, or the meta key and the chunker secret alone. */
@@ -64,6 +68,9 @@ const kms = z.strictObject({
   ciphertext,
 });
 
+/** What the public half of a recipient made of a secret (format §3): which recipient, and the ciphertext for it. */
+const xWing = z.strictObject({ name: z.literal('x-wing'), recipient: base64(32), ciphertext: base64(X_WING_CIPHERTEXT_BYTES) });
+
 const common = {
   format: z.literal(FORMAT),
   repository: hexId.transform((text) => text as RepositoryId),
@@ -80,6 +87,7 @@ const schema = z.discriminatedUnion('kind', [
   z.object({ ...common, kind: z.literal('passphrase'), kdf: scrypt }),
   // A slot that says more or less than it holds was altered: the scope decides who may open it.
   z.object({ ...common, kind: z.literal('kms'), kdf: kms }).refine(({ kdf: { scope }, wrapped: { data } }) => (scope === 'all') === (data !== undefined), { path: ['kdf', 'scope'], message: 'scope all holds the data key, scope meta does not' }),
+  z.object({ ...common, kind: z.literal('recipient'), kdf: xWing }),
 ]);
 
 /** One wrapping of the keys of one number, as it is stored in `keys/<n>/<slot id>.json` (format §3). Nothing in it is secret. */
@@ -92,7 +100,7 @@ export function slotName(slot: Pick<KeySlot, 'keyNumber' | 'slot'>): string {
 
 export function encodeSlot({ format, repository, keyNumber, slot, kind, label, kdf, salt, wrapped, check }: KeySlot): Uint8Array {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-  const derivation = kdf?.name === 'kms' ? { ...kdf, ciphertext: text(kdf.ciphertext) } : kdf;
+  const derivation = kdf && Object.fromEntries(Object.entries(kdf).map(([name, value]) => [name, value instanceof Uint8Array ? text(value) : value]));
   const keys = { meta: text(wrapped.meta), ...(wrapped.data && { data: text(wrapped.data) }), chunker: text(wrapped.chunker) };
   return Buffer.from(JSON.stringify({ format, repository, keyNumber, slot, kind, label, kdf: derivation, salt: text(salt), wrapped: keys, check: text(check) }) + '\n');
 }

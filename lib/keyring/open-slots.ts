@@ -1,7 +1,8 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RepositoryId } from '../model/ids.ts';
 import { damagedSlot, isSlotName, keyNumberOf, parseSlot, slotName } from './key-slot.ts';
-import type { KeyPair, KeySlot, Unlocker, VaultKeys } from './key-slot.ts';
+import type { KeyPair, KeySlot, SlotKind, Unlocker, VaultKeys } from './key-slot.ts';
+import { shownFingerprint } from './recipient/public-half.ts';
 import { isRightKey, unwrapKey } from './wrapping.ts';
 import type { KeyName } from './wrapping.ts';
 
@@ -20,6 +21,8 @@ export interface ListedSlots {
 export interface OpenedKeys extends VaultKeys {
   /** Greatest key number with a slot. Above every number of `pairs`: this key was left out of a rotation and must not write. */
   readonly newestNumber: number;
+  /** The slots that opened. */
+  readonly slots: readonly KeySlot[];
   /** Damaged slots that were passed by. */
   readonly problems: readonly HoldfastError[];
 }
@@ -63,7 +66,7 @@ export async function openSlots(store: SlotStore, repository: RepositoryId, unlo
     else opened.push(keys);
   }
   if (opened.length === 0) throw nothingOpens(listed.slots, problems, unlocker);
-  return { ...gather(opened), newestNumber: newestNumberOf(listed), problems };
+  return { ...gather(opened), newestNumber: newestNumberOf(listed), slots: opened.map(({ slot }) => slot), problems };
 }
 
 /** The greatest key number that any slot names, a damaged one as well. */
@@ -80,7 +83,7 @@ async function keyOf(unlocker: Unlocker, slot: KeySlot): Promise<Uint8Array | Ho
 }
 
 interface OpenedSlot extends KeyPair {
-  readonly name: string;
+  readonly slot: KeySlot;
   readonly chunker: Uint8Array;
 }
 
@@ -95,9 +98,8 @@ function unwrapAll(kek: Uint8Array, slot: KeySlot): OpenedSlot | HoldfastError {
   const meta = unwrapped('meta', slot.wrapped.meta);
   const chunker = unwrapped('chunker', slot.wrapped.chunker);
   const data = slot.wrapped.data && unwrapped('data', slot.wrapped.data);
-  const name = slotName(slot);
-  if (!meta || !chunker || (slot.wrapped.data && !data)) return damagedSlot(name, 'the key that was given is right, but the keys in the slot are not what was wrapped there');
-  return { name, number: slot.keyNumber, meta, chunker, ...(data && { data }) };
+  if (!meta || !chunker || (slot.wrapped.data && !data)) return damagedSlot(slotName(slot), 'the key that was given is right, but the keys in the slot are not what was wrapped there');
+  return { slot, number: slot.keyNumber, meta, chunker, ...(data && { data }) };
 }
 
 /** Several slots of one number hold the same keys; one of them may leave out the data key. */
@@ -107,7 +109,7 @@ function gather(opened: readonly OpenedSlot[]): VaultKeys {
   for (const slot of opened) {
     const known = pairs.get(slot.number);
     const isSame = isEqual(slot.chunker, chunker) && (!known || isEqual(known.meta, slot.meta)) && (!known?.data || !slot.data || isEqual(known.data, slot.data));
-    if (!isSame) throw damagedSlot(slot.name, 'its keys are not those of the other slots of this vault');
+    if (!isSame) throw damagedSlot(slotName(slot.slot), 'its keys are not those of the other slots of this vault');
     if (!known?.data) pairs.set(slot.number, slot);
   }
   const ordered = [...pairs.values()].sort((left, right) => left.number - right.number);
@@ -123,9 +125,20 @@ function nothingOpens(slots: readonly KeySlot[], problems: readonly HoldfastErro
     });
   }
   return new HoldfastError('wrong-key', `The ${words(kind)} that was given opens none of the ${describe(slots)}. ${broken}`.trim(), {
-    nextStep: kind === 'kms' ? 'Open it with the KMS key and in the account and region that this vault was made with.' : 'Give the key file (--key-file) or the passphrase (--passphrase-file) that this vault was made with.',
+    nextStep: NEXT_STEPS[kind](slots),
   });
 }
+
+const withItsKey = () => 'Give the key file (--key-file) or the passphrase (--passphrase-file) that this vault was made with.';
+const NEXT_STEPS: Readonly<Record<SlotKind, (slots: readonly KeySlot[]) => string>> = {
+  'key-file': withItsKey,
+  passphrase: withItsKey,
+  kms: () => 'Open it with the KMS key and in the account and region that this vault was made with.',
+  recipient: (slots) => {
+    const known = new Set(slots.flatMap(({ kdf }) => (kdf?.name === 'x-wing' ? [shownFingerprint(kdf.recipient)] : [])));
+    return known.size === 0 ? 'This vault has no recipient: no paper opens it. Use its key file, passphrase or KMS key.' : `Look for the paper with the fingerprint ${[...known].join(' or ')}.`;
+  },
+};
 
 function describe(slots: readonly KeySlot[]): string {
   const counts = new Map<string, number>();
@@ -135,7 +148,7 @@ function describe(slots: readonly KeySlot[]): string {
 }
 
 function words(kind: string): string {
-  return kind === 'kms' ? 'KMS key' : kind.replaceAll('-', ' ');
+  return kind === 'kms' ? 'KMS key' : kind === 'recipient' ? 'recipient key' : kind.replaceAll('-', ' ');
 }
 
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {

@@ -1,6 +1,8 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { HoldfastError } from '../model/errors.ts';
+import { shellQuote } from './shell-quote.ts';
 
 /** Longer than any key file or passphrase: a wrong path (a database, /dev/zero) must not be read whole. */
 const MAX_BYTES = 64 * 1024;
@@ -36,6 +38,48 @@ async function readUpTo(handle: FileHandle, limit: number): Promise<Buffer> {
 function checkLength(bytes: Buffer, path: string, what: string): Buffer {
   if (bytes.length <= MAX_BYTES) return bytes;
   throw new HoldfastError('missing-key', `${path} is longer than ${MAX_BYTES} bytes, so it is no ${what}.`, { nextStep: `Give the path of a ${what}.` });
+}
+
+/** For `inspect`: a file of its owner alone; pipes and the like have no mode that counts. Fails as `permission`. */
+export async function refuseSharedFile(path: string, what: string, handle: FileHandle): Promise<void> {
+  const status = await handle.stat();
+  const bits = status.mode & 0o777;
+  if (!status.isFile() || (bits & 0o077) === 0) return;
+  throw new HoldfastError('permission', `The ${what} ${path} is open to other users: its mode is ${bits.toString(8).padStart(4, '0')}, wanted 0600.`, {
+    nextStep: `chmod 600 ${shellQuote(path)}`,
+  });
+}
+
+/** Writes a new file for its owner alone, durable when this returns. Never overwrites: `already-exists`; `permission`, `no-space`. */
+export async function writeSecretFile(path: string, what: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotMake(path, what, cause);
+  });
+  try {
+    // The umask may have taken bits away, never added: read and write are what the owner needs.
+    await handle.chmod(0o600);
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(dirname(path));
+}
+
+/** The name must survive a power cut as well as the bytes: a vault whose only key is gone is gone. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function cannotMake(path: string, what: string, cause: NodeJS.ErrnoException): HoldfastError {
+  if (cause.code === 'EEXIST') return new HoldfastError('already-exists', `The ${what} ${path} is there already; it is never overwritten.`, { nextStep: 'Give the path of a new file.', cause });
+  const code = cause.code === 'ENOSPC' || cause.code === 'EDQUOT' ? 'no-space' : 'permission';
+  return new HoldfastError(code, `The ${what} ${path} cannot be made (${cause.code}).`, { nextStep: 'Give a path where this user can write.', cause });
 }
 
 function unreadable(path: string, what: string, cause: NodeJS.ErrnoException): HoldfastError {

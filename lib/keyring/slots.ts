@@ -77,7 +77,7 @@ async function wrapOne({ repository, slot }: Pick<KeySlot, 'repository' | 'slot'
   const data = wrapper.isMetaOnly ? undefined : pair.data;
   invariant(wrapper.kdf?.name !== 'kms' || (wrapper.kdf.scope === 'all') === (data !== undefined), 'A slot under KMS would hold other keys than its scope says');
   const place = { repository, keyNumber: pair.number, slot, salt: random(32) };
-  const kek = await wrapper.keyEncryptionKey({ salt: place.salt, kdf: wrapper.kdf });
+  const kek = await wrapper.keyEncryptionKey({ ...place, kdf: wrapper.kdf });
   const wrapped = {
     meta: wrapKey(kek, place, 'meta', pair.meta),
     ...(data && { data: wrapKey(kek, place, 'data', data) }),

@@ -31,12 +31,12 @@ export function unwrapKey(kek: Uint8Array, place: SlotPlace, name: KeyName, wrap
 }
 
 /** Tells a wrong key from a damaged slot, without opening anything. */
-export function checkValue(kek: Uint8Array, place: SlotPlace): Uint8Array {
+export function checkValue(kek: Uint8Array, place: Pick<SlotPlace, 'repository' | 'salt'>): Uint8Array {
   const key = Buffer.from(hkdfSync('sha256', kek, place.salt, 'holdfast check', 32));
   return createHmac('sha256', key).update(`check${place.repository}`).digest().subarray(0, 16);
 }
 
-export function isRightKey(kek: Uint8Array, slot: KeySlot): boolean {
+export function isRightKey(kek: Uint8Array, slot: Pick<KeySlot, 'repository' | 'salt' | 'check'>): boolean {
   return timingSafeEqual(checkValue(kek, slot), slot.check);
 }
 

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isHoldfastError } from '../../lib/model/errors.ts';
+import { newHexId } from '../../lib/model/ids.ts';
+import type { RepositoryId } from '../../lib/model/ids.ts';
 import type { HoldfastError } from '../../lib/model/errors.ts';
 import { createKeyFile, readKeyFile } from '../../lib/keyring/key-file.ts';
 import type { KeyWrapper } from '../../lib/keyring/key-slot.ts';
@@ -124,7 +126,7 @@ function SECRET(): string {
 /** Cheap parameters: the default cost is for people who guess. */
 async function kek(wrapper: KeyWrapper): Promise<string> {
   const kdf = wrapper.kdf && ({ name: 'scrypt', N: 16384, r: 8, p: 1 } as const);
-  return Buffer.from(await wrapper.keyEncryptionKey({ salt: Buffer.alloc(32, 1), kdf })).toString('hex');
+  return Buffer.from(await wrapper.keyEncryptionKey({ repository: newHexId<RepositoryId>(), keyNumber: 1, salt: Buffer.alloc(32, 1), kdf })).toString('hex');
 }
 
 function allOf(error: HoldfastError): string {

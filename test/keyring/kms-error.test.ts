@@ -83,7 +83,7 @@ describe('the unlocker under KMS', () => {
 });
 
 function slot(key: string) {
-  return { salt: new Uint8Array(32), kdf: { name: 'kms' as const, key, scope: 'all' as const, ciphertext: new Uint8Array([1, 2, 3]) } };
+  return { repository, keyNumber: 1, salt: new Uint8Array(32), kdf: { name: 'kms' as const, key, scope: 'all' as const, ciphertext: new Uint8Array([1, 2, 3]) } };
 }
 
 async function decryptError(client: KMSClient): Promise<HoldfastError> {

@@ -40,7 +40,8 @@ describe('a rotation of keys (K1)', () => {
     await executeRotation(store, made);
     const opened = await Promise.all([file, words, pruner].map((wrapper) => openSlots(store, repository, wrapper)));
     expect(opened.map(({ pairs }) => pairs.map(({ number, data }) => [number, data !== undefined]))).toEqual([[[1, true], [2, true]], [[1, true], [2, true]], [[1, false], [2, false]]]);
-    expect(opened[0]).toEqual(opened[1]);
+    const [one, other] = opened.map(({ slots: _, ...keys }) => keys);
+    expect(one).toEqual(other);
   });
 
   it('is refused while it would drop a slot that nobody decided on, and names each; nothing is stored', async () => {

@@ -88,7 +88,7 @@ describe('key slots', () => {
     const { keys, slots } = await createSlots(repository, [file]);
     await writeSlots(store, slots);
     const stored = Buffer.from(await store.get(slotName(slots[0] as KeySlot))).toString('latin1');
-    const kek = await file.keyEncryptionKey({ salt: new Uint8Array(32), kdf: null });
+    const kek = await file.keyEncryptionKey({ repository, keyNumber: 1, salt: new Uint8Array(32), kdf: null });
     for (const key of [kek, keys.chunker, ...keys.pairs.flatMap(({ meta, data }) => [meta, data as Uint8Array])]) {
       for (const encoding of ['latin1', 'base64', 'hex'] as const) expect(stored).not.toContain(Buffer.from(key).toString(encoding).slice(0, 30));
     }
