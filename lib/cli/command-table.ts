@@ -26,6 +26,7 @@ export function commonOptions(): Option[] {
     option('--aws <stack>', 'work with a stack that `cdk deploy` made, and its vaults (HOLDFAST_AWS)'),
     option('--key-file <file>', 'file with the key (HOLDFAST_KEY_FILE)'),
     option('--passphrase-file <file>', 'file whose first line is the passphrase (HOLDFAST_PASSPHRASE_FILE)'),
+    option('--recipient-key-file <file>', 'file with the private half of an offline recipient, as `keys read-paper` writes it'),
     option('--config <file>', 'holdfast.yaml to use (HOLDFAST_CONFIG)'),
     option('--json', 'results for programs: one JSON document a line'),
   ];
@@ -35,7 +36,7 @@ export function commandTable(): CommandRow[] {
   return [
     {
       name: 'init', args: '', summary: 'make a vault, its key file, and a holdfast.yaml that names them',
-      options: [option('--no-yaml', 'do not write holdfast.yaml')],
+      options: [option('--recipient <file>', 'public half of an offline recipient whose paper opens the vault, too; may be repeated', collect), option('--no-yaml', 'do not write holdfast.yaml')],
       examples: ['holdfast init', 'holdfast init --vault /mnt/backup/vault --key-file ~/keys/vault.key', 'holdfast init --vault /mnt/backup/vault --passphrase-file ~/keys/passphrase'],
       load: () => import('./commands/init.ts'),
     },
@@ -172,11 +173,12 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/keys-list.ts'),
     },
     {
-      name: 'keys add', args: '', summary: 'let one more key file, passphrase or KMS key open the vault',
+      name: 'keys add', args: '', summary: 'let one more key file, passphrase, KMS key or offline recipient open the vault',
       options: [
         option('--new-key-file <file>', 'key file to add; made when it is not there'),
         option('--new-passphrase-file <file>', 'file with the passphrase to add'),
         option('--new-kms-key <key>', 'key or alias of AWS KMS to add: its ARN, or alias/NAME'),
+        option('--recipient <file>', 'public half of an offline recipient to add', collect),
         option('--meta-only', 'the new key lists, prunes and checks structure, and reads no content'),
       ],
       examples: ['holdfast keys add --new-key-file /media/usb/vault.key', 'holdfast keys add --new-passphrase-file ~/keys/passphrase'],
@@ -187,12 +189,25 @@ export function commandTable(): CommandRow[] {
       options: [
         option('--for-key-file <file>', 'key file that gets the new keys too; may be repeated', collect),
         option('--for-passphrase-file <file>', 'file with a passphrase that gets the new keys too; may be repeated', collect),
+        option('--for-recipient <file>', 'public half of a recipient that gets the new keys too, besides `recipients` in holdfast.yaml; may be repeated', collect),
         option('--for-kms-key <key>', 'key or alias of AWS KMS that gets the new keys too; may be repeated', collect),
         option('--leave-out <slot>', 'slot whose key shall not open new backups; it goes on to open the old ones; may be repeated', collect),
         option('--dry-run', 'show who would open what and do nothing'),
       ],
       examples: ['holdfast keys rotate --dry-run', 'holdfast keys rotate --for-passphrase-file ~/keys/passphrase', 'holdfast keys rotate --key-file ~/keys/new.key --leave-out 9f31c2aa'],
       load: () => import('./commands/keys-rotate.ts'),
+    },
+    {
+      name: 'keys make-recipient', args: '<file>', summary: 'make a key whose private half is kept on paper: writes the public half to FILE and prints the paper',
+      options: [option('--paper-file <file>', 'write the paper to this file (mode 0600) and not to standard output')],
+      examples: ['holdfast keys make-recipient office.recipient | lpr', 'holdfast keys make-recipient office.recipient --paper-file /media/usb/office.paper'],
+      load: () => import('./commands/keys-make-recipient.ts'),
+    },
+    {
+      name: 'keys read-paper', args: '', summary: 'type the five lines of a paper: proves them, and writes them as a key file when asked to',
+      options: [option('--to <file>', 'file to make (mode 0600), for --recipient-key-file'), option('--public-to <file>', 'make the file with the public half again, should it be lost')],
+      examples: ['holdfast keys read-paper', 'holdfast keys read-paper --to recovery.key', 'holdfast keys read-paper --public-to office.recipient', 'holdfast restore latest --to /tmp/restored --recipient-key-file recovery.key'],
+      load: () => import('./commands/keys-read-paper.ts'),
     },
     {
       name: 'catalog rebuild', args: '', summary: 'make a broken or lost catalog again from the vault: the history of runs and restores is forgotten',

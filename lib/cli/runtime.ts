@@ -89,13 +89,17 @@ export interface VaultOptions {
   readonly vault?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly passphraseFile?: string | undefined;
+  readonly recipientKeyFile?: string | undefined;
   readonly config?: string | undefined;
 }
 
 export type KeyChoice =
-  | { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string }
+  | { readonly kind: 'key-file' | 'passphrase-file' | 'recipient-key'; readonly path: string }
   | { readonly kind: 'passphrase'; readonly secret: { readonly kind: 'env' | 'file'; readonly name: string } }
   | { readonly kind: 'kms'; readonly keyId: string };
+
+/** Also the public half of a recipient, which opens nothing. */
+export type SlotChoice = KeyChoice | { readonly kind: 'recipient'; readonly path: string };
 
 export interface VaultChoice {
   /** For a vault in a bucket what it is called. */
@@ -104,13 +108,14 @@ export interface VaultChoice {
   readonly key: KeyChoice;
   readonly keyFrom: string;
   readonly isDefault: boolean;
+  readonly recipients?: readonly string[];
 }
 
 export interface Vault {
   readonly directory: string;
   readonly repository: Repository;
-  /** What new slots are wrapped for so that a key opens them, the one in use when none is named. */
-  wrappers(key?: KeyChoice): Promise<readonly KeyWrapper[]>;
+  /** What new slots are wrapped for so that a key opens them; when none is named, the one in use and the recipients of the configuration. */
+  wrappers(key?: SlotChoice): Promise<readonly KeyWrapper[]>;
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];

@@ -81,6 +81,7 @@ function vaultPaths(at: ConfigPath, vault: VaultFields): WrittenPath[] {
   const caFile = vault.s3?.['ca-file'];
   return [
     ...(['directory', 'key-file', 'passphrase-file'] as const).flatMap((key) => (vault[key] === undefined ? [] : [[[...at, key], vault[key]] as const])),
+    ...(vault.recipients ?? []).map((written, index) => [[...at, 'recipients', index], written] as const),
     ...(caFile === undefined ? [] : [[[...at, 's3', 'ca-file'], caFile] as const]),
   ];
 }

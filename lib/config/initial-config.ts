@@ -2,6 +2,8 @@ export interface InitialConfigOptions {
   readonly vaultDirectory?: string;
   /** Instead of a directory. */
   readonly vaultBucket?: { readonly bucket: string; readonly prefix: string; readonly endpoint?: string; readonly region?: string; readonly pathStyle?: boolean; readonly caFile?: string };
+  /** Files with the public halves of offline recipients. */
+  readonly recipients?: readonly string[];
   readonly key?: { readonly kind: 'key-file' | 'passphrase-file'; readonly path: string };
 }
 
@@ -19,7 +21,7 @@ vaults:
   main:
     ${placeLine(options)}
     ${key.kind}: ${quoted(key.path)}
-    # Instead of a file, a passphrase can come from the environment or from another file:
+${recipientLines(options.recipients)}    # Instead of a file, a passphrase can come from the environment or from another file:
     # passphrase: "\${env:HOLDFAST_PASSPHRASE}"
 
 # What is protected. "holdfast backup NAME" runs one plan.
@@ -66,6 +68,11 @@ function placeLine({ vaultDirectory, vaultBucket }: InitialConfigOptions): strin
   const { bucket, prefix, endpoint, region, pathStyle, caFile } = vaultBucket;
   const fields = { bucket, prefix: prefix || undefined, endpoint, region, 'path-style': pathStyle, 'ca-file': caFile };
   return `s3: { ${Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')} }`;
+}
+
+function recipientLines(recipients: readonly string[] = []): string {
+  if (recipients.length === 0) return '    # A paper that opens the vault when its key is lost (holdfast keys make-recipient office.recipient):\n    # recipients: [office.recipient]\n';
+  return `    recipients: [${recipients.map(quoted).join(', ')}]\n`;
 }
 
 /** JSON strings are YAML strings; quoting keeps paths with colons or hashes whole. */

@@ -36,9 +36,10 @@ export function resolveVaults(config: Config): ResolvedVault[] {
 function resolveVault(config: Config, name: string): ResolvedVault {
   const fields = config.fields.vaults[name];
   invariant(fields !== undefined, `vault ${name} was checked and is not there`);
-  if (fields.aws !== undefined) return resolveStackVault(name, fields.aws);
+  const recipients = fields.recipients?.map((path) => absolute(config, path));
+  if (fields.aws !== undefined) return { ...resolveStackVault(name, fields.aws), ...(recipients && { recipients }) };
   const trustedWriters = fields['trusted-writers'];
-  const common = { name, key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }) };
+  const common = { name, key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }), ...(recipients && { recipients }) };
   if (fields.directory !== undefined) return { kind: 'directory', directory: absolute(config, fields.directory), ...common };
   invariant(fields.s3 !== undefined, 'a vault was checked and is nowhere');
   const { bucket, prefix = '', endpoint, region, 'path-style': pathStyle, 'ca-file': caFile } = fields.s3;

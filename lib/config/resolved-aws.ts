@@ -56,6 +56,8 @@ export interface ResolvedStackVault {
   readonly warmAfterDays: number;
   readonly coldAfterDays: number;
   readonly maxConcurrentRuns: number;
+  /** Files with the public halves of offline recipients. */
+  readonly recipients?: readonly string[];
 }
 
 export type ResolvedNetwork =

@@ -11,6 +11,8 @@ export interface ResolvedDirectoryVault {
   readonly key: ResolvedKey;
   /** Writers whose packs are reused besides one's own. */
   readonly trustedWriters?: readonly string[];
+  /** Files with the public halves of offline recipients. */
+  readonly recipients?: readonly string[];
 }
 
 /** A bucket of any store that speaks S3, used by the local runtime. */
@@ -29,6 +31,7 @@ export interface ResolvedS3Vault {
   readonly caFile?: string;
   readonly key: ResolvedKey;
   readonly trustedWriters?: readonly string[];
+  readonly recipients?: readonly string[];
 }
 
 export type ResolvedKey =

@@ -50,6 +50,7 @@ export const vault = strictMap({
   passphrase: secret.optional().meta({ description: 'Where the passphrase is: ${env:NAME} or ${file:path}.' }),
   'kms-key': text(KMS_KEY_WANTED).regex(/^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key\/[A-Za-z0-9-]+|alias\/[A-Za-z0-9/_-]+)|alias\/[A-Za-z0-9/_-]+)$/, { error: KMS_KEY_WANTED }).optional()
     .meta({ description: 'A key of AWS KMS that wraps the keys of a vault in S3.' }),
+  recipients: z.array(path, { error: 'a list of paths' }).optional().meta({ description: 'Files with public halves that `holdfast keys make-recipient` made: the keys of the vault are wrapped for them too, so that a paper opens it.' }),
   'trusted-writers': z.array(writerId, { error: `a list of ${WRITER_ID_WANTED}s` }).optional().meta({ description: 'Other machines whose packs backups from here reuse; whoever controls one of them can spoil what is reused.' }),
 }, 'a vault: a map with one of "directory", "s3", "aws" and a key');
 

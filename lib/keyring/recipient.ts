@@ -60,9 +60,10 @@ export function distinctWrappers(wrappers: readonly KeyWrapper[]): KeyWrapper[] 
   });
 }
 
-/** As stored slots and wrappers without a file name call a recipient. */
-export function recipientLabel(publicKey: Uint8Array): string {
-  return `recipient ${shownFingerprint(fingerprintOf(publicKey))}`;
+/** The public half of a private one; it is called by its fingerprint, for a paper has no file name. */
+export function recipientOf(seed: Uint8Array): Recipient {
+  const { publicKey } = xWingKey(seed);
+  return { label: `recipient ${shownFingerprint(fingerprintOf(publicKey))}`, publicKey };
 }
 
 /**

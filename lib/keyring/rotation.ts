@@ -92,7 +92,7 @@ export function refuseUndecided({ undecided, keyNumber }: RotationPlan): void {
   if (undecided.length === 0) return;
   const names = undecided.map(inWords).join(', ');
   throw new HoldfastError('refused', `Key number ${keyNumber} would leave out ${undecided.length} of the keys that open this vault now: ${names}. Wanted for each of them that it is named, or left out on purpose.`, {
-    nextStep: 'Name it with --for-key-file, --for-passphrase-file or --for-kms-key, or leave it out with --leave-out SLOT.',
+    nextStep: 'Name it with --for-key-file, --for-passphrase-file, --for-kms-key or --for-recipient (or `recipients` in holdfast.yaml), or leave it out with --leave-out SLOT.',
     data: { slots: undecided.map(({ slot }) => slot) },
   });
 }

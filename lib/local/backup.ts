@@ -11,6 +11,7 @@ import type { BackupOrder } from './backup-order.ts';
 import { names } from '../repository/index.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
 import { planIdOf } from './plan-id.ts';
+import { coverRecipients } from './recipients.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { takeRunLock } from './run-lock.ts';
 import { sourceOf } from './source-of.ts';
@@ -45,7 +46,7 @@ const DEFAULT_THREADS = 4;
  * costs a note and never a backup. Fails as `busy`, and as `runBackup` does.
  */
 export async function performBackup(order: BackupOrder, vault: LocalVault, options: BackupOptions, context: LocalContext & { readonly workers: WorkerEntries }): Promise<BackupResult> {
-  refuseOldKey(vault);
+  refuseOldKey(vault, order);
   const { clock, environment } = context;
   const plan = { id: planIdOf(vault.repository.keys.keys.chunker, order.planParts), name: order.planName };
   const writer = await writerIdentity(placesOf(environment).stateFolder, { chunkerSecret: vault.repository.keys.keys.chunker, machine: await machineId(), uid: process.getuid?.() ?? 0 });
@@ -55,6 +56,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
   try {
     await vault.sweep();
     const rolledBack = await noteIfRolledBack(vault, plan.id);
+    const recipients = await coverRecipients(vault, order.vault);
     await recorder.begin({ runId: run, planId: plan.id, planName: plan.name, type: options.isFull ? 'full' : 'incremental', host: writer.host });
     const { policy } = order;
     const outcome = await runBackup(
@@ -74,7 +76,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     );
     const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
-    return { ...outcome, notes: [...rolledBack, ...recorder.notes], hints: hintsOn(outcome.strangers) };
+    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes], hints: [...recipients.hints, ...hintsOn(outcome.strangers)] };
   } catch (error) {
     await recorder.fail(error);
     throw error;
@@ -104,7 +106,9 @@ async function noteIfRolledBack(vault: LocalVault, planId: string): Promise<stri
   return [`Backup ${newest.backup} of this plan was made from this machine, is not in the vault, and no removal is recorded: this is an old state of the vault, or somebody deleted there.`];
 }
 
-function refuseOldKey(vault: LocalVault): void {
+function refuseOldKey(vault: LocalVault, order: BackupOrder): void {
+  // A slot for a recipient can be made by whoever knows its public half; what is backed up now must not be sealed with his keys (threat model).
+  if (order.vault.key.kind === 'recipient-key') throw new HoldfastError('refused', 'The key of a recipient is for getting data back; it makes no backups.', { nextStep: 'Make a key file: holdfast keys add --new-key-file FILE with this key, then holdfast keys rotate --key-file FILE.' });
   if (!vault.mayWrite) throw new HoldfastError('wrong-key', 'This key was left out when the keys of this vault were changed: it reads older backups and may not write.', { nextStep: 'Use a key that `holdfast keys list` shows for the greatest key number.' });
   refuseMetaOnly(vault, 'a backup writes content');
 }

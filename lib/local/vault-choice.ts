@@ -14,6 +14,10 @@ export interface VaultOptions {
   readonly vault?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly passphraseFile?: string | undefined;
+  /** The private half of an offline recipient, as `keys read-paper` writes it. */
+  readonly recipientKeyFile?: string | undefined;
+  /** Files with public halves that a new vault is wrapped for, besides those of the configuration. */
+  readonly recipient?: readonly string[] | undefined;
   readonly config?: string | undefined;
   /** Ids of writers whose packs a backup may reuse, besides those of `trusted-writers`. */
   readonly trustWriter?: readonly string[] | undefined;
@@ -30,6 +34,8 @@ export interface VaultChoice {
   /** Nobody named a vault: the embedded default, which the first backup makes. */
   readonly isDefault: boolean;
   readonly trustedWriters?: readonly string[];
+  /** Files with the public halves of offline recipients. */
+  readonly recipients?: readonly string[];
   /** Variables that `holdfast.yaml` names as secrets, of all of its vaults, databases and targets: nothing that is started gets to see them. */
   readonly secretVariables?: readonly string[];
 }
@@ -47,10 +53,12 @@ export async function chooseVault(options: VaultOptions, environment: Environmen
   const place = placeOf(configured, named, workingFolder) ?? { directory: places.defaultVault };
   const chosen = givenKey(options, { variables, workingFolder }) ?? (configured && { key: configured.key, keyFrom: config?.file ?? 'the configuration' }) ?? { key: { kind: 'key-file' as const, path: places.defaultKeyFile }, keyFrom: 'nobody: it is the default' };
   const trustedWriters = [...(options.trustWriter ?? []).map(checkedWriter), ...(configured?.trustedWriters ?? [])];
+  const recipients = [...(options.recipient ?? []).map((path) => resolve(workingFolder, path)), ...(configured?.recipients ?? [])];
   const secretVariables = secretVariablesOf(config);
   return {
     ...place, ...chosen, isDefault: named === undefined && configured === undefined,
     ...(trustedWriters.length > 0 && { trustedWriters }),
+    ...(recipients.length > 0 && { recipients: [...new Set(recipients)] }),
     ...(secretVariables.length > 0 && { secretVariables }),
   };
 }
@@ -71,12 +79,12 @@ function secretVariablesOf(config: Config | undefined): string[] {
 type ChosenKey = Pick<VaultChoice, 'key' | 'keyFrom'>;
 
 function givenKey(options: VaultOptions, { variables, workingFolder }: Pick<Environment, 'variables' | 'workingFolder'>): ChosenKey | undefined {
-  if (options.keyFile !== undefined && options.passphraseFile !== undefined) {
-    throw new HoldfastError('usage', 'Both --key-file and --passphrase-file were given, wanted one of them.');
-  }
-  const places: readonly (readonly [kind: 'key-file' | 'passphrase-file', path: string | undefined, keyFrom: string])[] = [
+  const given = [options.keyFile, options.passphraseFile, options.recipientKeyFile].filter((path) => path !== undefined);
+  if (given.length > 1) throw new HoldfastError('usage', `${given.length} of --key-file, --passphrase-file and --recipient-key-file were given, wanted one of them.`);
+  const places: readonly (readonly [kind: 'key-file' | 'passphrase-file' | 'recipient-key', path: string | undefined, keyFrom: string])[] = [
     ['key-file', options.keyFile, '--key-file'],
     ['passphrase-file', options.passphraseFile, '--passphrase-file'],
+    ['recipient-key', options.recipientKeyFile, '--recipient-key-file'],
     ['key-file', nonEmpty(variables['HOLDFAST_KEY_FILE']), 'HOLDFAST_KEY_FILE'],
     ['passphrase-file', nonEmpty(variables['HOLDFAST_PASSPHRASE_FILE']), 'HOLDFAST_PASSPHRASE_FILE'],
   ];

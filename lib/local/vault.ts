@@ -3,22 +3,26 @@ import { dirname, join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
+import { distinctWrappers } from '../keyring/recipient.ts';
 import type { KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
-import { openSlots } from '../keyring/open-slots.ts';
+import { listSlots, openSlots } from '../keyring/open-slots.ts';
+import { shownFingerprint } from '../keyring/recipient/public-half.ts';
 import { createSlots, writeSlots } from '../keyring/slots.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import type { RepositoryId } from '../model/ids.ts';
 import { CONFIG_NAME, newRepositoryConfig, openRepository, readConfig, writeConfig } from '../repository/index.ts';
 import type { Repository, RepositoryConfig } from '../repository/index.ts';
 import type { Store } from '../stores/store.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf, wrappersOf } from './key-choice.ts';
-import type { KeyChoice } from './key-choice.ts';
+import type { SlotChoice } from './key-choice.ts';
 import { makeFolders } from './make-folders.ts';
 import { openPlace } from './open-place.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
+import { recipientWrappers } from './recipients.ts';
 import type { VaultChoice } from './vault-choice.ts';
 
 /** A vault with opened keys, and what this machine knows of it. */
@@ -31,8 +35,8 @@ export interface LocalVault {
   readonly mayWrite: boolean;
   /** For checks of the key slots. */
   readonly unlocker: Unlocker;
-  /** What new slots are wrapped for so that a key opens them, the one in use when none is named. Under KMS each call makes keys there. */
-  wrappers(key?: KeyChoice): Promise<readonly KeyWrapper[]>;
+  /** What new slots are wrapped for: a key that is named, or the one in use and the recipients of the configuration. Under KMS each call makes keys there. */
+  wrappers(key?: SlotChoice): Promise<readonly KeyWrapper[]>;
   /** What is wrong with the vault and did not keep it from opening. */
   readonly warnings: readonly string[];
   /** All vaults that the catalog serves; absent: this one. */
@@ -62,7 +66,9 @@ export interface StoreLimits {
 export async function openVault(choice: VaultChoice, context: LocalContext, limits: StoreLimits = {}): Promise<LocalVault> {
   const place = await openPlace(choice, context);
   const config = await readConfig(place.opening);
-  const unlocker = await unlockerOf(choice.key, context.environment, config.repository);
+  const unlocker = await unlockerOf(choice.key, context.environment, config.repository).catch(async (error: unknown) => {
+    throw isHoldfastError(error, 'missing-key') ? await namingPapers(error, place.opening, config.repository) : error;
+  });
   const keys = await openSlots(place.opening, config.repository, unlocker).catch((error: unknown) => {
     throw isHoldfastError(error, 'wrong-key') ? namingKey(error, choice) : error;
   });
@@ -72,7 +78,7 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
     directory: choice.directory,
     repository: openRepository(place.patient(limits), config, keys),
     unlocker,
-    wrappers: (key = choice.key) => wrappersOf(key, context.environment, config.repository),
+    wrappers: (key) => (key === undefined ? wrappersOfChoice(choice, context, config.repository) : wrappersOf(key, context.environment, config.repository)),
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),
@@ -94,9 +100,23 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
   };
 }
 
+/** The key in use comes first: the first slot of a rotation is its own. */
+async function wrappersOfChoice(choice: VaultChoice, { environment }: LocalContext, repository: RepositoryId): Promise<readonly KeyWrapper[]> {
+  return distinctWrappers([...(await wrappersOf(choice.key, environment, repository)), ...(await recipientWrappers(choice))]);
+}
+
 /** Which key was tried is half of the answer: an environment variable may name another one than somebody thinks. */
 function namingKey({ code, message, nextStep }: HoldfastError, { key, keyFrom }: VaultChoice): HoldfastError {
   return new HoldfastError(code, `${message} It was the ${keyInWords(key)}, named by ${keyFrom}.`, nextStep === undefined ? {} : { nextStep });
+}
+
+/** Who lost the key may have forgotten that there is a paper in a safe. */
+async function namingPapers(error: HoldfastError, store: Store, repository: RepositoryId): Promise<HoldfastError> {
+  const { slots } = await listSlots(store, repository);
+  const papers = [...new Set(slots.flatMap(({ kdf }) => (kdf?.name === 'x-wing' ? [shownFingerprint(kdf.recipient)] : [])))];
+  if (papers.length === 0) return error;
+  const nextStep = `${error.nextStep ?? ''} Or open the vault with the paper whose fingerprint is ${papers.join(' or ')}: \`holdfast keys read-paper --to FILE\`, then --recipient-key-file FILE.`.trim();
+  return new HoldfastError(error.code, error.message, { nextStep, cause: error });
 }
 
 /** Fails as `wrong-key` before anything is begun that a key without the data key cannot end. */
@@ -149,7 +169,9 @@ export async function makeVault(choice: VaultChoice, context: LocalContext): Pro
   const config = newRepositoryConfig();
   const isNewKey = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
   if (isNewKey && choice.key.kind === 'key-file') makeFolders(dirname(choice.key.path));
-  const wrappers = isNewKey && choice.key.kind === 'key-file' ? [await createKeyFile(choice.key.path)] : await wrappersOf(choice.key, context.environment, config.repository);
+  const recipients = await recipientWrappers(choice);
+  const own = isNewKey && choice.key.kind === 'key-file' ? [await createKeyFile(choice.key.path)] : await wrappersOf(choice.key, context.environment, config.repository);
+  const wrappers = distinctWrappers([...own, ...recipients]);
   const { slots } = await createSlots(config.repository, wrappers);
   await writeSlots(store, slots);
   await writeConfig(store, config);

@@ -26,13 +26,18 @@ export class Desk {
     return join(this.folder, name);
   }
 
+  /** What a person types on a terminal. */
+  typed: string | undefined;
+
   async run(...args: readonly string[]): Promise<Ran> {
     mkdirSync(this.#home, { recursive: true });
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const stdin = Object.assign(new PassThrough(), this.typed === undefined ? {} : { isTTY: true });
+    if (this.typed !== undefined) stdin.end(this.typed);
     const environment = { variables: this.#variables, home: this.#home, workingFolder: this.folder, temporaryFolder: this.folder };
     const workers = { crunch: new URL('file:///none'), restore: new URL('file:///none'), verify: new URL('file:///none') };
     const code = await runCli(args, {
-      version: '0', clock: systemClock, environment: this.#variables, workingFolder: this.folder, userName: 'u', stdout, stderr, stdin: new PassThrough(), signal: new AbortController().signal,
+      version: '0', clock: systemClock, environment: this.#variables, workingFolder: this.folder, userName: 'u', stdout, stderr, stdin, signal: new AbortController().signal,
       loadRuntime: async () => new LocalRuntime({ environment, clock: systemClock, workers }),
     });
     return { code, stdout: textOf(stdout), stderr: textOf(stderr) };

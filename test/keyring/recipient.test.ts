@@ -81,7 +81,7 @@ describe('the public half in a file (K11)', () => {
 
   it('with any letter altered is refused: what is wrapped for it would be lost', () => {
     const line = text.indexOf('holdfast-recipient-1:');
-    const letters = [...text];
+    const letters = Array.from(text);
     for (let at = line; at < text.length - 1; at += 7) {
       const altered = letters.with(at, letters[at] === 'A' ? 'B' : 'A').join('');
       expect(() => parseRecipient(altered, 'f', 'l')).toThrow(expect.objectContaining({ code: expect.stringMatching(/missing-key|unsupported-version/) }));

@@ -10,9 +10,9 @@ export async function run({ runtime, options, output, surroundings }: CommandCon
   const choice = await runtime.chooseVault(options);
   const made = await runtime.makeVault(choice);
   const yaml = options['yaml'] === false ? undefined : await writeYaml(choice, yamlPath(options.config, surroundings), output);
-  output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, config: yaml ?? null }, () => [
+  output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, recipients: choice.recipients ?? [], config: yaml ?? null }, () => [
     `${output.paint('green', 'Made')} a vault at ${made.directory}, opened by the ${made.key}.`,
-    ...keepKeyLines(made.newKeyFile),
+    ...keepKeyLines(made.newKeyFile, choice.recipients),
     ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`, NOT_YET]),
   ]);
   return 0;
@@ -23,11 +23,11 @@ function yamlPath(config: string | undefined, { environment, workingFolder }: Co
 }
 
 /** A file that is there is somebody's work and stays. A folder that may not be written costs the file, not the vault. */
-async function writeYaml({ directory, s3, key }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
-  if (existsSync(path) || key.kind === 'passphrase' || key.kind === 'kms') return undefined;
+async function writeYaml({ directory, s3, key, recipients }: VaultChoice, path: string, output: CommandContext['output']): Promise<string | undefined> {
+  if (existsSync(path) || (key.kind !== 'key-file' && key.kind !== 'passphrase-file')) return undefined;
   const { initialConfig } = await import('../../config/initial-config.ts');
   try {
-    writeFileSync(path, initialConfig({ ...(s3 === undefined ? { vaultDirectory: directory } : { vaultBucket: s3 }), key: { kind: key.kind, path: key.path } }), { flag: 'wx' });
+    writeFileSync(path, initialConfig({ ...(s3 === undefined ? { vaultDirectory: directory } : { vaultBucket: s3 }), key: { kind: key.kind, path: key.path }, ...(recipients && { recipients }) }), { flag: 'wx' });
     return path;
   } catch (error) {
     output.warn(`${path} could not be written (${(error as NodeJS.ErrnoException).code}); the vault is made.`);

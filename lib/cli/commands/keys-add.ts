@@ -26,9 +26,18 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     output.result({ type: 'keys-added', slots: added, metaOnly: isMetaOnly }, () => [
       `Added ${wrappers.map(({ kind, label }) => `${kind.replace('-', ' ')} ${label}`).join(' and ')}: it opens ${isMetaOnly ? 'the metadata of this vault' : 'this vault'}.`,
       ...(madeFile === undefined ? [] : [`Made the key file ${madeFile}: whoever has it ${isMetaOnly ? 'sees names and sizes of what is in the vault' : 'reads the vault'}. The other keys go on working.`]),
+      ...adviceOn(context),
     ]);
     return 0;
   });
+}
+
+/** What this key or command leaves undone, and nobody would think of. */
+function adviceOn({ options: { recipient, recipientKeyFile } }: CommandContext): string[] {
+  return [
+    ...(recipient === undefined ? [] : ['Name it under `recipients` of the vault in holdfast.yaml, so that a rotation gives it the new keys by itself.']),
+    ...(recipientKeyFile === undefined ? [] : ['Now run `holdfast keys rotate` with the new key before you back up: new backups then have keys that nobody else can know. The old backups stay as they are.']),
+  ];
 }
 
 /** A key file that opens nothing would be kept with care, and fail on the day that it is needed. */
@@ -46,8 +55,12 @@ interface NewWrappers {
 }
 
 async function newWrappers({ options, surroundings }: CommandContext, vault: Vault): Promise<NewWrappers> {
-  const { newKeyFile, newPassphraseFile, newKmsKey, metaOnly } = options;
-  if ([newKeyFile, newPassphraseFile, newKmsKey].filter((given) => given !== undefined).length !== 1) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file, --new-passphrase-file and --new-kms-key.');
+  const { newKeyFile, newPassphraseFile, newKmsKey, recipient, metaOnly } = options;
+  if ([newKeyFile, newPassphraseFile, newKmsKey, recipient].filter((given) => given !== undefined).length !== 1) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file, --new-passphrase-file, --new-kms-key and --recipient.');
+  if (Array.isArray(recipient)) {
+    const paths = (recipient as readonly string[]).map((file) => resolve(surroundings.workingFolder, file));
+    return { wrappers: (await Promise.all(paths.map((path) => vault.wrappers({ kind: 'recipient', path })))).flat() };
+  }
   if (typeof newKmsKey === 'string') {
     const made = await vault.wrappers({ kind: 'kms', keyId: newKmsKey });
     return { wrappers: metaOnly === true ? made.filter(({ isMetaOnly }) => isMetaOnly) : made };

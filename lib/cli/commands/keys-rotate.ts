@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { display, fromText } from '../../model/byte-string.ts';
 import type { KeyWrapper } from '../../keyring/key-slot.ts';
+import { distinctWrappers } from '../../keyring/recipient.ts';
 import { listSlots } from '../../keyring/open-slots.ts';
 import { executeRotation, planRotation, refuseUndecided } from '../../keyring/rotation.ts';
 import type { Access, RotationPlan } from '../../keyring/rotation.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import type { KeyChoice, Vault } from '../runtime.ts';
+import type { SlotChoice, Vault } from '../runtime.ts';
 import { tableLines } from '../table.ts';
 
 export async function run(context: CommandContext): Promise<ExitCode> {
@@ -29,14 +30,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 async function wrappersOf({ options, surroundings }: CommandContext, vault: Vault): Promise<KeyWrapper[]> {
   const path = (written: string) => resolve(surroundings.workingFolder, written);
-  const named: KeyChoice[] = [
+  const named: SlotChoice[] = [
     ...texts(options['forKeyFile']).map((file) => ({ kind: 'key-file' as const, path: path(file) })),
     ...texts(options['forPassphraseFile']).map((file) => ({ kind: 'passphrase-file' as const, path: path(file) })),
+    ...texts(options['forRecipient']).map((file) => ({ kind: 'recipient' as const, path: path(file) })),
     ...texts(options['forKmsKey']).map((keyId) => ({ kind: 'kms' as const, keyId })),
   ];
   const wrappers = [...(await vault.wrappers())];
   for (const key of named) wrappers.push(...(await vault.wrappers(key)));
-  return wrappers;
+  return distinctWrappers(wrappers);
 }
 
 function show({ keyNumber, access }: RotationPlan, isDone: boolean, output: CommandContext['output']): void {

@@ -15,7 +15,7 @@ const FIRST_CHECK = 13;
 
 /** Hexadecimal digits as values from 0 to 31: five bits each, from the first bit on. Four values hold five digits. */
 export function toValues(digits: string): number[] {
-  const bits = [...digits].map((digit) => Number.parseInt(digit, 16).toString(2).padStart(4, '0')).join('');
+  const bits = Array.from(digits).map((digit) => Number.parseInt(digit, 16).toString(2).padStart(4, '0')).join('');
   return Array.from({ length: bits.length / 5 }, (_, index) => Number.parseInt(bits.slice(index * 5, index * 5 + 5), 2));
 }
 

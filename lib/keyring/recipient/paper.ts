@@ -26,7 +26,7 @@ export function paperLines(seed: Uint8Array): string[] {
  * that is in no paper.
  */
 export function parsePaperLine(line: number, typed: string): readonly number[] {
-  const letters = [...typed.replaceAll(/[\s-]/g, '')];
+  const letters = Array.from(typed.replaceAll(/[\s-]/g, ''));
   const stranger = letters.find((letter) => valueOf(letter) === undefined);
   if (stranger !== undefined) throw wrongLine(line, `${JSON.stringify(stranger)} is in it, wanted digits and letters without U`);
   if (letters.length !== LINE_LETTERS) throw wrongLine(line, `it has ${letters.length} letters, wanted ${LINE_LETTERS}: three groups of four and one of two`);

@@ -30,7 +30,7 @@ describe('a secret on paper (K11)', () => {
     const lines = paperLines(randomBytes(32));
     let tried = 0;
     for (const [index, line] of lines.entries()) {
-      for (const [at, right] of [...line].entries()) {
+      for (const [at, right] of Array.from(line).entries()) {
         for (const wrong of right === ' ' ? [] : LETTERS.replace(right, '')) {
           tried++;
           expect(complaint(() => parsePaper(numbered(lines.with(index, line.slice(0, at) + wrong + line.slice(at + 1)))))).toMatch(new RegExp(`^Line ${index + 1} of the paper is not right: a letter in it is wrong`));
@@ -42,7 +42,7 @@ describe('a secret on paper (K11)', () => {
 
   it('shows every two letters of a line that changed places, neighbours or not, and every two wrong ones', () => {
     fc.assert(fc.property(seeds, fc.nat(4), fc.nat(13), fc.nat(13), fc.nat(31), fc.nat(31), (seed, index, left, right, first, second) => {
-      const letters = [...(paperLines(seed)[index] as string).replaceAll(' ', '')];
+      const letters = Array.from((paperLines(seed)[index] as string).replaceAll(' ', ''));
       fc.pre(left !== right);
       const swapped = letters.with(left, letters[right] as string).with(right, letters[left] as string);
       if (letters[left] !== letters[right]) expect(complaint(() => parsePaperLine(index + 1, swapped.join('')))).toContain(`Line ${index + 1} of the paper`);
