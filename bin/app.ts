@@ -1,12 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { loadConfig } from '../lib/config/load-config.ts';
 import { resolveStack } from '../lib/config/resolve-stack.ts';
+import type { ResolvedStack } from '../lib/config/resolved-aws.ts';
+import { parseRecipient, recipientLine } from '../lib/keyring/recipient/public-half.ts';
 import { HoldfastError, isHoldfastError } from '../lib/model/errors.ts';
 import { deployConfig } from '../lib/settings/deploy-config.ts';
+import type { DeployedRecipient } from '../lib/settings/deployed.ts';
 import { codeOf, contextOf } from '../lib/stack/app-context.ts';
 import { HoldfastStack } from '../lib/stack/holdfast-stack.ts';
 
@@ -23,9 +26,10 @@ async function main(): Promise<void> {
   const context = contextOf((name) => app.node.tryGetContext(name));
   const file = resolve(context.config);
   const config = loadConfig(textOf(file), file);
+  const resolved = resolveStack(config);
   new HoldfastStack(app, context.stack, {
     stackName: context.stack,
-    input: { resolved: resolveStack(config), deployed: deployConfig(config, context.stack) },
+    input: { resolved, deployed: deployConfig(config, context.stack, recipientsOf(resolved)) },
     code: codeOf(context, context.functions ?? (await bundledFunctions())),
     architecture: context.architecture,
     terminationProtection: context.terminationProtection,
@@ -33,11 +37,21 @@ async function main(): Promise<void> {
   if (context.nag) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 }
 
-function textOf(file: string): string {
+/** Read and tried now: a public half that was altered fails here, and not in the middle of a deploy. */
+function recipientsOf({ vaults }: ResolvedStack): Record<string, DeployedRecipient[]> {
+  return Object.fromEntries(vaults.flatMap(({ name, recipients = [] }) => (recipients.length === 0 ? [] : [[name, recipients.map(recipientIn)]])));
+}
+
+function recipientIn(file: string): DeployedRecipient {
+  const { label, publicKey } = parseRecipient(textOf(file, 'recipient'), file, basename(file));
+  return { label, text: recipientLine(publicKey) };
+}
+
+function textOf(file: string, what = 'configuration'): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new HoldfastError('not-found', `The configuration ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`, { nextStep: 'Name it with -c config=PATH; examples/aws/holdfast.yaml is one to begin with.', cause });
+    throw new HoldfastError('not-found', `The ${what} ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`, { nextStep: what === 'recipient' ? 'Correct `recipients` in the configuration: files that `holdfast keys make-recipient` made.' : 'Name it with -c config=PATH; examples/aws/holdfast.yaml is one to begin with.', cause });
   }
 }
 

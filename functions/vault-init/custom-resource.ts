@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../lib/model/errors.ts';
+import { deployedRecipient } from '../../lib/settings/parse-deployed.ts';
 
 /** As CloudFormation calls a function: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html */
 export const resourceEvent = z.object({
@@ -9,6 +10,7 @@ export const resourceEvent = z.object({
   RequestId: z.string(),
   LogicalResourceId: z.string(),
   PhysicalResourceId: z.string().optional(),
+  ResourceProperties: z.object({ Recipients: z.record(z.string(), z.array(deployedRecipient)).optional() }).optional(),
 });
 export type ResourceEvent = z.infer<typeof resourceEvent>;
 

@@ -4,6 +4,7 @@ import type { FunctionContext } from '../../lib/aws/function-context.ts';
 import { stackStore } from '../../lib/aws/stack-vault.ts';
 import { toWorkflowFailure } from '../../lib/recovery/workflow/failure-text.ts';
 import { readVaultInitSettings } from '../../lib/settings/vault-init.ts';
+import type { RecipientsOfVaults } from '../../lib/settings/vault-init.ts';
 import { answerResource, resourceEvent } from './custom-resource.ts';
 import type { ResourceAnswer, ResourceEvent } from './custom-resource.ts';
 import { initVault } from './init-vault.ts';
@@ -22,7 +23,7 @@ export const handler = functionHandler('vault-init', async (event, context): Pro
 async function answerTo(asked: ResourceEvent, context: FunctionContext): Promise<ResourceAnswer> {
   if (asked.RequestType === 'Delete') return { Status: 'SUCCESS', Data: {} };
   try {
-    return { Status: 'SUCCESS', Data: await initVaults(context) };
+    return { Status: 'SUCCESS', Data: await initVaults(context, asked.ResourceProperties?.Recipients ?? {}) };
   } catch (error) {
     const { cause } = toWorkflowFailure(error);
     context.log.error({ event: 'failed', request: asked.RequestType }, cause);
@@ -31,13 +32,14 @@ async function answerTo(asked: ResourceEvent, context: FunctionContext): Promise
 }
 
 /** Name of the vault → id of its repository. */
-async function initVaults({ environment, clock, log }: FunctionContext): Promise<Record<string, string>> {
+async function initVaults({ environment, clock, log }: FunctionContext, recipients: RecipientsOfVaults): Promise<Record<string, string>> {
   const { vaults } = readVaultInitSettings(environment);
   const repositories: Record<string, string> = {};
   for (const [name, place] of Object.entries(vaults)) {
-    const { repository, isNew } = await onceRightsArrive(() => initVault({ store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn }), clock);
+    const ports = { store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn, recipients: recipients[name] ?? [] };
+    const { repository, isNew, added } = await onceRightsArrive(() => initVault(ports), clock);
     repositories[name] = repository;
-    log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository }, `vault ${name}: ${isNew ? 'made' : 'found'}`);
+    log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository }, `vault ${name}: ${isNew ? 'made' : 'found'}${added === 0 ? '' : `, ${added} slots for recipients added`}`);
   }
   return repositories;
 }

@@ -2,13 +2,16 @@ import type { KMSClient } from '@aws-sdk/client-kms';
 import { isSlotName } from '../../lib/keyring/key-slot.ts';
 import { createKmsWrapper, kmsUnlocker } from '../../lib/keyring/kms.ts';
 import type { KmsScope } from '../../lib/keyring/kms.ts';
-import { openSlots } from '../../lib/keyring/open-slots.ts';
+import { listSlots, openSlots } from '../../lib/keyring/open-slots.ts';
+import { slotsLackedBy } from '../../lib/keyring/recipient-slots.ts';
+import { parseRecipient } from '../../lib/keyring/recipient/public-half.ts';
 import { addSlot, createSlots, writeSlots } from '../../lib/keyring/slots.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
 import { isHexId } from '../../lib/model/ids.ts';
 import type { RepositoryId } from '../../lib/model/ids.ts';
 import { newRepositoryConfig, readConfig, writeConfig } from '../../lib/repository/index.ts';
 import type { RepositoryConfig } from '../../lib/repository/index.ts';
+import type { DeployedRecipient } from '../../lib/settings/deployed.ts';
 import type { Store } from '../../lib/stores/store.ts';
 
 export interface InitPorts {
@@ -16,6 +19,8 @@ export interface InitPorts {
   readonly kms: KMSClient;
   /** ARN of the key that wraps. */
   readonly keyArn: string;
+  /** Offline recipients that get the slots that they lack (K11): here, because no task may write slots. */
+  readonly recipients?: readonly DeployedRecipient[];
 }
 
 /** `all` opens everything and is what writers and restores use; `meta` names, sizes and structure alone. */
@@ -24,6 +29,8 @@ const SCOPES: readonly KmsScope[] = ['all', 'meta'];
 export interface InitializedVault {
   readonly repository: RepositoryId;
   readonly isNew: boolean;
+  /** Slots that were added for recipients. */
+  readonly added: number;
 }
 
 /**
@@ -33,6 +40,11 @@ export interface InitializedVault {
  * A vault that is there is opened, so that a key that does not fit fails the deploy and not the first backup.
  */
 export async function initVault(ports: InitPorts): Promise<InitializedVault> {
+  const made = await makeOrFind(ports);
+  return { ...made, added: await coverRecipients(made.repository, ports) };
+}
+
+async function makeOrFind(ports: InitPorts): Promise<Omit<InitializedVault, 'added'>> {
   const { store } = ports;
   const there = await configIn(store);
   if (there !== undefined) return opened(there.repository, ports);
@@ -44,6 +56,16 @@ export async function initVault(ports: InitPorts): Promise<InitializedVault> {
     if (!isHoldfastError(error, 'already-exists')) throw error;
     return opened((await readConfig(store)).repository, ports);
   }
+}
+
+/** After the vault is whole: an attempt that dies here is finished by the next deploy. */
+async function coverRecipients(repository: RepositoryId, { store, kms, keyArn, recipients = [] }: InitPorts): Promise<number> {
+  if (recipients.length === 0) return 0;
+  const keys = await openSlots(store, repository, kmsUnlocker({ client: kms, repository, scope: 'all', keyId: keyArn }));
+  const { slots } = await listSlots(store, repository);
+  const lacked = await Promise.all(recipients.map(({ label, text }) => slotsLackedBy(parseRecipient(text, label, label), { repository, keys, slots })));
+  await writeSlots(store, lacked.flat());
+  return lacked.flat().length;
 }
 
 async function begin({ store, kms, keyArn }: InitPorts): Promise<RepositoryConfig> {
@@ -95,7 +117,7 @@ async function configIn(store: Store): Promise<RepositoryConfig | undefined> {
   });
 }
 
-async function opened(repository: RepositoryId, { store, kms, keyArn }: InitPorts): Promise<InitializedVault> {
+async function opened(repository: RepositoryId, { store, kms, keyArn }: InitPorts): Promise<Omit<InitializedVault, 'added'>> {
   for (const scope of SCOPES) {
     await openSlots(store, repository, kmsUnlocker({ client: kms, repository, scope, keyId: keyArn })).catch((error: unknown) => {
       if (!isHoldfastError(error, 'wrong-key')) throw error;

@@ -1,8 +1,9 @@
 import type { KeySlot, KeyWrapper } from '../keyring/key-slot.ts';
 import { listSlots } from '../keyring/open-slots.ts';
 import { recipientWrapper } from '../keyring/recipient.ts';
+import { slotsLackedBy } from '../keyring/recipient-slots.ts';
 import { readRecipientFile } from '../keyring/recipient/public-half.ts';
-import { addSlot, writeSlots } from '../keyring/slots.ts';
+import { writeSlots } from '../keyring/slots.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import type { Repository } from '../repository/index.ts';
 import type { VaultChoice } from './vault-choice.ts';
@@ -32,13 +33,10 @@ export async function coverRecipients({ repository }: { readonly repository: Rep
 
 async function cover(repository: Repository, slots: readonly KeySlot[], path: string): Promise<{ readonly hint?: string; readonly note?: string }> {
   try {
-    const wrapper = recipientWrapper(await readRecipientFile(path));
-    const own = slots.filter((slot) => wrapper.isFor?.(slot) && slot.wrapped.data !== undefined).map(({ keyNumber }) => keyNumber);
-    const { pairs, chunker } = repository.keys.keys;
-    const missing = pairs.filter(({ number, data }) => data !== undefined && !own.includes(number));
-    if (missing.length === 0) return {};
-    await writeSlots(repository.store, await addSlot(repository.config.repository, { pairs: missing, chunker }, wrapper));
-    return { hint: `The recipient ${path} had no slot for ${missing.length === 1 ? 'key number' : 'the key numbers'} ${missing.map(({ number }) => number).join(', ')} of this vault: added. From now on its paper opens these backups.` };
+    const lacked = await slotsLackedBy(await readRecipientFile(path), { repository: repository.config.repository, keys: repository.keys.keys, slots });
+    if (lacked.length === 0) return {};
+    await writeSlots(repository.store, lacked);
+    return { hint: `The recipient ${path} had no slot for ${lacked.length === 1 ? 'key number' : 'the key numbers'} ${lacked.map(({ keyNumber }) => keyNumber).join(', ')} of this vault: added. From now on its paper opens these backups.` };
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
     return { note: `The recipient ${path} of the configuration gets no keys of this vault, so its paper would not open this backup: ${error.message}${error.nextStep === undefined ? '' : ` ${error.nextStep}`}` };

@@ -6,10 +6,13 @@ import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { AskedRestore, EndedRestore } from '../aws/start-restore.ts';
 import type { Stack } from '../aws/stack.ts';
 import type { TaskLog } from '../aws/task-log.ts';
+import type { KeyWrapper } from '../keyring/key-slot.ts';
+import { recipientWrapper } from '../keyring/recipient.ts';
+import { parseRecipient } from '../keyring/recipient/public-half.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { names } from '../repository/index.ts';
-import type { DeployedPlan } from '../settings/deployed.ts';
+import type { DeployedConfig, DeployedPlan } from '../settings/deployed.ts';
 import { backupFamily } from '../settings/ids.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { FoundBackup } from './find-backup.ts';
@@ -52,7 +55,7 @@ export class StackRuntime extends LocalRuntime {
     return {
       directory: `${this.stackName}/${name} (${repository.store.description})`,
       repository, unlocker, mayWrite, warnings,
-      wrappers: (key) => (key === undefined ? stackWrappers(place, repository.config.repository, stack.clients) : wrappersOf(key, this.#options.environment, repository.config.repository)),
+      wrappers: async (key) => (key === undefined ? [...(await stackWrappers(place, repository.config.repository, stack.clients)), ...(await this.#recipientsOf(name))] : wrappersOf(key, this.#options.environment, repository.config.repository)),
       stateFolder: join(placesOf(this.#options.environment).stateFolder, 'repositories', repository.config.repository),
       catalog: async () => catalog,
       repositories: () => this.#allRepositories(stack),
@@ -118,14 +121,24 @@ export class StackRuntime extends LocalRuntime {
   }
 
   async deployedPlans(): Promise<readonly DeployedPlan[]> {
-    const { outputs } = await this.#found();
-    const [{ readDeployedConfig }, { s3Client }] = await Promise.all([import('../aws/deployed-config.ts'), import('../aws/clients.ts')]);
-    return (await readDeployedConfig(s3Client({ maxAttempts: 4 }), outputs.configUrl)).config.plans;
+    return (await this.#deployed()).plans;
   }
 
   async taskLog(planName: string, taskArn: string): Promise<TaskLog> {
     const [{ findTaskLog }, { ecsClient }] = await Promise.all([import('../aws/task-log.ts'), import('../aws/clients.ts')]);
     return findTaskLog(ecsClient(), backupFamily(this.stackName, planName), taskArn);
+  }
+
+  /** As the newest deploy has them. */
+  async #recipientsOf(vault: string): Promise<KeyWrapper[]> {
+    const { recipients = [] } = (await this.#deployed()).vaults.find(({ name }) => name === vault) ?? {};
+    return recipients.map(({ label, text }) => recipientWrapper(parseRecipient(text, label, label)));
+  }
+
+  async #deployed(): Promise<DeployedConfig> {
+    const { outputs } = await this.#found();
+    const [{ readDeployedConfig }, { s3Client }] = await Promise.all([import('../aws/deployed-config.ts'), import('../aws/clients.ts')]);
+    return (await readDeployedConfig(s3Client({ maxAttempts: 4 }), outputs.configUrl)).config;
   }
 
   /** A rebuilt catalog replaces that of all vaults. */

@@ -3,21 +3,22 @@ import type { Config } from '../config/load-config.ts';
 import { resolveStack } from '../config/resolve-stack.ts';
 import type { ResolvedStackPlan } from '../config/resolved-aws.ts';
 import { scheduleOf } from '../config/schedule.ts';
-import type { DeployedConfig, DeployedPlan } from './deployed.ts';
+import type { DeployedConfig, DeployedPlan, DeployedRecipient } from './deployed.ts';
 import { stackPlanId } from './ids.ts';
 
 /**
  * What a stack deploys of a checked `holdfast.yaml`: the plans of its vaults and the restore targets, sorted by name, so
- * that moving a plan within the file changes nothing. It holds references to secrets and never a secret.
+ * that moving a plan within the file changes nothing. It holds references to secrets and never a secret. `recipients` are the
+ * public halves that were read for each vault.
  */
-export function deployConfig(config: Config, stackName: string): DeployedConfig {
+export function deployConfig(config: Config, stackName: string, recipients: Readonly<Record<string, readonly DeployedRecipient[]>> = {}): DeployedConfig {
   const { vaults, plans, restoreTargets } = resolveStack(config);
   return {
     version: 1,
     stackName,
     plans: plans.map((plan) => deployPlan(plan, stackName)).sort(byName),
     restoreTargets: [...restoreTargets].sort(byName),
-    vaults: vaults.map(({ name, maxConcurrentRuns }) => ({ name, maxConcurrentRuns })).sort(byName),
+    vaults: vaults.map(({ name, maxConcurrentRuns }) => ({ name, maxConcurrentRuns, ...(recipients[name] && { recipients: recipients[name] }) })).sort(byName),
   };
 }
 

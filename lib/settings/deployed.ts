@@ -49,6 +49,16 @@ export interface DeployedVault {
   readonly name: string;
   /** Most runs at once. */
   readonly maxConcurrentRuns: number;
+  /** Offline recipients that its keys are wrapped for; absent: none. */
+  readonly recipients?: readonly DeployedRecipient[];
+}
+
+/** A public half: no secret. */
+export interface DeployedRecipient {
+  /** Name of its file. */
+  readonly label: string;
+  /** As it stands in its file, without the comments. */
+  readonly text: string;
 }
 
 export interface DeployedRestoreTarget {

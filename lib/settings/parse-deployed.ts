@@ -80,6 +80,9 @@ const deployedPlan = z.strictObject({
   maxDurationMinutes: whole,
 });
 
+/** Also what CloudFormation hands to the function that makes vaults. */
+export const deployedRecipient = z.strictObject({ label: z.string().min(1), text: z.string().min(1) });
+
 const VERSION = 1;
 const deployedConfig = z.strictObject({
   version: z.literal(VERSION),
@@ -91,7 +94,7 @@ const deployedConfig = z.strictObject({
     network: z.string().min(1),
     task,
   })),
-  vaults: z.array(z.strictObject({ name: z.string().min(1), maxConcurrentRuns: z.int().min(1) })),
+  vaults: z.array(z.strictObject({ name: z.string().min(1), maxConcurrentRuns: z.int().min(1), recipients: z.array(deployedRecipient).optional() })),
 });
 
 function parsed(schema: z.ZodType, what: string, json: string): unknown {

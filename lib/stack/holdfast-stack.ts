@@ -5,6 +5,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { HoldfastError } from '../model/errors.ts';
 import type { DeployedNetworks } from '../settings/deployed.ts';
+import { recipientsOfVaults } from '../settings/vault-init.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
 import { Alerts } from './alerts.ts';
@@ -75,7 +76,7 @@ export class HoldfastStack extends Stack {
     if (resolved.notifications.slackWebhook) new Notify(this, 'Notifying', { plane, failures: deadLetters.failures, slackWebhook: resolved.notifications.slackWebhook });
     new KeyWatch(this, 'Keys', { keys: vaults.map(({ key }) => key.keyArn), topic: plane.alerts.topic });
     const { machine } = new RestoreWorkflow(this, 'Restores', { plane, tasks: restores, failures: deadLetters.failures });
-    new VaultInit(this, 'VaultInit', { functions: code.functions, architecture, vaults });
+    new VaultInit(this, 'VaultInit', { functions: code.functions, architecture, vaults, recipients: recipientsOfVaults(deployed) });
     this.#outputs({ ...environmentValues(plane, this), dispatch: dispatch.function.functionName, restoreMachine: machine.stateMachineArn });
     refuseTooMany(this, resolved);
     explainWildcards(this);

@@ -1,6 +1,7 @@
 import { CustomResource, Duration, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { vaultInitEnvironment } from '../settings/vault-init.ts';
+import type { RecipientsOfVaults } from '../settings/vault-init.ts';
 import { placesOf } from './control-plane.ts';
 import { DeployedFunction } from './deployed-function.ts';
 import type { ProcessorArchitecture } from './stack-input.ts';
@@ -10,13 +11,15 @@ export interface VaultInitProps {
   readonly functions: string;
   readonly architecture: ProcessorArchitecture;
   readonly vaults: readonly Vault[];
+  /** Offline recipients by the name of their vault. A change of them asks the function again. */
+  readonly recipients: RecipientsOfVaults;
 }
 
 /** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`. Deleting it deletes nothing. Construct it last. */
 export class VaultInit extends Construct {
   readonly init: DeployedFunction;
 
-  constructor(scope: Construct, id: string, { functions, architecture, vaults }: VaultInitProps) {
+  constructor(scope: Construct, id: string, { functions, architecture, vaults, recipients }: VaultInitProps) {
     super(scope, id);
     const stack = Stack.of(this);
     const places = placesOf(vaults);
@@ -29,7 +32,7 @@ export class VaultInit extends Construct {
       timeout: Duration.minutes(3),
     });
     for (const vault of vaults) vault.access.grantCreating(this.init.role);
-    const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places }, serviceTimeout: Duration.minutes(5) });
+    const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places, ...(Object.keys(recipients).length > 0 && { Recipients: recipients }) }, serviceTimeout: Duration.minutes(5) });
     // After all else: rights, rules of the buckets and keys, or the first write is refused; and whatever fails in a first
     // deploy fails while the buckets are empty, so that its roll-back can take them away again.
     made.node.addDependency(this.init, ...stack.node.children.filter((child) => child !== this));

@@ -32,6 +32,13 @@ describe('resolved plans (P2, P3)', () => {
     });
   });
 
+  it('make the paths of recipients absolute, of vaults here and in a stack (K11)', () => {
+    const { home } = config;
+    const written = 'vaults: { a: { directory: v, key-file: k, recipients: [office.recipient, ~/b] }, b: { aws: {}, recipients: [c] } }';
+    expect(resolveVaults(loadConfig(written, '/etc/holdfast/holdfast.yaml', { home: home! })).map(({ recipients }) => recipients)).toEqual([['/etc/holdfast/office.recipient', '/home/someone/b'], ['/etc/holdfast/c']]);
+    expect(() => loadConfig(written, '/etc/holdfast/holdfast.yaml', {})).toThrow('vaults.a.recipients[1]');
+  });
+
   it('take a ready-made policy by its name', () => {
     expect(app?.policy).toMatchObject({ frequency: 'daily', retention: { days: 30 }, class: 'hot', verification: 'full' });
     expect(app?.source).toEqual({ type: 'sqlite', path: '/etc/holdfast/data/app.db' });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, ListObjectsV2Command, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
@@ -6,9 +7,14 @@ import { initVault } from '../../functions/vault-init/init-vault.ts';
 import type { InitPorts } from '../../functions/vault-init/init-vault.ts';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { openStackVault, stackStore } from '../../lib/aws/stack-vault.ts';
+import { openSlots } from '../../lib/keyring/open-slots.ts';
+import { recipientUnlocker } from '../../lib/keyring/recipient.ts';
+import { recipientLine } from '../../lib/keyring/recipient/public-half.ts';
+import { xWingKey } from '../../lib/keyring/recipient/x-wing.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError } from '../../lib/model/errors.ts';
 import { CONFIG_NAME, readConfig } from '../../lib/repository/index.ts';
+import type { DeployedRecipient } from '../../lib/settings/deployed.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { startMinistack } from '../support/servers/ministack.ts';
 import type { Ministack } from '../support/servers/ministack.ts';
@@ -61,8 +67,21 @@ describe('making a vault at deploy time, on an emulator of S3 and KMS (K1)', () 
     const { repository } = await initVault(ports);
     const before = await objects(ports.bucket);
     expect(before.every((name) => name.startsWith('team/'))).toBe(true);
-    expect(await initVault(ports)).toEqual({ repository, isNew: false });
+    expect(await initVault(ports)).toEqual({ repository, isNew: false, added: 0 });
     expect(await objects(ports.bucket)).toEqual(before);
+  });
+
+  it('gives recipients their slots from their public halves alone, later ones too, each once (K11)', async () => {
+    const ports = await newPorts();
+    const seeds = [randomBytes(32), randomBytes(32)] as const;
+    const [one, two] = seeds.map((seed, index) => ({ label: `safe${index}`, text: recipientLine(xWingKey(seed).publicKey) })) as [DeployedRecipient, DeployedRecipient];
+    const { repository, added } = await initVault({ ...ports, recipients: [one] });
+    expect(added).toBe(1);
+    expect(await initVault({ ...ports, recipients: [one, two] })).toEqual({ repository, isNew: false, added: 1 });
+    expect((await initVault({ ...ports, recipients: [one, two] })).added).toBe(0);
+    const all = await openStackVault({ bucket: ports.bucket, prefix: '', keyArn }, { s3, kms, clock: systemClock });
+    for (const seed of seeds) expect((await openSlots(ports.store, repository, recipientUnlocker(seed))).pairs).toEqual(all.repository.keys.keys.pairs.map(({ number, meta, data }) => ({ number, meta: Buffer.from(meta), data: Buffer.from(data!) })));
+    await expect(initVault({ ...ports, recipients: [{ ...one, text: one.text.slice(0, -40) }] })).rejects.toMatchObject({ code: 'missing-key', message: expect.stringContaining('safe0 is not the public half of a recipient') });
   });
 
   it('makes one vault when four do it at once', async () => {

@@ -33,6 +33,12 @@ describe('what a stack deploys (design: Plans)', () => {
     expect(new Set(hashes).size).toBe(3);
   });
 
+  it('carries the public halves of the recipients of a vault, and reads them back (K11)', () => {
+    const recipients = [{ label: 'office.recipient', text: 'holdfast-recipient-1:...' }];
+    const made = deployConfig(load(`${VAULT}${POLICIES}plans:\n${PLANS.a}`), 'prod', { v: recipients });
+    expect(parseDeployedConfig(JSON.stringify(made)).vaults).toEqual([{ name: 'v', maxConcurrentRuns: 4, recipients }]);
+  });
+
   it('does not hash the order in which keys were written', () => {
     const { version, ...rest } = deployed;
     expect(configHash({ ...rest, version })).toBe(configHash(deployed));

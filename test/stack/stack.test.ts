@@ -37,6 +37,13 @@ describe('what outlives the stack', () => {
     expect(Object.keys(template.Resources).filter((id) => id !== made && !DependsOn.includes(id))).toEqual([]);
   });
 
+  test('hands the public halves of recipients to the function that makes vaults, and asks it again when they change (K11)', () => {
+    const recipients = { main: [{ label: 'office.recipient', text: 'holdfast-recipient-1:...' }] };
+    const [[, withThem]] = ofType(templateOf({ recipients }), 'Custom::HoldfastVaults') as unknown as [[string, { Properties: Record<string, unknown> }]];
+    const [[, without]] = ofType(template, 'Custom::HoldfastVaults') as unknown as [[string, { Properties: Record<string, unknown> }]];
+    expect([withThem.Properties['Recipients'], without.Properties['Recipients']]).toEqual([recipients, undefined]);
+  });
+
   test('the table has recovery to a point in time, protection from deletion and the keys of the settings', () => {
     expect(template.Resources['CatalogTableBBEA0CBC']?.Properties).toMatchObject({
       BillingMode: 'PAY_PER_REQUEST',

@@ -29,7 +29,12 @@ export function shownFingerprint(fingerprint: Uint8Array): string {
 
 /** The text of a file with a public half. */
 export function encodeRecipient(publicKey: Uint8Array): string {
-  return `${HEADING}holdfast-recipient-1:${Buffer.from(fingerprintOf(publicKey)).toString('hex')}:${Buffer.from(publicKey).toString('base64')}\n`;
+  return `${HEADING}${recipientLine(publicKey)}\n`;
+}
+
+/** The one line of it that is no comment. */
+export function recipientLine(publicKey: Uint8Array): string {
+  return `holdfast-recipient-1:${Buffer.from(fingerprintOf(publicKey)).toString('hex')}:${Buffer.from(publicKey).toString('base64')}`;
 }
 
 /**

@@ -6,6 +6,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { loadConfig } from '../../../lib/config/load-config.ts';
 import { resolveStack } from '../../../lib/config/resolve-stack.ts';
 import { deployConfig } from '../../../lib/settings/deploy-config.ts';
+import type { RecipientsOfVaults } from '../../../lib/settings/vault-init.ts';
 import { HoldfastStack } from '../../../lib/stack/holdfast-stack.ts';
 import type { WorkerImage } from '../../../lib/stack/stack-input.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -31,6 +32,7 @@ export interface StackWanted {
   readonly name?: string;
   readonly yaml?: string;
   readonly image?: WorkerImage;
+  readonly recipients?: RecipientsOfVaults;
 }
 
 /**
@@ -64,12 +66,12 @@ export function ofType(template: Template, type: string): [logicalId: string, re
   return Object.entries(template.Resources).filter(([, resource]) => resource.Type === type);
 }
 
-function stackIn(app: App, folder: string, { name = 'shop', yaml = EXAMPLE, image }: StackWanted): Stack {
+function stackIn(app: App, folder: string, { name = 'shop', yaml = EXAMPLE, image, recipients }: StackWanted): Stack {
   const file = join(folder, 'holdfast.yaml');
   const config = loadConfig(yaml, file);
   return new HoldfastStack(app, name, {
     stackName: name,
-    input: { resolved: resolveStack(config), deployed: deployConfig(config, name) },
+    input: { resolved: resolveStack(config), deployed: deployConfig(config, name, recipients) },
     code: { functions: emptyFunctions(folder), image: image ?? emptyImage(folder) },
     architecture: 'X86_64',
     terminationProtection: true,
