@@ -164,7 +164,8 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   const packIds = PackIds.create();
   // One pack is open in each thread, and one is being stored.
   const packs = SharedBuffers.create(threads + 1, packSizes.limitBytes + (1 << 20));
-  const blocks = SharedBuffers.create(threads + 1, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
+  // One is being filled, one is worked on in each thread, and one waits, so that none of them has to.
+  const blocks = SharedBuffers.create(threads + 2, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
   const settings: CrunchSettings = {
     repository: repository.config.repository,
     keys: repository.keys.keys,

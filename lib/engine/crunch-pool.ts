@@ -6,6 +6,11 @@ import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './c
 import type { CutBlock, StreamEnd } from './cutter.ts';
 import type { FromThread, ToThread } from './messages.ts';
 
+/** Another thread means another small pack at the end: small runs stay with one. */
+const PATIENT_JOBS = 3;
+/** A stream this long has a pack to fill for each thread: then every thread that can be busy is started. */
+const SHORT_STREAM_BLOCKS = 6;
+
 /** The slice of the engine that a backup uses; one implementation with threads, one inline (simulations, tiny runs). */
 export interface CrunchPool {
   /** How many jobs may usefully be under way. */
@@ -58,7 +63,7 @@ export class ThreadPool implements CrunchPool {
 
   files(paths: readonly ByteString[]): Promise<FilesResult> {
     this.#growTables();
-    return this.#ask(this.#idlest(), (job) => ({ type: 'files', job, paths }));
+    return this.#ask(this.#idlest(PATIENT_JOBS), (job) => ({ type: 'files', job, paths }));
   }
 
   async stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
@@ -67,7 +72,7 @@ export class ThreadPool implements CrunchPool {
     let previous = Promise.resolve();
     const onCut = ({ buffer, lengths }: CutBlock) => {
       this.#growTables();
-      const result = this.#ask<BlockResult>(this.#idlest(), (job) => ({ type: 'block', job, buffer, lengths }));
+      const result = this.#ask<BlockResult>(this.#idlest(results.length < SHORT_STREAM_BLOCKS ? PATIENT_JOBS : 1), (job) => ({ type: 'block', job, buffer, lengths }));
       previous = Promise.all([result, previous]).then(([block]) => onBlock(block));
       // The block's buffer is lost with it: the feeder must not wait for one for ever.
       previous.catch((error: unknown) => this.fail(error));
@@ -97,9 +102,9 @@ export class ThreadPool implements CrunchPool {
     await Promise.all(all.map((thread) => thread.worker.terminate()));
   }
 
-  #idlest(): Thread {
-    // Another thread means another small pack at the end: small runs stay with one.
-    if (this.#threads.length === 0 || (this.#threads.length < this.#options.threads && this.#threads.every((thread) => thread.jobs > 2))) {
+  /** Starts another thread when all that run have that many jobs. */
+  #idlest(patientJobs: number): Thread {
+    if (this.#threads.length === 0 || (this.#threads.length < this.#options.threads && this.#threads.every((thread) => thread.jobs >= patientJobs))) {
       const thread = this.#start();
       this.#threads.push(thread);
       return thread;

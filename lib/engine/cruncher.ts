@@ -59,20 +59,13 @@ export class Cruncher {
   /** Takes a chunk that lies in `raw` right behind the open frame, and writes its ref. */
   takeAppended(length: number, writer: ByteWriter): void {
     const id = this.#digest(this.raw.subarray(this.rawLength, this.rawLength + length));
-    const pack = this.#openPack().number;
-    const known = this.tables.claim(id, pack);
-    this.#note(id, known < 0 ? pack : known, length, writer);
-    if (known >= 0) return;
-    this.#keep(id, length);
+    if (this.#claim(id, length, writer)) this.#keep(id, length);
   }
 
   /** Takes a chunk from elsewhere. */
   take(chunk: Uint8Array, writer: ByteWriter): void {
     const id = this.#digest(chunk);
-    const pack = this.#openPack().number;
-    const known = this.tables.claim(id, pack);
-    this.#note(id, known < 0 ? pack : known, chunk.length, writer);
-    if (known >= 0) return;
+    if (!this.#claim(id, chunk.length, writer)) return;
     this.raw.set(chunk, this.rawLength);
     this.#keep(id, chunk.length);
   }
@@ -80,12 +73,23 @@ export class Cruncher {
   /** Chunks of a stream that were cut by the feeder: `lengths` one after another from the beginning of the block. */
   crunchBlock(block: Uint8Array, lengths: readonly number[]): BlockResult {
     const refs = new ByteWriter(lengths.length * 44);
-    let offset = 0;
+    /** Where the new chunks begin that still lie nowhere but in the block, and where they end. */
+    let from = 0;
+    let end = 0;
     for (const length of lengths) {
       this.#counters.readBytes += length;
-      this.take(block.subarray(offset, offset + length), refs);
-      offset += length;
+      const id = this.#digest(block.subarray(end, end + length));
+      if (this.#claim(id, length, refs)) this.#count(id, length);
+      else {
+        this.#gather(block.subarray(from, end));
+        from = end + length;
+      }
+      end += length;
+      if (!this.#isFull(end - from)) continue;
+      this.#gather(block.subarray(from, end));
+      from = end;
     }
+    this.#gather(block.subarray(from, end));
     return { refs: refs.finish(), ...this.report() };
   }
 
@@ -125,24 +129,45 @@ export class Cruncher {
     return this.#ids.subarray(this.#idsUsed, this.#idsUsed + 32);
   }
 
-  #note(id: Uint8Array, pack: number, length: number, writer: ByteWriter): void {
+  /** True when nobody has the chunk and this thread must keep it; its ref is written either way. */
+  #claim(id: Uint8Array, length: number, writer: ByteWriter): boolean {
+    const mine = this.#openPack().number;
+    const known = this.tables.claim(id, mine);
+    const pack = known < 0 ? mine : known;
     this.#packsNamed.add(pack);
     writer.bytes(id).bytes(this.#packIds.bytes(pack)).varint(length);
+    return known < 0;
+  }
+
+  #count(id: Uint8Array, length: number): void {
+    this.#chunks.push({ id, length });
+    this.#idsUsed += 32;
+    this.#counters.newBytes += length;
+    this.#counters.newChunks++;
   }
 
   #keep(id: Uint8Array, length: number): void {
-    this.#chunks.push({ id, length });
-    this.#idsUsed += 32;
+    this.#count(id, length);
     this.rawLength += length;
-    this.#counters.newBytes += length;
-    this.#counters.newChunks++;
-    if (this.rawLength >= this.#settings.packSizes.frameBytes || this.#chunks.length >= MAX_FRAME_CHUNKS) this.#sealFrame();
+    if (this.#isFull(0)) this.#sealFrame();
   }
 
-  #sealFrame(): void {
-    if (this.rawLength === 0 && this.#chunks.length === 0) return;
+  #isFull(moreBytes: number): boolean {
+    return this.rawLength + moreBytes >= this.#settings.packSizes.frameBytes || this.#chunks.length >= MAX_FRAME_CHUNKS;
+  }
+
+  /** Bytes of counted chunks for the open frame; a large piece that would have it for itself is sealed where it lies. */
+  #gather(bytes: Uint8Array): void {
+    if (this.rawLength === 0 && bytes.length >= this.#settings.packSizes.frameBytes / 2) return this.#sealFrame(bytes);
+    this.raw.set(bytes, this.rawLength);
+    this.rawLength += bytes.length;
+    if (this.#isFull(0)) this.#sealFrame();
+  }
+
+  #sealFrame(bytes: Uint8Array = this.raw.subarray(0, this.rawLength)): void {
+    if (this.#chunks.length === 0) return;
     const pack = this.#openPack();
-    pack.builder.consume(this.#sealer.seal(this.raw.subarray(0, this.rawLength), this.#chunks));
+    pack.builder.consume(this.#sealer.seal(bytes, this.#chunks));
     this.#chunks = [];
     this.rawLength = 0;
     if (pack.builder.finishedLength >= this.#settings.packSizes.targetBytes) this.#closePack(pack);

@@ -21,6 +21,9 @@ export interface CutBlock {
   readonly bytes: number;
 }
 
+/** Read, digested and cut before the next is read: what the processor's caches still hold is not fetched again. */
+const READ_BYTES = 256 << 10;
+
 /**
  * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
  * in a thread of its own and blocks there while the producer or the crunching threads are slower.
@@ -39,16 +42,15 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     try {
       const view = blocks.view(buffer);
       view.set(rest.subarray(0, restLength));
-      const filled = fill(fd, view, restLength, stop);
+      const cuts = new BlockCuts(chunker, view);
+      const filled = fill(fd, { view, from: restLength, onRead: (from, to) => void (digest.update(view.subarray(from, to)), cuts.goOn(to)) }, stop);
       total += filled - restLength;
-      const fresh = view.subarray(restLength, filled);
-      digest.update(fresh);
-      tail = lastBytes(tail, fresh);
+      tail = lastBytes(tail, view.subarray(restLength, filled));
       isEnd = filled < view.length;
-      const { lengths, end } = cutBlock(chunker, view, filled, isEnd);
-      restLength = filled - end;
-      rest.set(view.subarray(end, filled));
-      if (lengths.length > 0) block = { buffer, lengths, bytes: end };
+      cuts.finish(filled, isEnd);
+      restLength = filled - cuts.end;
+      rest.set(view.subarray(cuts.end, filled));
+      if (cuts.lengths.length > 0) block = { buffer, lengths: cuts.lengths, bytes: cuts.end };
     } finally {
       // Also after a failed read: a buffer that is not given back is missing for all streams after this one.
       if (!block) blocks.give(buffer);
@@ -58,16 +60,56 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
   return { bytes: total, tail, sha256: digest.digest() };
 }
 
+/** The whole chunks at the beginning of a block that is being filled. */
+class BlockCuts {
+  readonly lengths: number[] = [];
+  end = 0;
+  readonly #chunker: Chunker;
+  readonly #view: Uint8Array;
+
+  constructor(chunker: Chunker, view: Uint8Array) {
+    this.#chunker = chunker;
+    this.#view = view;
+  }
+
+  /** Takes the cuts that more bytes cannot move. */
+  goOn(filled: number): void {
+    while (filled - this.end >= this.#chunker.sizes.max) this.#take(filled);
+  }
+
+  /** Of a block that gets no more bytes; a chunk that reaches its end is held back when the stream goes on. */
+  finish(filled: number, isEnd: boolean): void {
+    this.goOn(filled);
+    while (this.end < filled) {
+      const length = this.#chunker.cut(this.#view, this.end, filled);
+      if (!isEnd && this.end + length === filled) return;
+      this.#take(filled, length);
+    }
+  }
+
+  #take(filled: number, length = this.#chunker.cut(this.#view, this.end, filled)): void {
+    this.lengths.push(length);
+    this.end += length;
+  }
+}
+
 function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
   if (bytes.length >= TAIL_BYTES) return bytes.slice(bytes.length - TAIL_BYTES);
   return Buffer.concat([before, bytes]).subarray(-TAIL_BYTES);
 }
 
-function fill(fd: number, view: Uint8Array, from: number, stop?: Int32Array): number {
+interface Filling {
+  readonly view: Uint8Array;
+  readonly from: number;
+  readonly onRead: (from: number, to: number) => void;
+}
+
+function fill(fd: number, { view, from, onRead }: Filling, stop?: Int32Array): number {
   let filled = from;
   while (filled < view.length) {
-    const count = readRetrying(fd, view, filled, stop);
+    const count = readRetrying(fd, view.subarray(filled, filled + READ_BYTES), stop);
     if (count === 0) break;
+    onRead(filled, filled + count);
     filled += count;
   }
   return filled;
@@ -76,11 +118,11 @@ function fill(fd: number, view: Uint8Array, from: number, stop?: Int32Array): nu
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
 /** A descriptor may have been made non-blocking by whoever passed it on: then an empty pipe answers EAGAIN. */
-function readRetrying(fd: number, view: Uint8Array, filled: number, stop?: Int32Array): number {
+function readRetrying(fd: number, view: Uint8Array, stop?: Int32Array): number {
   for (;;) {
     if (stop && Atomics.load(stop, 0) !== 0) throw new HoldfastError('interrupted', 'Reading the stream was stopped.');
     try {
-      return readSync(fd, view, filled, view.length - filled, null);
+      return readSync(fd, view);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EOF') return 0;
@@ -88,16 +130,4 @@ function readRetrying(fd: number, view: Uint8Array, filled: number, stop?: Int32
       Atomics.wait(nap, 0, 0, 1);
     }
   }
-}
-
-/** Whole chunks at the beginning of a block; the last one is held back while more bytes could still move its end. */
-export function cutBlock(chunker: Chunker, view: Uint8Array, filled: number, isEnd: boolean): { lengths: number[]; end: number } {
-  const lengths: number[] = [];
-  let end = 0;
-  while (end < filled && (isEnd || filled - end >= chunker.sizes.max)) {
-    const length = chunker.cut(view, end, filled);
-    lengths.push(length);
-    end += length;
-  }
-  return { lengths, end };
 }
