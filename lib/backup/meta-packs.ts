@@ -1,10 +1,12 @@
 import { newHexId } from '../model/ids.ts';
 import type { PackId } from '../model/ids.ts';
-import { FrameSealer, PACK_SIZES, PackBuilder, names, sha256 } from '../repository/index.ts';
+import { FrameSealer, PackBuilder, names, sha256 } from '../repository/index.ts';
 import type { BackupSession, PackedChunk } from '../repository/index.ts';
 
 /** Meta packs are smaller than data packs: `ls` fetches from them. */
 const TARGET_BYTES = 8 << 20;
+/** Half of a data frame: who looks at one directory opens one. */
+const FRAME_BYTES = 1 << 20;
 const TREE_COMPRESSION = { algorithm: 'zstd', level: 3 } as const;
 
 /** Gathers tree and list chunks into packs of class `meta`, sealed with the meta key, in the main thread. */
@@ -30,7 +32,7 @@ export class MetaPacks {
     this.#raw.push(bytes);
     this.#rawLength += bytes.length;
     this.#chunks.push({ id, length: bytes.length });
-    if (this.#rawLength >= PACK_SIZES.frameBytes) this.#sealFrame();
+    if (this.#rawLength >= FRAME_BYTES) this.#sealFrame();
     return { id, packId: pack.id };
   }
 

@@ -29,7 +29,8 @@ export interface PackSizes {
   readonly limitBytes: number;
 }
 
-export const PACK_SIZES: PackSizes = { frameBytes: 1 << 20, targetBytes: 16 << 20, limitBytes: 23 << 20 };
+/** Decision 0019. */
+export const PACK_SIZES: PackSizes = { frameBytes: 2 << 20, targetBytes: 16 << 20, limitBytes: 23 << 20 };
 
 export interface ChunkerSizes {
   readonly min: number;

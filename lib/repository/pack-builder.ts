@@ -17,6 +17,14 @@ export interface SealedFrame {
   readonly info: Omit<FrameInfo, 'offset'>;
 }
 
+/**
+ * Level 3 with tables half as large, so that they stay in the processor's second cache together with the frame: a tenth
+ * to a fifth less time for a percent more bytes (decision 0019). All other levels are as the library has them.
+ */
+const ZSTD_TABLES: Readonly<Record<number, Readonly<Record<number, number>>>> = {
+  3: { [constants.ZSTD_c_hashLog]: 16, [constants.ZSTD_c_chainLog]: 15 },
+};
+
 /** Compresses and seals gathered chunks as one frame (format §5). Synchronous: runs in worker threads. */
 export class FrameSealer {
   readonly #keys: Subkeys;
@@ -37,7 +45,7 @@ export class FrameSealer {
 
   seal(raw: Uint8Array, chunks: readonly PackedChunk[]): SealedFrame {
     const { body, codec } = this.#compress(raw);
-    const digest = sha256(Buffer.concat([Buffer.from(`${codec} ${this.#compression.level} ${process.versions.zstd ?? ''} ${process.versions.zlib} `), ...chunks.map((chunk) => chunk.id)]));
+    const digest = sha256(Buffer.concat([Buffer.from(`${codec} ${JSON.stringify(zstdParameters(this.#compression.level))} ${process.versions.zstd ?? ''} ${process.versions.zlib} `), ...chunks.map((chunk) => chunk.id)]));
     const parts = sealParts(this.#keys.subkey(this.#kind), body, digest, this.#aad, this.#cipher, this.#random);
     if (body !== raw) freeNow(body);
     const sealedLength = parts[0].length + parts[1].length + TAG_BYTES;
@@ -54,9 +62,13 @@ export class FrameSealer {
   }
 }
 
+function zstdParameters(level: number): Record<number, number> {
+  return { [constants.ZSTD_c_compressionLevel]: level, ...ZSTD_TABLES[level] };
+}
+
 function zstd(raw: Uint8Array, level: number): Buffer {
   // One output buffer of the right size: the default gathers pieces of 16 KiB and copies them together.
-  return zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: level }, pledgedSrcSize: raw.length, chunkSize: Math.max(64, raw.length + 512) });
+  return zstdCompressSync(raw, { params: zstdParameters(level), pledgedSrcSize: raw.length, chunkSize: Math.max(64, raw.length + 512) });
 }
 
 /**
