@@ -20,7 +20,7 @@ export interface Config {
 
 /**
  * Parses and checks the text of `holdfast.yaml`. `file` is its absolute path. Fails with `config-invalid`: one line for
- * every problem, each with file, line, path, the value seen and what was wanted; `data.problems` has them for programs.
+ * each of the first twenty problems, each with file, line, path, the value seen and what was wanted; `data.problems` has them for programs.
  */
 export function loadConfig(text: string, file: string, options: { readonly home?: string } = {}): Config {
   const document = parseYaml(text);
@@ -39,8 +39,13 @@ function withLines(problems: readonly Problem[], document: YamlDocument): Placed
   return problems.map((problem) => ({ ...problem, line: document.lineOf(problem.path) })).sort((a, b) => a.line - b.line);
 }
 
+/** A file that is something else altogether has a fault in every line; nobody reads more than the first ones. */
+const SHOWN_PROBLEMS = 20;
+
 function invalid(file: string, problems: readonly PlacedProblem[]): HoldfastError {
-  return new HoldfastError('config-invalid', problems.map((problem) => `${file}:${problem.line}: ${problem.text}`).join('\n'), {
+  const lines = problems.slice(0, SHOWN_PROBLEMS).map((problem) => `${file}:${problem.line}: ${problem.text}`);
+  if (problems.length > SHOWN_PROBLEMS) lines.push(`${file}: and ${problems.length - SHOWN_PROBLEMS} more problems`);
+  return new HoldfastError('config-invalid', lines.join('\n'), {
     nextStep: `Correct ${file} and run the command again.`,
     data: { file, problems },
   });

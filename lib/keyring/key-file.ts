@@ -34,11 +34,13 @@ export async function readKeyFile(path: string): Promise<KeyWrapper> {
   return keyFileWrapper(parseKeyFile(bytes.toString('latin1'), path), basename(path));
 }
 
-function keyFileWrapper(key: Uint8Array, label: string): KeyWrapper {
+/** The wrapper of 32 bytes that came from a key file. */
+export function keyFileWrapper(key: Uint8Array, label: string): KeyWrapper {
   return { kind: 'key-file', label, kdf: null, keyEncryptionKey: async () => key };
 }
 
-function parseKeyFile(text: string, path: string): Uint8Array {
+/** The 32 bytes in the text of a key file; `path` is for messages. `missing-key` when it is none, `unsupported-version`. */
+export function parseKeyFile(text: string, path: string): Uint8Array {
   const lines = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
   const [, version, encoded = ''] = LINE.exec(lines[0] ?? '') ?? [];
   if (lines.length !== 1 || version === undefined) throw noKey(path, `wanted one line \`holdfast-key-1:...\` besides comments, saw ${lines.length} lines`);

@@ -31,10 +31,13 @@ export function sealIndex(keys: Subkeys, name: string, part: IndexPart, cipher: 
   return sealObject(keys, 'index', name, writer.view(), cipher, random);
 }
 
+/** Bytes that a name takes at least, shorter than any of format §2: counts that no such list could hold are refused before room is made for them. */
+const NAME_BYTES = 48;
+
 export function openIndex(keys: Subkeys, name: string, stored: Uint8Array): DecodedIndex {
   const reader = new ByteReader(openObject(keys, 'index', name, stored), name);
-  const supersedes = Array.from({ length: reader.count(2) }, () => Buffer.from(reader.sized()).toString());
-  const packs = Array.from({ length: reader.count(36) }, () => ({
+  const supersedes = Array.from({ length: reader.count(NAME_BYTES) }, () => Buffer.from(reader.sized()).toString());
+  const packs = Array.from({ length: reader.count(NAME_BYTES + 34) }, () => ({
     name: Buffer.from(reader.sized()).toString(),
     size: reader.varint(),
     sha256: Buffer.from(reader.bytes(32)).toString('hex'),

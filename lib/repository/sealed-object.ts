@@ -48,13 +48,29 @@ export function openJson(keys: Subkeys, kind: SealKind, name: string, stored: Ui
   return parseJson(openObject(keys, kind, name, stored), name);
 }
 
+/**
+ * JSON of tiny values takes thirty times its length in memory, and whoever holds a key may have written it: what announces
+ * more of them than any object of Holdfast holds (a manifest of 200 TB has half as many) ends here, before it is parsed.
+ */
+const MAX_JSON_VALUES = 8 << 20;
+
 export function parseJson(bytes: Uint8Array, name: string): unknown {
+  if (bytes.length > MAX_JSON_VALUES && countValues(bytes) > MAX_JSON_VALUES) throw damaged(`${name} holds more than ${MAX_JSON_VALUES} values: Holdfast did not write it`);
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch {
     throw damaged(`${name} is not the JSON that was written there`);
   }
 }
+
+/** At least as many as there are: each begins a list or a map, or stands behind a comma. */
+function countValues(bytes: Uint8Array): number {
+  let count = 1;
+  for (const byte of bytes) if (byte === COMMA || byte === BRACKET || byte === BRACE) count++;
+  return count;
+}
+
+const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b];
 
 function decode(body: Uint8Array, name: string): Uint8Array {
   const reader = new ByteReader(body, name);

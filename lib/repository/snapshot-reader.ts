@@ -28,10 +28,13 @@ export async function readManifest(repository: Repository, name: string): Promis
   return { manifest: openManifest(repository.keys, name, stored), sha256: sha256(stored).toString('hex') };
 }
 
+/** Whatever else stands behind the dot is no revision, and must not hide those that are. */
+const REVISION = /^(0|[1-9][0-9]{0,8})$/;
+
 /** The greatest valid revision of a backup's refs (format §8); `damaged` when revision 0 is not what the manifest binds. */
 export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
   const prefix = names.refs(manifest.plan, manifest.backup, 0).slice(0, -1);
-  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix) && /^\d+$/.test(object.name.slice(prefix.length)));
+  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix) && REVISION.test(object.name.slice(prefix.length)));
   const revisions = found.map((object) => Number(object.name.slice(prefix.length))).sort((a, b) => b - a);
   for (const revision of revisions.length > 0 ? revisions : [0]) {
     const name = names.refs(manifest.plan, manifest.backup, revision);

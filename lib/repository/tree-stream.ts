@@ -53,8 +53,12 @@ export class TreeStreamWriter {
   }
 }
 
+/** A chunk ends with the record that makes it 64 KiB long; a record of 16 MiB would be that of a file of 300 TB. */
+const MAX_TREE_CHUNK_BYTES = 16 << 20;
+
 /** Records of one tree chunk; checks paths and their order. */
 export function* readTreeChunk(bytes: Uint8Array, what: string): Generator<TreeRecord> {
+  if (bytes.length > MAX_TREE_CHUNK_BYTES) throw damaged(`${what}: a chunk of ${bytes.length} bytes, at most ${MAX_TREE_CHUNK_BYTES} are allowed`);
   const reader = new ByteReader(bytes, what);
   let previous = '';
   let isFirst = true;

@@ -81,7 +81,11 @@ async function repositoryOfSlots(store: HeadStore): Promise<{ repository: string
   return { repository: first?.[0], slots };
 }
 
+/** A slot and a configuration are about 600 bytes: what is longer is neither, and is not parsed. */
+const MAX_HEAD_BYTES = 64 << 10;
+
 function repositoryIn(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MAX_HEAD_BYTES) return undefined;
   try {
     const { repository } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { repository?: unknown };
     return typeof repository === 'string' && /^[0-9a-f]{32}$/.test(repository) ? repository : undefined;

@@ -1,5 +1,6 @@
 import { initialConfig } from '../../lib/config/initial-config.ts';
 import { loadConfig } from '../../lib/config/load-config.ts';
+import type { HoldfastError } from '../../lib/model/errors.ts';
 import { isHoldfastError } from '../../lib/model/errors.ts';
 import { refusal } from './refusal.ts';
 
@@ -89,6 +90,14 @@ describe('holdfast.yaml (P1)', () => {
   ])('never repeats a secret that was written %s (S8)', (_, text) => {
     const error = refusal(text);
     expect(JSON.stringify([error, (error as Error).message])).not.toContain('hunter2');
+  });
+
+  it('that is something else altogether is refused in the first twenty lines, however many it has (P1)', () => {
+    const error = refusal('[\n'.repeat(400)) as HoldfastError;
+    expect(error.code).toBe('config-invalid');
+    expect(error.message.split('\n')).toHaveLength(21);
+    expect(error.message.split('\n').at(-1)).toMatch(/and \d+ more problems$/);
+    expect((error.data['problems'] as unknown[]).length).toBeGreaterThan(300);
   });
 
   it('is accepted as `holdfast init` writes it, also with paths that need quoting', () => {

@@ -10,4 +10,14 @@ export const LONG_SUITES: readonly LongSuite[] = [
     long: 1_000_000,
     open: async () => (await import('./stories.ts')).stories,
   },
+  {
+    name: 'fuzz',
+    title: 'V1: every decoder refuses what it cannot take with an error that says so, whatever lies in it and whoever sealed it, in bounded memory and time',
+    unit: 'inputs',
+    smoke: 5000,
+    long: 10_000_000,
+    heapMiB: 512,
+    patienceSeconds: 60,
+    open: async () => (await import('./fuzz/fuzz.ts')).openFuzz(),
+  },
 ];

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import type { RepositoryId } from '../../lib/model/ids.ts';
-import { Subkeys, decodeRefs, encodeRefs, isSigned, names, newRepositoryConfig, openIndex, readConfig, sealIndex, signRefs, writeConfig } from '../../lib/repository/index.ts';
+import { ByteWriter, Subkeys, decodeRefs, encodeRefs, isSigned, names, newRepositoryConfig, openIndex, readConfig, readRefs, sealIndex, sealObject, signRefs, writeConfig } from '../../lib/repository/index.ts';
 import type { Refs } from '../../lib/repository/index.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import { FixtureSnapshot } from '../support/fixture-snapshot.ts';
 import { TEST_KEYS, testRepository } from '../support/run-backup.ts';
 
 const { keys } = testRepository();
@@ -17,7 +18,7 @@ describe('the index (format §6)', () => {
   it('says of every chunk in which pack it lies, ids ascending', () => {
     fc.assert(
       fc.property(fc.array(fc.array(fc.oneof(id, close), { maxLength: 20 }), { maxLength: 5 }), (packs) => {
-        const part = { supersedes: ['index/w/old-0'], packs: packs.map((ids, index) => ({ name: `packs/hot/w/00/${index}`, size: index * 1000, sha256: '5a'.repeat(32), keyNumber: 1, ids: Buffer.concat(ids) })) };
+        const part = { supersedes: [`index/${'ab'.repeat(16)}/01M7YJTCGE6X6BE50ZDRH1NXJX-0`], packs: packs.map((ids, index) => ({ name: `packs/hot/${'ab'.repeat(16)}/00/${index}`, size: index * 1000, sha256: '5a'.repeat(32), keyNumber: 1, ids: Buffer.concat(ids) })) };
         const opened = openIndex(keys, 'index/w/r-0', sealIndex(keys, 'index/w/r-0', part, 'aes-256-gcm'));
         expect(opened.supersedes).toEqual(part.supersedes);
         expect(opened.packs).toEqual(part.packs.map(({ ids: _ids, ...pack }) => pack));
@@ -34,6 +35,11 @@ describe('the index (format §6)', () => {
   it('is refused under another name, and when it claims a pack that it does not list', () => {
     const stored = sealIndex(keys, 'index/w/r-0', { supersedes: [], packs: [] }, 'aes-256-gcm');
     expect(() => openIndex(keys, 'index/w/r-1', stored)).toThrow(damaged);
+  });
+
+  it('that announces more names than it has room for is refused before room is made for them', () => {
+    const lie = new ByteWriter().varint(1 << 20).bytes(new Uint8Array(4 << 20)).finish();
+    expect(() => openIndex(keys, 'index/w/r-0', sealObject(keys, 'index', 'index/w/r-0', lie, 'aes-256-gcm'))).toThrow(expect.objectContaining({ code: 'damaged', message: expect.stringContaining('1048576 items announced') }));
   });
 });
 
@@ -66,6 +72,15 @@ describe('refs (format §8)', () => {
     const rotated = new Subkeys(keys.repository, { ...TEST_KEYS, pairs: [...TEST_KEYS.pairs, { number: 2, meta: new Uint8Array(32).fill(7) }] });
     expect(isSigned(other, name, signed)).toBe(false);
     expect(isSigned(rotated, name, signed)).toBe(true);
+  });
+
+  it('are not hidden by what only looks like a later revision: anyone who writes to the store can put it there', async () => {
+    const store = new MemoryStore(systemClock);
+    const fixture = new FixtureSnapshot(store);
+    const { manifest } = await (await fixture.file('x', 'content')).build();
+    const revision0 = names.refs(manifest.plan, manifest.backup, 0);
+    for (const revision of ['7', '007', '99999999999999999999', '1.0', '1e3']) await store.put(`${revision0.slice(0, -1)}${revision}`, Buffer.from('{}'));
+    expect(await readRefs(fixture.repository, manifest)).toMatchObject({ revision: 0, packs: [{}, {}] });
   });
 
   it('of another repository, or what is no refs, are damaged; a newer format asks for a newer program', () => {

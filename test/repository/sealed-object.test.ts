@@ -1,4 +1,4 @@
-import { sealObject, openObject, Subkeys, associatedData, headProblem, sealJson } from '../../lib/repository/index.ts';
+import { sealObject, openObject, Subkeys, associatedData, headProblem, openJson, sealJson } from '../../lib/repository/index.ts';
 import type { SealKind } from '../../lib/repository/index.ts';
 import { open, seal } from '../../lib/repository/seal.ts';
 import type { SealContext } from '../../lib/repository/seal.ts';
@@ -94,6 +94,12 @@ describe('sealed objects', () => {
     newer[4] = 2;
     newer[20] = 0;
     expect(() => openObject(keys, 'snapshot', NAME, newer)).toThrow(expect.objectContaining({ code: 'unsupported-version' }));
+  });
+
+  it.each(['[],', '{},', '1,'])('of a few KiB that unfold to millions of values (%s) are refused before they are parsed', (value) => {
+    const bomb = sealObject(keys, 'verdict', 'verdicts/a/b', Buffer.concat([Buffer.from('['), Buffer.alloc(32 << 20, value), Buffer.from('0]')]), 'aes-256-gcm');
+    expect(bomb.length).toBeLessThan(16 << 10);
+    expect(() => openJson(keys, 'verdict', 'verdicts/a/b', bomb)).toThrow(expect.objectContaining({ code: 'damaged', message: expect.stringContaining('8388608 values') }));
   });
 
   it('never show the JSON that they hold', () => {

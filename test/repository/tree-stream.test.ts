@@ -62,6 +62,11 @@ describe('the tree as a stream (format §7)', () => {
     expect(() => [...readTreeChunk(chunk, 'test')]).toThrow(expect.objectContaining({ code: 'damaged' }));
   });
 
+  it('refuses a chunk that no writer makes so long, before room is made for millions of records', () => {
+    const record = new ByteWriter().varint(0).varint(0).varint(0).finish();
+    expect(() => [...readTreeChunk(Buffer.alloc((16 << 20) + 1, record), 'test')]).toThrow(expect.objectContaining({ code: 'damaged', message: expect.stringContaining('at most 16777216') }));
+  });
+
   it('base and delta merge as a map with changes does, tombstones remove', () => {
     const deltaBody = fc.oneof(body, fc.constant(Uint8Array.of(ENTRY.tombstone)));
     fc.assert(
