@@ -85,7 +85,7 @@ export class TreeBuilder {
 
   async #oldTombstones(): Promise<TreeRecord[]> {
     const tombstones: TreeRecord[] = [];
-    for await (const records of (this.#previous as SnapshotReader).deltaRecords()) tombstones.push(...records.filter(({ body }) => body[0] === ENTRY.tombstone));
+    for await (const records of (this.#previous as SnapshotReader).storedRecords('delta')) tombstones.push(...records.filter(({ body }) => body[0] === ENTRY.tombstone));
     return tombstones;
   }
 

@@ -1,4 +1,5 @@
 import type { Option } from 'commander';
+import { EXPORT_FORMATS } from '../recovery/export/formats.ts';
 import { RUN_TRANSITIONS } from '../catalog/records.ts';
 import type { CommandModule } from './command.ts';
 import { byteRate, byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
@@ -106,6 +107,19 @@ export function commandTable(): CommandRow[] {
       name: 'cat', args: '<id> <path>', summary: 'write one file of a backup to standard output', options: [],
       examples: ['holdfast cat latest etc/hosts', 'holdfast cat latest:app.sql app.sql | psql app'],
       load: () => import('./commands/cat.ts'),
+    },
+    {
+      name: 'export', args: '<id> [patterns...]', summary: 'write a backup, or what matches, as a standard file with its metadata and checksum beside it',
+      options: [
+        option('--to <place>', 'directory (it names the files itself), file, or - for standard output'),
+        oneOf('--format <format>', 'by the name of the file when not given, else raw for dumps and streams and tar.zst for trees', Object.keys(EXPORT_FORMATS)),
+        option('--keep-going', 'leave out what is damaged and say so in the archive, instead of failing; everything is read twice'),
+        option('--no-sparse', 'write the holes of sparse files as zeros, for programs that do not know GNU sparse files'),
+        option('--dry-run', 'show what would be written and do nothing'),
+        progress(),
+      ],
+      examples: ['holdfast export latest --to /mnt/handover/', 'holdfast export latest:documents --to documents.tar.gz', "holdfast export 01KAP --to /tmp/etc.tar.zst 'etc/**/*.conf'", 'holdfast export latest:database --to . --dry-run', 'holdfast export latest:app.sql --to - | psql app'],
+      load: () => import('./commands/export.ts'),
     },
     {
       name: 'verify', args: '[id]', summary: 'check one backup, or all of them',

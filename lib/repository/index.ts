@@ -17,7 +17,7 @@ export { newRepositoryConfig, openRepository, readConfig, writeConfig } from './
 export type { BackupRef, Repository, RepositoryConfig, Writer } from './repository.ts';
 export { associatedData, sealParts, sha256 } from './seal.ts';
 export { headProblem, openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
-export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, readManifest, readRefs } from './snapshot-reader.ts';
+export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, placedChunk, readManifest, readRefs } from './snapshot-reader.ts';
 export type { PlacedChunk, SnapshotEntry, SnapshotFile, TreeDamage } from './snapshot-reader.ts';
 export { TreeStreamWriter, mergeStreams, readTreeChunk } from './tree-stream.ts';
 export type { TreeChunk, TreeRecord } from './tree-stream.ts';

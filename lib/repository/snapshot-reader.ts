@@ -137,11 +137,6 @@ export class SnapshotReader {
     if (isEmpty) yield mergeStreams([], puts);
   }
 
-  /** Records of the delta alone, tombstones too. */
-  async *deltaRecords(): AsyncGenerator<TreeRecord[]> {
-    if (this.manifest.tree.delta) for await (const { records } of this.#chunkRecords(this.manifest.tree.delta, '' as ByteString)) yield records;
-  }
-
   async *#chunkRecords(root: TreeRoot, below: ByteString, onDamage?: (damage: TreeDamage) => void): AsyncGenerator<{ records: TreeRecord[]; end: ByteString | undefined }> {
     const chunks = selectChunks(root, below);
     for (const [index, chunk] of chunks.entries()) {
@@ -161,14 +156,26 @@ export class SnapshotReader {
 
   /** The chunks of a file, list chunks followed. */
   async chunksOf(entry: SnapshotEntry & FileBody): Promise<PlacedChunk[]> {
-    if (!(entry.flags & FLAG.listed)) return entry.refs.map(place);
     const chunks: PlacedChunk[] = [];
-    for (const ref of entry.refs) {
-      const list = await this.#metaChunk(place(ref));
-      const reader = new ByteReader(list, `chunk list of ${entry.path}`);
-      while (reader.remaining > 0) chunks.push(place(decodeRef(reader)));
-    }
+    for await (const batch of this.chunkBatches(entry)) chunks.push(...batch);
     return chunks;
+  }
+
+  /** The same, list chunk by list chunk: the chunks of a very large file are never all in memory. */
+  async *chunkBatches(entry: SnapshotEntry & FileBody): AsyncGenerator<PlacedChunk[]> {
+    if (!(entry.flags & FLAG.listed)) return yield entry.refs.map(placedChunk);
+    for (const ref of entry.refs) {
+      const chunks: PlacedChunk[] = [];
+      const reader = new ByteReader(await this.#metaChunk(placedChunk(ref)), `chunk list of ${entry.path}`);
+      while (reader.remaining > 0) chunks.push(placedChunk(decodeRef(reader)));
+      yield chunks;
+    }
+  }
+
+  /** Records of one stream as stored, tombstones too, for who puts base and delta together by itself. Damage as in `recordBatches`. */
+  async *storedRecords(stream: 'base' | 'delta', below = '' as ByteString, onDamage?: (damage: TreeDamage) => void): AsyncGenerator<TreeRecord[]> {
+    const root = this.manifest.tree[stream];
+    if (root) for await (const { records } of this.#chunkRecords(root, below, onDamage)) yield records;
   }
 
   /** Records of the base alone, chunk by chunk, up to and including `last`. */
@@ -223,7 +230,8 @@ function checkSpan(records: readonly TreeRecord[], first: string, end: ByteStrin
   if (end !== undefined && comparePaths(last.path, end) >= 0) throw damaged(`tree of ${backup}: its chunks do not ascend`);
 }
 
-function place(ref: ChunkRef): PlacedChunk {
+/** A ref with its pack's id as readers ask for it. */
+export function placedChunk(ref: ChunkRef): PlacedChunk {
   return { id: ref.id, packId: Buffer.from(ref.pack.buffer, ref.pack.byteOffset, 16).toString('hex'), length: ref.length };
 }
 

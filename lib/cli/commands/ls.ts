@@ -1,8 +1,9 @@
 import { display, fromText } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { ENTRY, FLAG, SnapshotReader, isSnapshotFile, sha256 } from '../../repository/index.ts';
+import { ENTRY, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
 import type { SnapshotEntry, SnapshotFile } from '../../repository/index.ts';
+import { contentDigest } from '../../recovery/content-digest.ts';
 import { directChildren } from '../../recovery/direct-children.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -49,13 +50,9 @@ function show({ output }: CommandContext, entry: SnapshotEntry, name: ByteString
   });
 }
 
-/** SHA-256 of the content: stored with the entry, or the id of its only chunk (decision 0005); null for what could not be read. */
 function digestOf(file: SnapshotFile): string | null {
-  if (file.flags & FLAG.unreadable) return null;
-  if (file.sha256) return Buffer.from(file.sha256).toString('hex');
-  const [only] = file.refs;
-  if (file.refs.length === 1 && only && !(file.flags & FLAG.listed)) return Buffer.from(only.id).toString('hex');
-  return file.size === 0 ? sha256(new Uint8Array(0)).toString('hex') : null;
+  const digest = contentDigest(file);
+  return digest === undefined ? null : Buffer.from(digest).toString('hex');
 }
 
 /** Times of files may lie outside of what a Date holds. */
