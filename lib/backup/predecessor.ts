@@ -52,11 +52,11 @@ async function openIfUsable(repository: Repository, session: BackupSession, { ma
   const refs = await readRefs(repository, manifest);
   const reader = new SnapshotReader(repository, manifest, refs);
   const { base, delta } = manifest.tree;
+  session.noteRefs(refs);
   const treePacks = [...base.chunks, ...(delta?.chunks ?? [])].map(({ pack }) => pack);
   if (!treePacks.every((pack) => session.isUsable(pack))) return undefined;
   // A small tree is read at once, at no cost: what was read is kept. A stream is not read twice because of it later.
   if (treePacks.length <= SMALL_TREE_CHUNKS) for await (const records of reader.recordBatches()) void [...records];
-  session.noteRefs(refs);
   return reader;
 }
 

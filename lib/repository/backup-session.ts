@@ -11,7 +11,7 @@ import { openIndex, sealIndex } from './pack-index.ts';
 import type { DecodedIndex } from './pack-index.ts';
 import { readPackDirectory } from './pack-reader.ts';
 import type { PackRef, Refs } from './refs.ts';
-import { encodeRefs } from './refs.ts';
+import { encodeRefs, followReplaced } from './refs.ts';
 import type { Repository, Writer } from './repository.ts';
 import { sha256 } from './seal.ts';
 
@@ -68,13 +68,21 @@ export class BackupSession {
   #partials: number;
   /** Digests of reused packs, learnt from indexes and earlier refs. */
   readonly #digests = new Map<string, string>();
+  /** Index objects that do not open: what they said is read from the packs again and stands in ours. */
+  readonly #brokenIndexes: string[] = [];
+  /** What stands for packs that the tree of the predecessor names and that are no more (healing). */
+  #follow: (id: string) => string = (id) => id;
+  #incomplete: ReadonlySet<string> = new Set();
+  /** Ids of packs that somebody recorded as damaged, at the first look. */
+  readonly damagedPacks: ReadonlySet<string>;
   storedBytes = 0;
 
-  private constructor(repository: Repository, options: SessionOptions, startedAt: number, usable: Map<string, { name: string; size: number }>) {
+  private constructor(repository: Repository, options: SessionOptions, look: { startedAt: number; usable: Map<string, { name: string; size: number }>; damagedPacks: ReadonlySet<string> }) {
     this.repository = repository;
     this.options = options;
-    this.#startedAt = startedAt;
-    this.#usable = usable;
+    this.#startedAt = look.startedAt;
+    this.#usable = look.usable;
+    this.damagedPacks = look.damagedPacks;
     this.#indexNumber = this.#partials = ((options.attempt ?? 1) - 1) * NUMBERS_PER_ATTEMPT;
   }
 
@@ -88,11 +96,17 @@ export class BackupSession {
       const id = packIdOf(name);
       if (!absent.has(id) && !damagedPacks.has(id)) usable.set(id, { name, size });
     }
-    return new BackupSession(repository, options, marks.at, usable);
+    return new BackupSession(repository, options, { startedAt: marks.at, usable, damagedPacks });
   }
 
+  /** Whether records may go on naming that pack: it is there, or what replaced it is there and lacks nothing. */
   isUsable(packId: string): boolean {
-    return this.#usable.has(packId);
+    return this.#usable.has(packId) || (!this.#incomplete.has(packId) && this.#usable.has(this.#follow(packId)));
+  }
+
+  /** A pack that is there stands for itself: what replaced it elsewhere may hold less than it does. */
+  #resolve(packId: string): string {
+    return this.#usable.has(packId) ? packId : this.#follow(packId);
   }
 
   /**
@@ -110,8 +124,10 @@ export class BackupSession {
     return [...found].sort();
   }
 
-  /** Packs of earlier refs: their digests need not be learnt again. */
+  /** Refs of the backup that this run builds on: what replaced which pack, and digests that need not be learnt again. */
   noteRefs(refs: Refs): void {
+    this.#follow = followReplaced(refs);
+    this.#incomplete = new Set(refs.replaced.filter(({ lost }) => lost !== undefined).map(({ old }) => old));
     for (const pack of refs.packs) this.#digests.set(packIdOf(pack.name), pack.sha256);
   }
 
@@ -124,7 +140,7 @@ export class BackupSession {
     const writers = [this.options.writer.id as string, ...(this.options.trustedWriters ?? [])];
     for (const writer of writers) {
       // An index is a cache of directories, and a pack that does not decode is not reused: neither stops a backup.
-      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit));
+      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit), () => this.#brokenIndexes.push(name));
       for (const [id, { name, size }] of this.#usable) {
         if (indexed.has(id) || isMeta(name) || !name.includes(`/${writer}/`)) continue;
         // A role that may not read data packs cannot adopt: it stores again what they hold, and prune takes them.
@@ -171,7 +187,7 @@ export class BackupSession {
       const fresh = packsOfOneIndex(this.#stored.slice(this.#indexed));
       const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
       const keyNumber = this.repository.keys.current;
-      const object = sealIndex(this.repository.keys, name, { supersedes: [], packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
+      const object = sealIndex(this.repository.keys, name, { supersedes: this.#brokenIndexes.splice(0), packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
       await this.repository.store.put(name, object);
       this.#indexNames.push(name);
       this.#indexed += fresh.length;
@@ -196,9 +212,11 @@ export class BackupSession {
   async commit(draft: ManifestDraft, used: ReadonlySet<string>, isStillOurs: () => Promise<void> = async () => undefined): Promise<CommitResult> {
     await this.#storeIndex();
     const { store, keys, cipher } = this.repository;
-    const look = await this.#secondLook(used);
+    const needed = new Set([...used].map((pack) => this.#resolve(pack)));
+    const look = await this.#secondLook(needed);
     const refsName = names.refs(this.options.plan, draft.backup, 0);
-    const refs = encodeRefs({ ...this.#refsHead('refs', draft.backup), revision: 0, packs: await this.#packRefs(used), replaced: [] });
+    const replaced = [...used].sort().map((old) => ({ old, new: this.#resolve(old) })).filter((pair) => pair.old !== pair.new);
+    const refs = encodeRefs({ ...this.#refsHead('refs', draft.backup), revision: 0, packs: await this.#packRefs(needed), replaced });
     await store.put(refsName, refs);
     const manifest: Manifest = {
       format: FORMAT_VERSION,
@@ -279,11 +297,12 @@ function isMeta(packName: string): boolean {
   return packName.startsWith('packs/meta/');
 }
 
-async function unlessDamaged(work: () => Promise<void>): Promise<void> {
+async function unlessDamaged(work: () => Promise<void>, onDamage?: () => void): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (!isHoldfastError(error, 'damaged') && !isHoldfastError(error, 'not-found')) throw error;
+    if (error.code === 'damaged') onDamage?.();
   }
 }
 

@@ -9,6 +9,13 @@ import { parseJson } from './sealed-object.ts';
 const packRef = z.object({ name: z.string(), size: z.number().int().nonnegative(), sha256: z.string() });
 export type PackRef = z.infer<typeof packRef>;
 
+/**
+ * A pack that another one stands for: entries that name `old` are read from `new`. `lost`: chunks that entries of this
+ * backup need, that were lost with the pack of that name, and that nobody held when `new` was made.
+ */
+const replacement = z.object({ old: z.string(), new: z.string(), lost: z.object({ name: z.string(), chunks: z.number().int().positive() }).optional() });
+export type Replacement = z.infer<typeof replacement>;
+
 const refsSchema = z.object({
   format: z.number(),
   repository: z.string(),
@@ -20,7 +27,7 @@ const refsSchema = z.object({
   revision: z.number().int().nonnegative(),
   packs: z.array(packRef),
   index: z.array(z.string()).optional(),
-  replaced: z.array(z.object({ old: z.string(), new: z.string() })),
+  replaced: z.array(replacement),
   mac: z.string().optional(),
 });
 
@@ -39,6 +46,23 @@ export function decodeRefs(bytes: Uint8Array, name: string, repository?: string)
     throw new HoldfastError('damaged', `${name} belongs to repository ${parsed.data.repository}, wanted ${repository}.`);
   }
   return parsed.data;
+}
+
+/** More steps than healing and repacking take in the life of a vault: a ring of replacements ends here. */
+const MAX_HOPS = 64;
+
+/** From the pack id that stands in a record to the id of the pack to read: itself, or what replaced it. */
+export function followReplaced({ replaced }: Pick<Refs, 'replaced'>): (id: string) => string {
+  const pairs = new Map(replaced.map((pair) => [pair.old, pair.new]));
+  return (id) => {
+    let current = id;
+    for (let hops = 0; hops < MAX_HOPS; hops++) {
+      const next = pairs.get(current);
+      if (next === undefined) break;
+      current = next;
+    }
+    return current;
+  };
 }
 
 /** Signs a later revision (repacking, healing); revision 0 is bound by its digest in the manifest. */

@@ -9,9 +9,10 @@ import type { ChunkRef, Entry, FileBody } from './entry.ts';
 import { damaged } from './format.ts';
 import type { Manifest, TreeRoot } from './manifest.ts';
 import { openManifest } from './manifest.ts';
-import { names, packIdOf } from './names.ts';
+import { packIdOf } from './names.ts';
 import { ChunkReader } from './pack-reader.ts';
-import { decodeRefs, isSigned } from './refs.ts';
+import { readRefs } from './refs-revisions.ts';
+import { followReplaced } from './refs.ts';
 import type { PackRef, Refs } from './refs.ts';
 import type { Repository } from './repository.ts';
 import { sha256 } from './seal.ts';
@@ -28,45 +29,13 @@ export async function readManifest(repository: Repository, name: string): Promis
   return { manifest: openManifest(repository.keys, name, stored), sha256: sha256(stored).toString('hex') };
 }
 
-/** Whatever else stands behind the dot is no revision, and must not hide those that are. */
-const REVISION = /^(0|[1-9][0-9]{0,8})$/;
-
-/** The greatest valid revision of a backup's refs (format §8); `damaged` when revision 0 is not what the manifest binds. */
-export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
-  const prefix = names.refs(manifest.plan, manifest.backup, 0).slice(0, -1);
-  const found = (await Array.fromAsync(repository.store.list(`refs/${manifest.plan}/`))).filter((object) => object.name.startsWith(prefix) && REVISION.test(object.name.slice(prefix.length)));
-  const revisions = found.map((object) => Number(object.name.slice(prefix.length))).sort((a, b) => b - a);
-  for (const revision of revisions.length > 0 ? revisions : [0]) {
-    const name = names.refs(manifest.plan, manifest.backup, revision);
-    const stored = await repository.store.get(name).catch((cause: unknown) => {
-      if (isHoldfastError(cause, 'not-found')) throw damaged(`The refs ${name} are missing: the backup ${manifest.backup} cannot say which packs it needs`);
-      throw cause;
-    });
-    if (revision === 0 && sha256(stored).toString('hex') !== manifest.refsSha256) throw damaged(`The refs ${name} are not those that the manifest names`);
-    // The greatest valid one counts: a later revision that is damaged takes nothing away from those before it.
-    const refs = revision === 0 ? decodeRefs(stored, name, repository.config.repository) : decodeUnlessDamaged(stored, name, repository.config.repository);
-    if (!refs) continue;
-    if (revision === 0 || isSigned(repository.keys, name, refs)) return refs;
-  }
-  throw damaged(`No revision of the refs of backup ${manifest.backup} is genuine`);
-}
-
-function decodeUnlessDamaged(stored: Uint8Array, name: string, repository: string): Refs | undefined {
-  try {
-    return decodeRefs(stored, name, repository);
-  } catch (error) {
-    if (!isHoldfastError(error, 'damaged')) throw error;
-    return undefined;
-  }
-}
-
 /** One backup, opened for reading: its entries, and the packs that hold them. */
 export class SnapshotReader {
   readonly manifest: Manifest;
   readonly refs: Refs;
   readonly #repository: Repository;
   readonly #packs = new Map<string, PackRef>();
-  readonly #replaced = new Map<string, string>();
+  readonly #follow: (id: string) => string;
   readonly #tree: ChunkReader;
 
   constructor(repository: Repository, manifest: Manifest, refs: Refs) {
@@ -74,7 +43,7 @@ export class SnapshotReader {
     this.manifest = manifest;
     this.refs = refs;
     for (const pack of refs.packs) this.#packs.set(packIdOf(pack.name), pack);
-    for (const { old, new: now } of refs.replaced) this.#replaced.set(old, now);
+    this.#follow = followReplaced(refs);
     const sizes = new Map(refs.packs.map((pack) => [pack.name, pack.size]));
     this.#tree = new ChunkReader(repository.store, repository.keys, 'tree', async (name) => sizes.get(name) ?? (await repository.store.stat(name)).size);
   }
@@ -86,12 +55,7 @@ export class SnapshotReader {
 
   /** The pack of that id as this backup's newest refs name it, followed through replacements. */
   pack(id: string): PackRef {
-    let current = id;
-    for (let hops = 0; hops < 64; hops++) {
-      const next = this.#replaced.get(current);
-      if (next === undefined) break;
-      current = next;
-    }
+    const current = this.#follow(id);
     const pack = this.#packs.get(current);
     if (!pack) throw damaged(`The refs of backup ${this.manifest.backup} do not name the pack ${current}`, { pack: current });
     return pack;

@@ -52,6 +52,12 @@ export class EntryCheck {
     return scan;
   }
 
+  /** The object to blame for a pair that is not there: the pack that was lost before, where another one stands for it. */
+  blamed(subject: Subject, rawPack: string, pack: SurveyedPack, problem: string): { readonly object: string; readonly problem: string } {
+    const lost = pack.isLost || problem === LOST ? undefined : subject.lostPacks.get(rawPack);
+    return lost === undefined ? { object: pack.ref.name, problem } : { object: lost, problem: `it was lost, and ${pack.ref.name}, which stands for it, lacks what was not found again` };
+  }
+
   /** `undefined` when the pair is where it should be; `LOST` when it is in damage that was told before. */
   pairProblem(pack: SurveyedPack, id: Uint8Array, length: number): string | undefined {
     if (pack.isLost) return LOST;
@@ -90,10 +96,10 @@ export class EntryCheck {
       const problem = pack ? this.pairProblem(pack, ref.id, ref.length) : `it does not name the pack ${Buffer.from(ref.pack).toString('hex')}, which entries need`;
       if (problem === undefined) continue;
       isWhole = false;
-      const object = pack?.ref.name ?? subject.refsName;
+      const { object, problem: told } = pack ? this.blamed(subject, latin1(ref.pack), pack, problem) : { object: subject.refsName, problem };
       // An entry that needs ten chunks of one lost pack is one entry.
       const last = scan.faults.at(-1);
-      if (last?.path !== path || last.object !== object) scan.faults.push({ path, object, problem: problem === LOST ? undefined : problem });
+      if (last?.path !== path || last.object !== object) scan.faults.push({ path, object, problem: told === LOST ? undefined : told });
     }
     return isWhole;
   }

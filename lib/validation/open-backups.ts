@@ -65,27 +65,35 @@ async function isRemoved({ repository }: Context, snapshot: string): Promise<boo
   return false;
 }
 
-/** Every revision is looked at; one that is not genuine is damage even when a later one counts (format §8). */
+/**
+ * Every revision is looked at. One that is not genuine is damage until a greater one stands (format §8): that was written
+ * in knowledge of it, and says everything that it said.
+ */
 async function openRefs(context: Context, snapshot: string, manifest: Manifest): Promise<Refs | undefined> {
   const { listing, findings } = context;
   const first = names.refs(manifest.plan, manifest.backup, 0);
   const found = listing.refsOf(manifest.plan, manifest.backup);
-  const damaged = (name: string, problem: string) => {
-    findings.damage(name, 'refs', problem);
-    findings.touch(name, snapshot);
-  };
-  if (!found.includes(first)) damaged(first, 'it is missing');
+  const problems = new Map<string, string>(found.includes(first) ? [] : [[first, 'it is missing']]);
   let newest: Refs | undefined;
   for (const name of found) {
     try {
       const refs = await openRevision(context, name, manifest);
-      if (typeof refs === 'string') damaged(name, refs);
+      if (typeof refs === 'string') problems.set(name, refs);
       else if (!newest || refs.revision > newest.revision) newest = refs;
     } catch (error) {
-      damaged(name, problemOf(error, context));
+      problems.set(name, problemOf(error, context));
     }
   }
+  for (const [name, problem] of problems) {
+    if (newest && revisionOf(name) < newest.revision) continue;
+    findings.damage(name, 'refs', problem);
+    findings.touch(name, snapshot);
+  }
   return newest;
+}
+
+function revisionOf(name: string): number {
+  return Number(name.slice(name.lastIndexOf('.') + 1));
 }
 
 /** Answers with what is wrong when it is not genuine. */

@@ -22,6 +22,8 @@ export interface PackSurvey {
   readonly chunks: PackedChunks;
   /** Names of packs that a readable index names; filled when indexes are looked at. */
   readonly indexed: Set<string>;
+  /** Names of index objects that a readable index stands for. */
+  readonly superseded: Set<string>;
 }
 
 const AT_ONCE = 8;
@@ -34,7 +36,7 @@ export async function surveyPacks(context: Context, lists: readonly Refs[]): Pro
     throwIfInterrupted(context.signal);
     await surveyPack(context, pack, chunks);
   });
-  return { packs, chunks, indexed: new Set() };
+  return { packs, chunks, indexed: new Set(), superseded: new Set() };
 }
 
 function gather({ findings }: Context, lists: readonly Refs[]): Map<string, SurveyedPack> {

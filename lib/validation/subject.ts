@@ -1,4 +1,4 @@
-import { names, packIdOf } from '../repository/index.ts';
+import { followReplaced, names, packIdOf } from '../repository/index.ts';
 import type { Manifest, Refs } from '../repository/index.ts';
 import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
 
@@ -9,10 +9,12 @@ export interface Subject {
   readonly refsName: string;
   /** Its packs by the 16 bytes of the id that stands in records, replaced ones too. */
   readonly packs: ReadonlyMap<string, SurveyedPack>;
+  /** By the same key: names of packs that were lost, and that were replaced only as far as their chunks were found again. */
+  readonly lostPacks: ReadonlyMap<string, string>;
 }
 
 export function subjectOf(snapshot: string, manifest: Manifest, refs: Refs, survey: PackSurvey): Subject {
-  return { snapshot, manifest, refsName: names.refs(manifest.plan, manifest.backup, refs.revision), packs: packsOf(refs, survey) };
+  return { snapshot, manifest, refsName: names.refs(manifest.plan, manifest.backup, refs.revision), packs: packsOf(refs, survey), lostPacks: lostPacksOf(refs) };
 }
 
 /** Bytes of an id as a key. */
@@ -25,18 +27,17 @@ export function idBytes(hex: string): string {
   return Buffer.from(hex, 'hex').latin1Slice();
 }
 
-/** More steps than repacking takes in the life of a vault: a ring of replacements ends here. */
-const MAX_HOPS = 64;
-
 function packsOf(refs: Refs, survey: PackSurvey): Map<string, SurveyedPack> {
   const packs = new Map<string, SurveyedPack>();
   for (const { name } of refs.packs) packs.set(idBytes(packIdOf(name)), survey.packs.get(name) as SurveyedPack);
-  const replaced = new Map(refs.replaced.map((pair) => [pair.old, pair.new]));
+  const follow = followReplaced(refs);
   for (const { old } of refs.replaced) {
-    let id = old;
-    for (let hops = 0; hops < MAX_HOPS && replaced.has(id); hops++) id = replaced.get(id) as string;
-    const pack = packs.get(idBytes(id));
+    const pack = packs.get(idBytes(follow(old)));
     if (pack) packs.set(idBytes(old), pack);
   }
   return packs;
+}
+
+function lostPacksOf({ replaced }: Refs): Map<string, string> {
+  return new Map(replaced.flatMap(({ old, lost }) => (lost ? [[idBytes(old), lost.name]] : [])));
 }

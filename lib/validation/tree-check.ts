@@ -92,11 +92,13 @@ export class TreeCheck {
     const problem = pack ? this.#entries.pairProblem(pack, id, chunk.length) : `it does not name the pack ${chunk.pack}, which holds a part of the entry tree`;
     try {
       if (problem === undefined) return [...readTreeChunk((await this.#reader.read(owner, id)) as Uint8Array, `tree of ${subject.manifest.backup}`)];
-      if (problem !== LOST) this.#damage(owner, problem);
+      const { object, problem: told } = pack ? this.#entries.blamed(subject, idBytes(chunk.pack), pack, problem) : { object: owner, problem };
+      if (told !== LOST) this.#damage(object, told);
+      this.#context.findings.touchRange(object, subject.snapshot, { from: pathOf(chunk), to });
     } catch (error) {
       this.#context.findings.damage(owner, 'pack', problemOf(error, this.#context), 'content');
+      this.#context.findings.touchRange(owner, subject.snapshot, { from: pathOf(chunk), to });
     }
-    this.#context.findings.touchRange(owner, subject.snapshot, { from: pathOf(chunk), to });
     return undefined;
   }
 

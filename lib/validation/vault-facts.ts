@@ -30,19 +30,25 @@ const AT_ONCE = 8;
 /** Looks at every index, partial, verdict, removal, damage record and mark of the vault. */
 export async function checkFacts(context: Context, survey: PackSurvey): Promise<void> {
   const { repository, listing, findings } = context;
+  const broken = new Map<string, string>();
   for (const { folder, kind, look } of CHECKS) {
     await inParallel(listing.in(folder), AT_ONCE, async ({ name }) => {
       throwIfInterrupted(context.signal);
       try {
         const problem = look(context, name, await repository.store.get(name), survey);
-        if (problem !== undefined) findings.damage(name, kind, problem);
+        if (problem !== undefined) broken.set(name, problem);
       } catch (error) {
         // Prune and removals may tidy up meanwhile.
         const problem = problemOf(error, context);
-        if (problem !== MISSING) findings.damage(name, kind, problem);
+        if (problem !== MISSING) broken.set(name, problem);
       }
-      if (kind === 'verdict' && findings.isDamaged(name)) touchJudged(context, name);
     });
+    for (const [name, problem] of broken) {
+      // What another index says in its place; prune takes it away.
+      if (kind !== 'index' || !survey.superseded.has(name)) findings.damage(name, kind, problem);
+      if (kind === 'verdict') touchJudged(context, name);
+    }
+    broken.clear();
   }
   noteStrays(context);
 }
@@ -55,6 +61,7 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
   if (odd !== undefined) return odd;
   const index = openIndex(repository.keys, name, stored);
   for (const pack of index.packs) survey.indexed.add(pack.name);
+  for (const superseded of index.supersedes) survey.superseded.add(superseded);
   const claims = new Uint32Array(index.packs.length);
   for (const [position, ordinal] of index.ordinals.entries()) {
     claims[ordinal]! += 1;
@@ -65,7 +72,9 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
     const surveyed = survey.packs.get(pack.name);
     const listed = listing.objects.get(pack.name)?.size;
     if (surveyed && (surveyed.ref.size !== pack.size || surveyed.ref.sha256 !== pack.sha256)) return `it names ${pack.name} with another size or digest than the backups that need it`;
-    if (!surveyed && listed !== undefined && listed !== pack.size) return `it names ${pack.name} with ${pack.size} bytes, the pack has ${listed}`;
+    // A pack that was healed, and that prune has not freed yet, is told by the note about it.
+    const isKnownDamage = listing.has(names.damaged(packIdOf(pack.name)));
+    if (!surveyed && !isKnownDamage && listed !== undefined && listed !== pack.size) return `it names ${pack.name} with ${pack.size} bytes, the pack has ${listed}`;
     if (surveyed && !surveyed.isLost && surveyed.chunks !== claims[ordinal]) return `it claims ${claims[ordinal]} chunks in ${pack.name}, which holds ${surveyed.chunks}`;
   }
   return undefined;

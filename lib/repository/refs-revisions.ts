@@ -1,0 +1,64 @@
+import { isHoldfastError } from '../model/errors.ts';
+import { damaged } from './format.ts';
+import type { Manifest } from './manifest.ts';
+import { names } from './names.ts';
+import { decodeRefs, isSigned } from './refs.ts';
+import type { Refs } from './refs.ts';
+import type { Repository } from './repository.ts';
+import { sha256 } from './seal.ts';
+
+/** Whatever else stands behind the dot is no revision, and must not hide those that are. */
+const REVISION = /^(0|[1-9][0-9]{0,8})$/;
+
+/** What stands of one backup's lists of packs (format §8). */
+export interface RefsRevisions {
+  /** The greatest genuine revision: the one that counts. */
+  readonly newest: Refs | undefined;
+  /** The greatest number that is taken, genuine or not; -1 when there is none. */
+  readonly greatest: number;
+}
+
+export async function readRevisions(repository: Repository, manifest: Manifest): Promise<RefsRevisions> {
+  const numbers = await listRevisions(repository, manifest);
+  const [greatest = -1] = numbers;
+  for (const revision of numbers) {
+    const newest = await readGenuine(repository, manifest, revision);
+    if (newest) return { newest, greatest };
+  }
+  return { newest: undefined, greatest };
+}
+
+/** The greatest valid revision of a backup's refs (format §8); `damaged` when there is none. */
+export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
+  const { newest, greatest } = await readRevisions(repository, manifest);
+  if (newest) return newest;
+  const first = names.refs(manifest.plan, manifest.backup, 0);
+  if (greatest < 0) throw damaged(`The refs ${first} are missing: the backup ${manifest.backup} cannot say which packs it needs`);
+  if (greatest === 0) throw damaged(`The refs ${first} are not those that the manifest names`);
+  throw damaged(`No revision of the refs of backup ${manifest.backup} is genuine`);
+}
+
+/** Numbers of all revisions, greatest first. */
+async function listRevisions({ store }: Repository, { plan, backup }: Manifest): Promise<number[]> {
+  const prefix = names.refs(plan, backup, 0).slice(0, -1);
+  const numbers: number[] = [];
+  for await (const { name } of store.list(`refs/${plan}/`)) {
+    const number = name.slice(prefix.length);
+    if (name.startsWith(prefix) && REVISION.test(number)) numbers.push(Number(number));
+  }
+  return numbers.sort((left, right) => right - left);
+}
+
+/** A revision that is damaged or forged takes nothing away from those before it: undefined. */
+async function readGenuine(repository: Repository, manifest: Manifest, revision: number): Promise<Refs | undefined> {
+  const name = names.refs(manifest.plan, manifest.backup, revision);
+  try {
+    const stored = await repository.store.get(name);
+    if (revision === 0 && sha256(stored).toString('hex') !== manifest.refsSha256) return undefined;
+    const refs = decodeRefs(stored, name, repository.config.repository);
+    return revision === 0 || isSigned(repository.keys, name, refs) ? refs : undefined;
+  } catch (error) {
+    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found')) return undefined;
+    throw error;
+  }
+}
