@@ -1,5 +1,5 @@
 import { isHoldfastError } from '../model/errors.ts';
-import { SnapshotReader, isVoid, listSnapshots, readManifest, readRefs, readVerdicts, standingVerdict } from '../repository/index.ts';
+import { SnapshotReader, isVoid, listSnapshots, packIdOf, readManifest, readRefs, readVerdicts, standingVerdict } from '../repository/index.ts';
 import type { BackupSession, Manifest, ManifestWarning, Repository } from '../repository/index.ts';
 
 const SMALL_TREE_CHUNKS = 4;
@@ -13,6 +13,8 @@ export interface Predecessor {
   readonly sequence: number;
   readonly predecessors: Manifest['predecessors'];
   readonly warnings: readonly ManifestWarning[];
+  /** A backup that was looked at is not whole: what this run stores anew may heal it. */
+  readonly isWounded: boolean;
 }
 
 interface Candidate {
@@ -37,14 +39,15 @@ export async function findPredecessor(repository: Repository, session: BackupSes
   const followed = new Set(candidates.flatMap(({ manifest }) => manifest.predecessors.map(({ backup }) => backup)));
   const predecessors = candidates.filter(({ manifest }) => !followed.has(manifest.backup)).map(({ manifest, sha256 }) => ({ backup: manifest.backup, sha256 }));
   const sequence = Math.max(0, ...candidates.map(({ manifest }) => manifest.sequence)) + 1;
+  let isWounded = false;
   for (const candidate of candidates) {
-    const reader = await passOver(candidate.manifest.backup, warnings, () => openIfUsable(repository, session, candidate));
-    if (reader) return { reader, sequence, predecessors, warnings };
+    const reader = await passOver(candidate.manifest.backup, warnings, () => openIfUsable(repository, session, candidate, () => (isWounded = true)));
+    if (reader) return { reader, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0 };
   }
-  return { reader: undefined, sequence, predecessors, warnings };
+  return { reader: undefined, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0 };
 }
 
-async function openIfUsable(repository: Repository, session: BackupSession, { manifest, storedAt }: Candidate): Promise<SnapshotReader | undefined> {
+async function openIfUsable(repository: Repository, session: BackupSession, { manifest, storedAt }: Candidate, onWound: () => void): Promise<SnapshotReader | undefined> {
   const trusted = [session.options.writer.id as string, ...(session.options.trustedWriters ?? [])];
   if (!trusted.includes(manifest.writer) || isVoid(manifest.checkedAt, storedAt)) return undefined;
   const verdict = standingVerdict(await readVerdicts(repository, manifest.backup));
@@ -53,6 +56,7 @@ async function openIfUsable(repository: Repository, session: BackupSession, { ma
   const reader = new SnapshotReader(repository, manifest, refs);
   const { base, delta } = manifest.tree;
   session.noteRefs(refs);
+  if (!refs.packs.every(({ name }) => session.isUsable(packIdOf(name)))) onWound();
   const treePacks = [...base.chunks, ...(delta?.chunks ?? [])].map(({ pack }) => pack);
   if (!treePacks.every((pack) => session.isUsable(pack))) return undefined;
   // A small tree is read at once, at no cost: what was read is kept. A stream is not read twice because of it later.

@@ -18,6 +18,8 @@ import { BackupSession, PACK_SIZES, PacksWithdrawn, names, sha256 } from '../rep
 import type { BackupStatistics, Compression, DataClass, Manifest, PackSizes, Repository, Writer } from '../repository/index.ts';
 import { judgeCommit } from '../retention/void.ts';
 import type { Source } from '../sources/source.ts';
+import { healAfterBackup } from '../validation/healing/after-backup.ts';
+import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { BackupRun } from './backup-run.ts';
 import { exclusionOf } from './exclusion.ts';
 import { MetaPacks } from './meta-packs.ts';
@@ -64,6 +66,8 @@ export interface BackupOutcome {
   readonly evidence: readonly string[];
   /** Writers whose packs were not reused, told when there was none at the start that could be. */
   readonly strangers: readonly string[];
+  /** What became of older backups that were not whole; absent when none is known. */
+  readonly healing?: HealingOutcome;
 }
 
 /** A tree is read again when prune withdrew packs meanwhile; more often than this means that something else is wrong. */
@@ -243,7 +247,11 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
     () => ports.beforeCommit?.(backup) ?? Promise.resolve(),
   );
   await refuseIfVoid(request.repository, manifest);
-  return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers };
+  // Nothing of it is read or listed where nobody has found damage.
+  const isHealing = session.damagedPacks.size > 0 || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
+  if (isHealing) run.report('healing');
+  const healing = isHealing ? await healAfterBackup(request.repository, { signal: ports.signal }) : undefined;
+  return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers, ...(healing && { healing }) };
 }
 
 /** Judged at once, where it was first written: a run that slept before its last step has not made a backup (format §12). */

@@ -2,7 +2,7 @@ import type { BackupStatistics } from '../repository/index.ts';
 
 /** What a running backup tells; all figures only ever grow. */
 export interface BackupProgress {
-  readonly phase: 'scanning' | 'storing' | 'committing' | 'verifying';
+  readonly phase: 'scanning' | 'storing' | 'committing' | 'healing' | 'verifying';
   readonly entries: number;
   readonly files: number;
   /** Plain bytes dealt with: read, or known to be unchanged. */

@@ -9,6 +9,7 @@ import { newUlid } from '../model/ids.ts';
 import type { BackupId, RunId } from '../model/ids.ts';
 import type { BackupOrder } from './backup-order.ts';
 import { names } from '../repository/index.ts';
+import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
 import { planIdOf } from './plan-id.ts';
 import { coverRecipients } from './recipients.ts';
@@ -76,7 +77,7 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     );
     const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
-    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes], hints: [...recipients.hints, ...hintsOn(outcome.strangers)] };
+    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes], hints: [...recipients.hints, ...hintsOn(outcome.strangers), ...hintsOnHealing(outcome.healing)] };
   } catch (error) {
     await recorder.fail(error);
     throw error;
@@ -89,6 +90,16 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
 function hintsOn(strangers: readonly string[]): string[] {
   if (strangers.length === 0) return [];
   return [`Packs of ${strangers.length} other ${strangers.length === 1 ? 'writer' : 'writers'} are not reused (${strangers.join(', ')}): \`--trust-writer ID\` or \`trusted-writers\` in holdfast.yaml reuses those of machines that you trust like this one.`];
+}
+
+/** The new backup is whole whatever became of this: told, and no reason to call it anything but good. */
+function hintsOnHealing(healing: HealingOutcome | undefined): string[] {
+  if (!healing) return [];
+  if ('problem' in healing) return [`Older backups have damage that was not healed: ${healing.problem.message} \`holdfast repair packs\` tries again.`];
+  const { packs, backups, unhealed } = healing.report;
+  const healed = packs === 0 ? [] : [`Healed ${packs === 1 ? 'a pack' : `${packs} packs`} of ${backups.length === 1 ? 'an older backup' : `${backups.length} older backups`}. \`holdfast verify --level full\` proves them and calls them good again.`];
+  const left = unhealed.length === 0 ? [] : [`${unhealed.length === 1 ? 'A damaged pack' : `${unhealed.length} damaged packs`} of older backups could not be healed: \`holdfast repair packs --dry-run\` says what is lost and what to do.`];
+  return [...healed, ...left];
 }
 
 /** An old state of a vault takes a new backup as any other; that newer ones were there must not go unsaid. */

@@ -1,0 +1,21 @@
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import type { Repository } from '../../repository/index.ts';
+import type { HealingOptions } from './heal.ts';
+import { healVault } from './heal-vault.ts';
+import type { HealingReport } from './heal-vault.ts';
+
+/** What became of the healing that follows a backup; the backup stands whatever it is. */
+export type HealingOutcome = { readonly report: HealingReport } | { readonly problem: HoldfastError };
+
+/**
+ * The backup before this one stored anew what its source still had of damaged packs: now older backups can have it back.
+ * Never throws what the vault, the store or a signal say: a backup that is made is not undone by it.
+ */
+export async function healAfterBackup(repository: Repository, options: HealingOptions): Promise<HealingOutcome> {
+  try {
+    return { report: await healVault(repository, options) };
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    return { problem: error };
+  }
+}
