@@ -7,12 +7,14 @@ import type { WorkBudget } from './work-budget.ts';
 
 export interface IndexState {
   readonly name: string;
-  readonly packIds: readonly string[];
-  readonly isMerged: boolean;
+  /** Undefined: it does not open. */
+  readonly packIds: readonly string[] | undefined;
+  /** Names of index objects that it stands for. */
+  readonly supersedes: readonly string[];
 }
 
 /**
- * Deletes indexes none of whose packs is left; how many. An index is only a cache, so this is never urgent: run it when
+ * Deletes indexes none of whose packs is left, and those that another one stands for; how many. An index is only a cache, so this is never urgent: run it when
  * prune has deleted packs. Needs the meta key.
  */
 export async function removeDeadIndexes(repository: Repository, budget: WorkBudget): Promise<number> {
@@ -28,22 +30,28 @@ export async function removeDeadIndexes(repository: Repository, budget: WorkBudg
   return removed;
 }
 
-/** A merged index stays: it may stand for others that name living packs. */
+/** What another index stands for goes; one that stands for others that are still there stays. */
 export function planDeadIndexes(indexes: readonly IndexState[], listedPackIds: ReadonlySet<string>): Expiry[] {
-  return indexes
-    .filter((index) => !index.isMerged && index.packIds.every((id) => !listedPackIds.has(id)))
-    .map(({ name, packIds }) => ({ name, reason: `all ${packIds.length} packs that it names are gone` }));
+  const names = new Set(indexes.map(({ name }) => name));
+  const replacedBy = new Map(indexes.flatMap(({ name, supersedes }) => supersedes.map((superseded) => [superseded, name] as const)));
+  return indexes.flatMap(({ name, packIds, supersedes }): Expiry[] => {
+    const successor = replacedBy.get(name);
+    if (successor !== undefined && successor !== name) return [{ name, reason: `${successor} stands for it` }];
+    if (packIds === undefined || supersedes.some((superseded) => names.has(superseded)) || packIds.some((id) => listedPackIds.has(id))) return [];
+    return [{ name, reason: `all ${packIds.length} packs that it names are gone` }];
+  });
 }
 
-/** One after the other: an index can be large. One that does not open is left for verify to tell. */
+/** One after the other: an index can be large. One that does not open is for verify to tell, until another stands for it. */
 async function readIndexes(repository: Repository): Promise<IndexState[]> {
   const states: IndexState[] = [];
   for await (const { name } of repository.store.list('index/')) {
     try {
       const { packs, supersedes } = openIndex(repository.keys, name, await repository.store.get(name));
-      states.push({ name, packIds: packs.map((pack) => packIdOf(pack.name)), isMerged: supersedes.length > 0 });
+      states.push({ name, packIds: packs.map((pack) => packIdOf(pack.name)), supersedes });
     } catch (error) {
       if (!isHoldfastError(error, 'not-found') && !isHoldfastError(error, 'damaged')) throw error;
+      if (error.code === 'damaged') states.push({ name, packIds: undefined, supersedes: [] });
     }
   }
   return states;

@@ -10,7 +10,7 @@ export interface PrunePlan {
   readonly at: number;
   /** Not empty: nothing may be done before these are solved. */
   readonly blockers: readonly Blocker[];
-  /** Objects of removed backups and of runs that never finished; snapshots before refs. */
+  /** Objects of removed backups and of runs that never finished, snapshots before refs; notes about packs that are gone. */
   readonly expired: readonly Expiry[];
   readonly rulings: readonly PlannedRuling[];
   readonly deletions: readonly Deletion[];
@@ -77,7 +77,7 @@ export function planPrune(state: PruneState): PrunePlan {
   return {
     at: state.now,
     blockers: findBlockers(state, counting, listed),
-    expired,
+    expired: [...expired, ...planNotes(state, counting, needed, listed)],
     rulings,
     deletions,
     cleared: planClearings(state, listed),
@@ -107,6 +107,16 @@ function sortRefs(state: PruneState): { counting: Map<string, RefsState>; expire
     if (age > UNFINISHED_LIFE_MS) expired.push({ name: partial.name, reason: `a checkpoint of a run, ${ageInWords(age)} old` });
   }
   return { counting, expired };
+}
+
+/**
+ * A note about a damaged pack goes when the pack is gone and no backup names it, nor misses anything of it. Ids of packs
+ * are never used again, so it would keep nobody from anything.
+ */
+function planNotes(state: PruneState, counting: ReadonlyMap<string, RefsState>, needed: ReadonlyMap<string, string>, listed: ReadonlyMap<string, ObjectInfo>): Expiry[] {
+  const missed = new Set([...counting.values()].flatMap(({ lostIds }) => lostIds));
+  const isDone = ({ packId }: PruneState['damage'][number]) => !listed.has(packId) && !needed.has(packId) && !missed.has(packId);
+  return state.damage.filter(isDone).map(({ name }) => ({ name, reason: 'the damaged pack that it is about is gone, and no backup needs it' }));
 }
 
 /** Pack id → who needs it first, in words. */
@@ -214,7 +224,7 @@ function problemOf(refs: RefsState | undefined, doomed: ReadonlySet<string>, lis
 
 function nextStepFor(key: string): string {
   const id = key.slice(key.indexOf('/') + 1);
-  return `Run \`holdfast verify ${id}\`. If the backup cannot be saved, \`holdfast remove ${id}\`, then prune again. Nothing was deleted.`;
+  return `Run \`holdfast repair packs\`, which writes lists of packs anew, and \`holdfast verify ${id}\`. If the backup cannot be saved, \`holdfast remove ${id}\`, then prune again. Nothing was deleted.`;
 }
 
 function sumSizes(items: readonly { readonly sizeBytes: number }[]): number {

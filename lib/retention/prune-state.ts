@@ -14,6 +14,8 @@ export interface PruneState {
   readonly partials: readonly PartialState[];
   /** Keys of removed backups. */
   readonly removed: ReadonlySet<string>;
+  /** Notes about damaged packs (format §9). */
+  readonly damage: readonly DamageState[];
   readonly packs: readonly ObjectInfo[];
 }
 
@@ -30,6 +32,8 @@ export interface RefsState {
   readonly names: readonly string[];
   readonly newestStoredAt: number;
   readonly packIds: readonly string[];
+  /** Packs that were lost, and that were replaced without all that this backup needs of them. */
+  readonly lostIds: readonly string[];
   /** True when the manifest, opened with the meta key, vouches for this list. */
   readonly isProven: boolean;
   /** Why the list cannot be used. */
@@ -40,6 +44,11 @@ export interface PartialState {
   readonly name: string;
   readonly storedAt: number;
   readonly packIds: readonly string[];
+}
+
+export interface DamageState {
+  readonly name: string;
+  readonly packId: string;
 }
 
 type ReadingStore = Pick<Store, 'get' | 'list' | 'now'>;
@@ -54,7 +63,7 @@ interface Listed {
  * does not stop prune, and damaged lists of packs are told from lost packs.
  *
  * The order is the proof's: time, marks, snapshots, refs (a writer stores refs before its snapshot), partials, packs
- * (stored before anything names them), removals (recorded before snapshot, refs and packs go).
+ * (stored before anything names them; notes of damage before the packs that they are about), removals (recorded before snapshot, refs and packs go).
  */
 export async function readPruneState(store: ReadingStore, repository?: Repository): Promise<PruneState> {
   const marks = await readMarks(store);
@@ -64,9 +73,10 @@ export async function readPruneState(store: ReadingStore, repository?: Repositor
   for (const object of listed) snapshots.push(await stateOf(object, manifests.get(keyOf(object.name)), repository));
   const refs = await readAllRefs(store, manifests, repository);
   const partials = await readPartials(store);
+  const damage = (await Array.fromAsync(store.list('damaged/'))).map(({ name }) => ({ name, packId: packIdOf(name) }));
   const packs = await Array.fromAsync(store.list('packs/'));
   const removed = new Set((await Array.fromAsync(store.list('removed/'))).map((object) => keyOf(object.name)));
-  return { now: marks.at, marks, snapshots, refs, partials, removed, packs };
+  return { now: marks.at, marks, snapshots, refs, partials, removed, damage, packs };
 }
 
 /** `refs/<plan>/<backup>.3` → `<plan>/<backup>` */
@@ -101,35 +111,41 @@ async function readAllRefs(store: ReadingStore, manifests: Listed['manifests'], 
     const manifest = manifests.get(key);
     const found = manifest && repository ? await provenRefs(repository, manifest, objects) : await readableRefs(store, objects);
     const newestStoredAt = Math.max(...objects.map((object) => object.storedAt));
-    states.push({ key, names: objects.map((object) => object.name), newestStoredAt, ...found, packIds: ids.all(found.packIds) });
+    states.push({ key, names: objects.map((object) => object.name), newestStoredAt, ...found, packIds: ids.all(found.packIds), lostIds: ids.all(found.lostIds) });
   }
   return states;
 }
 
-type Found = Pick<RefsState, 'packIds' | 'isProven' | 'problem'>;
+type Found = Pick<RefsState, 'packIds' | 'lostIds' | 'isProven' | 'problem'>;
 
-/** The greatest genuine revision (format §8). */
+/**
+ * The greatest genuine revision (format §8). One above it that is not genuine was a healing's list: what it named may be
+ * all that is left, so nothing is decided before somebody has written it again.
+ */
 async function provenRefs(repository: Repository, manifest: Manifest, objects: readonly ObjectInfo[]): Promise<Found> {
+  let above: string | undefined;
   for (const { name } of objects) {
     const stored = await unlessGone(repository.store.get(name));
     const refs = stored && (await unlessGone(decode(stored, name), ['damaged']));
-    if (!stored || !refs) continue;
-    const isGenuine = revisionOf(name) === 0 ? sha256(stored).toString('hex') === manifest.refsSha256 : isSigned(repository.keys, name, refs);
-    if (isGenuine) return { packIds: idsOf(refs), isProven: true };
+    const isGenuine = stored && refs && (revisionOf(name) === 0 ? sha256(stored).toString('hex') === manifest.refsSha256 : isSigned(repository.keys, name, refs));
+    if (isGenuine) return { packIds: idsOf(refs), lostIds: lostIdsOf(refs), isProven: true, ...(above !== undefined && { problem: `its list of packs ${above} is not genuine` }) };
+    above ??= name;
   }
-  return { packIds: [], isProven: false, problem: 'no revision of its list of packs is the one that its manifest names' };
+  return { packIds: [], lostIds: [], isProven: false, problem: 'no revision of its list of packs is the one that its manifest names' };
 }
 
 /** Without the key no revision can be told from a forged one: whatever any of them names is kept. */
 async function readableRefs(store: ReadingStore, objects: readonly ObjectInfo[]): Promise<Found> {
   const packIds: string[] = [];
+  const lostIds: string[] = [];
   for (const { name } of objects) {
     const stored = await unlessGone(store.get(name));
     const refs = stored && (await unlessGone(decode(stored, name), ['damaged']));
-    if (stored && !refs) return { packIds, isProven: false, problem: `${name} cannot be read` };
+    if (stored && !refs) return { packIds, lostIds, isProven: false, problem: `${name} cannot be read` };
     if (refs) packIds.push(...idsOf(refs));
+    if (refs) lostIds.push(...lostIdsOf(refs));
   }
-  return { packIds, isProven: false };
+  return { packIds, lostIds, isProven: false };
 }
 
 /** A partial that cannot be read protects nothing: its run looks at `condemned/` again before it commits. */
@@ -149,6 +165,10 @@ async function decode(stored: Uint8Array, name: string): Promise<Refs> {
 
 function idsOf(refs: Refs): string[] {
   return refs.packs.map((pack) => packIdOf(pack.name));
+}
+
+function lostIdsOf({ replaced }: Refs): string[] {
+  return replaced.flatMap(({ lost }) => (lost ? [packIdOf(lost.name)] : []));
 }
 
 function revisionOf(name: string): number {

@@ -88,7 +88,7 @@ export class VaultAccess extends Construct {
     this.#list(role);
     this.#allow(role, ['s3:GetObject'], ['holdfast.json', ...below('keys', 'index', 'packs/meta', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'removed', 'holds', 'released', 'plans')]);
     this.#allow(role, ['s3:PutObject'], facts);
-    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'verdicts', 'wal'));
+    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'wal'));
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     this.#openSlots(role, 'meta');
   }

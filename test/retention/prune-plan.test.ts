@@ -10,7 +10,7 @@ const NOW = 1_700_000_000_000;
 const pack = (id: string, ageHours = 100): ObjectInfo => ({ name: `packs/hot/w/${id.slice(0, 2)}/${id}`, size: 10, storedAt: NOW - ageHours * HOUR });
 const snapshot = (backup: string, standing: SnapshotState['standing'] = 'in-time'): SnapshotState => ({ key: `plan/${backup}`, name: `snapshots/plan/${backup}`, standing });
 const refs = (backup: string, packIds: readonly string[], ageHours = 100, more: Partial<RefsState> = {}): RefsState => ({
-  key: `plan/${backup}`, names: [`refs/plan/${backup}.0`], newestStoredAt: NOW - ageHours * HOUR, packIds, isProven: true, ...more,
+  key: `plan/${backup}`, names: [`refs/plan/${backup}.0`], newestStoredAt: NOW - ageHours * HOUR, packIds, lostIds: [], isProven: true, ...more,
 });
 const mark = (packId: string, ageHours: number, ruling: Ruling | 'undecided' = 'undecided', ruledHoursAgo = 1): Mark => ({
   name: `condemned/${packId}.M${ageHours}`, packId, storedAt: NOW - ageHours * HOUR, ruling, ruledAt: ruling === 'undecided' ? undefined : NOW - ruledHoursAgo * HOUR,
@@ -23,7 +23,7 @@ interface Parts extends Partial<Omit<PruneState, 'marks' | 'removed'>> {
 }
 
 function plan({ marks = [], orphanRulings = [], removed = [], ...parts }: Parts) {
-  return planPrune({ now: NOW, snapshots: [], refs: [], partials: [], packs: [], ...parts, marks: { at: NOW, marks, orphanRulings }, removed: new Set(removed) });
+  return planPrune({ now: NOW, snapshots: [], refs: [], partials: [], damage: [], packs: [], ...parts, marks: { at: NOW, marks, orphanRulings }, removed: new Set(removed) });
 }
 
 describe('marking', () => {
@@ -57,7 +57,7 @@ describe('waiting', () => {
       { packs: 2, sizeBytes: 20, reason: 'younger than 48 h', until: NOW + 47 * HOUR + 1 },
       { packs: 1, sizeBytes: 10, reason: 'marked less than 24 h ago', until: NOW + 19 * HOUR },
     ]);
-    const later = planPrune({ now: NOW + 47 * HOUR + 1, snapshots: [], refs: [], partials: [], packs: [pack('aa', 1)], marks: { at: NOW, marks: [], orphanRulings: [] }, removed: new Set() });
+    const later = planPrune({ now: NOW + 47 * HOUR + 1, snapshots: [], refs: [], partials: [], damage: [], packs: [pack('aa', 1)], marks: { at: NOW, marks: [], orphanRulings: [] }, removed: new Set() });
     expect(later).toMatchObject({ marks: [{ pack: pack('aa').name }], waiting: [] });
   });
 });
@@ -109,6 +109,22 @@ describe('ruling and deleting', () => {
       { name: 'refs/plan/U.0', reason: 'its run stored no snapshot in 8 days' },
       { name: 'partial/plan/P-0', reason: 'a checkpoint of a run, 8 days old' },
     ]);
+  });
+});
+
+describe('notes about damaged packs', () => {
+  const damage = [{ name: 'damaged/aa', packId: 'aa' }];
+  const deleted = (parts: Parts) => plan({ damage, ...parts }).expired.map(({ name }) => name);
+  const B = [snapshot('B')];
+
+  it.each([
+    ['goes when the pack is gone and nobody needs it', {}, ['damaged/aa']],
+    ['stays while the pack is there: writers must keep away from it', { packs: [pack('aa')] }, []],
+    ['stays while a backup names the pack', { snapshots: B, refs: [refs('B', ['aa'])] }, []],
+    ['stays while a backup misses something of it: it may be found again', { snapshots: B, refs: [refs('B', [], 1, { lostIds: ['aa'] })] }, []],
+    ['stays while an unfinished run names the pack', { partials: [{ name: 'partial/plan/P-0', storedAt: NOW, packIds: ['aa'] }] }, []],
+  ] as readonly (readonly [string, Parts, readonly string[]])[])('V1: a note %s', (_, parts, expected) => {
+    expect(deleted(parts)).toEqual(expected);
   });
 });
 

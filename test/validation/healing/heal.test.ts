@@ -3,6 +3,10 @@ import { systemClock } from '../../../lib/model/clock.ts';
 import { HoldfastError } from '../../../lib/model/errors.ts';
 import { decodeRefs, directoryOf, openRepository, packIdOf, readRefs } from '../../../lib/repository/index.ts';
 import type { Repository } from '../../../lib/repository/index.ts';
+import { removeDeadIndexes } from '../../../lib/retention/dead-indexes.ts';
+import { planPrune } from '../../../lib/retention/prune-plan.ts';
+import { readPruneState } from '../../../lib/retention/prune-state.ts';
+import { executePrune } from '../../../lib/retention/prune.ts';
 import { openDirectoryStore } from '../../../lib/stores/directory-store.ts';
 import { MemoryStore } from '../../../lib/stores/memory-store.ts';
 import type { Store } from '../../../lib/stores/store.ts';
@@ -12,6 +16,7 @@ import { readHealingState } from '../../../lib/validation/healing/healing-state.
 import { verify } from '../../../lib/validation/verify.ts';
 import { Killed, killedAt } from '../../support/vault.ts';
 import { TEST_KEYS, objectNames } from '../../support/run-backup.ts';
+import { LeapingClock } from '../../support/fake-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { WoundedVault, flipped, tamper, watched } from '../../support/wounded-vault.ts';
 
@@ -208,6 +213,13 @@ describe('with the source gone', () => {
   });
 });
 
+/** A store that goes away when the fourth backup is made and healing begins. */
+function unhealing(store: Store): Store {
+  return watched(store, async (call, name) => {
+    if (call === 'list' && name === 'damaged/' && (await objectNames(store, 'snapshots/')).length === 4) throw new HoldfastError('unavailable', 'The store went away.');
+  });
+}
+
 describe('killed, and with others', () => {
   /** A vault with two wounds, one of which takes a copy, and all that heals them; `copy`: the same vault again and again. */
   async function wounded(): Promise<{ vault: WoundedVault; before: string[]; copy: () => Promise<Repository> }> {
@@ -218,10 +230,7 @@ describe('killed, and with others', () => {
     await vault.damage();
     vault.write('f');
     for (const name of ['c', 'd']) vault.remove(name);
-    const store = watched(vault.store, async (call, name) => {
-      if (call === 'list' && name === 'damaged/' && (await objectNames(vault.store, 'snapshots/')).length === 4) throw new HoldfastError('unavailable', 'The store went away.');
-    });
-    expect((await vault.backUp({ ...vault.repository, store })).healing).toMatchObject({ problem: { code: 'unavailable' } });
+    expect((await vault.backUp({ ...vault.repository, store: unhealing(vault.store) })).healing).toMatchObject({ problem: { code: 'unavailable' } });
     const objects = new Map<string, Uint8Array>();
     for (const name of await objectNames(vault.store)) objects.set(name, await vault.store.get(name));
     const copy = async () => {
@@ -259,6 +268,91 @@ describe('killed, and with others', () => {
     expect(results.map(({ lostChunks }) => lostChunks)).toEqual([0, 0, 0]);
     expect(await vault.readable(repository)).toEqual(vault.everything());
     expect((await verify(repository, { level: 'full', clock: systemClock })).backups.map(({ result }) => result)).toEqual(['good', 'good', 'good', 'good']);
+  });
+});
+
+describe('beside prune', () => {
+  const HOUR = 3_600_000;
+
+  async function aged(): Promise<{ vault: WoundedVault; store: MemoryStore; clock: LeapingClock; pack: string }> {
+    const clock = new LeapingClock();
+    const store = new MemoryStore(clock);
+    const vault = await WoundedVault.begin(store, clock);
+    clock.advance(60 * HOUR);
+    const [pack] = await vault.packs(0, 'hot');
+    await tamper(store, pack!.name, flipped(5000));
+    await vault.damage();
+    for (const name of ['c', 'd']) vault.remove(name);
+    return { vault, store, clock, pack: pack!.name };
+  }
+
+  async function prune({ repository }: WoundedVault, clock: LeapingClock): Promise<void> {
+    await executePrune(planPrune(await readPruneState(repository.store, repository)), repository.store, { clock });
+    await removeDeadIndexes(repository, { clock });
+  }
+
+  test('V1, K8: prune frees the bad pack and the note about it, and never what a healed backup needs', async () => {
+    const { vault, store, clock, pack } = await aged();
+    await vault.backUp();
+    for (let day = 0; day < 12; day++) {
+      await prune(vault, clock);
+      clock.advance(25 * HOUR);
+      expect(await vault.readable()).toEqual(vault.everything());
+    }
+    const left = await objectNames(store);
+    expect(left).not.toContain(pack);
+    expect(left.filter((name) => name.startsWith('damaged/') || name.startsWith('condemned/'))).toEqual([]);
+    await expectAllGood(vault);
+  });
+
+  test('V1, K8: a healer that slept until prune had condemned its pack names it in no list', async () => {
+    const { vault, store, clock } = await aged();
+    await vault.backUp({ ...vault.repository, store: unhealing(store) });
+    const before = await vault.readable();
+    let isAsleep = false;
+    const sleepy = watched(store, async (call, name) => {
+      if (isAsleep || call !== 'put' || !name.startsWith('index/')) return;
+      isAsleep = true;
+      for (let day = 0; day < 5; day++) {
+        clock.advance(25 * HOUR);
+        await prune(vault, clock);
+      }
+    });
+    await expect(healVault({ ...vault.repository, store: sleepy })).rejects.toMatchObject({ code: 'stale' });
+    expect(await vault.readable()).toEqual(before);
+    await healVault(vault.repository);
+    await expectAllGood(vault);
+  });
+
+  test('V1, K8: a list that was stored after prune had decided about its pack is taken back', async () => {
+    const { vault, store, clock } = await aged();
+    await vault.backUp({ ...vault.repository, store: unhealing(store) });
+    const before = await vault.readable();
+    let isAsleep = false;
+    const sleepy = watched(store, async (call, name) => {
+      if (isAsleep || call !== 'put' || !/^refs.*\.1$/.test(name)) return;
+      isAsleep = true;
+      for (let day = 0; day < 4; day++) {
+        clock.advance(25 * HOUR);
+        await prune(vault, clock);
+      }
+    });
+    await expect(healVault({ ...vault.repository, store: sleepy })).rejects.toMatchObject({ code: 'stale' });
+    expect(isAsleep).toBe(true);
+    expect(await vault.readable()).toEqual(before);
+    expect((await readRefs(vault.repository, vault.backups[0]!.outcome.manifest)).replaced).toEqual([]);
+    await healVault(vault.repository);
+    await expectAllGood(vault);
+  });
+
+  test('V1, K8: prune decides nothing while the list that a healing wrote is damaged', async () => {
+    const { vault, store } = await aged();
+    await vault.backUp();
+    await tamper(store, vault.refs(0, 1), flipped(60));
+    const stopped = planPrune(await readPruneState(store, vault.repository));
+    expect(stopped.blockers).toMatchObject([{ reason: expect.stringContaining('is not genuine'), nextStep: expect.stringContaining('holdfast repair packs') }]);
+    await healVault(vault.repository);
+    expect(planPrune(await readPruneState(store, vault.repository)).blockers).toEqual([]);
   });
 });
 
