@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { unsteered } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { CommandArguments, CommandContext } from './command.ts';
 import { commandTable, commonOptions } from './command-table.ts';
@@ -96,7 +97,7 @@ function reportError(error: unknown, surroundings: Surroundings, isJson: boolean
   const lines = isJson
     ? JSON.stringify({ type: 'error', code, message, nextStep, exitCode })
     : `${message.split('\n').map((line) => `holdfast: ${line}`).join('\n')}${nextStep === undefined ? '' : `\n${nextStep}`}`;
-  surroundings.stderr.write(`${lines}\n`);
+  surroundings.stderr.write(`${isJson ? lines : unsteered(lines)}\n`);
   if (surroundings.environment['HOLDFAST_DEBUG']) surroundings.stderr.write(`${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);
   return exitCode;
 }

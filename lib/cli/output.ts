@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { unsteered } from '../model/byte-string.ts';
 import type { Surroundings } from './runtime.ts';
 
 export type Colour = 'red' | 'green' | 'yellow' | 'bold' | 'dim';
@@ -34,7 +35,7 @@ export class Output {
   }
 
   warn(text: string): void {
-    this.#write('stderr', `${this.paint('yellow', 'warning:', 'stderr')} ${text}`);
+    this.#write('stderr', `${this.paint('yellow', 'warning:', 'stderr')} ${unsteered(text)}`);
   }
 
   /** Only on a terminal, and never when NO_COLOR is set. */

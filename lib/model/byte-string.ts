@@ -28,6 +28,11 @@ export function display(name: ByteString): string {
   return text === undefined ? name.replace(STEERING_BYTES, escaped) : text.replace(STEERING, escaped);
 }
 
+/** Text of ours that may quote what somebody wrote into a vault, for a terminal: its line ends and tabs stay, nothing else steers. */
+export function unsteered(text: string): string {
+  return text.replace(STEERING, (character) => ('\n\t\\'.includes(character) ? character : escaped(character)));
+}
+
 // oxlint-disable-next-line no-control-regex -- terminals must not be steered by file names
 const STEERING = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\\]/g;
 // oxlint-disable-next-line no-control-regex -- the same, where no byte beyond ASCII is a letter

@@ -1,6 +1,6 @@
 import type { ByteString } from '../model/byte-string.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { damaged } from './format.ts';
+import { damaged, quoted } from './format.ts';
 
 /** Type numbers of the entry tree (format §7). */
 export const ENTRY = { tombstone: 0, file: 1, directory: 2, symlink: 3, fifo: 4, socket: 5, characterDevice: 6, blockDevice: 7, stream: 8 } as const;
@@ -201,7 +201,7 @@ const SLASH = 47;
 const DOT = 46;
 
 function badPath(path: string): Error {
-  return damaged(`The entry path ${JSON.stringify(path)} is not a path inside a backup`);
+  return damaged(`The entry path ${quoted(path)} is not a path inside a backup`);
 }
 
 /** Order of entries: component by component, bytes. The first `shared` bytes are known to be equal. */

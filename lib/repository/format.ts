@@ -1,3 +1,4 @@
+import { unsteered } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 
 /** Constants of docs/repository-format.md; the sections are cited where they are used. */
@@ -52,6 +53,12 @@ export function checkVersion(version: number, what: string): void {
     });
   }
   throw damaged(`${what} says format version ${version}, wanted ${FORMAT_VERSION}`);
+}
+
+/** A value from the vault in a message: it may be long, and it must not steer a terminal. */
+export function quoted(value: unknown): string {
+  const text = unsteered(JSON.stringify(value) ?? 'nothing');
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
 export function damaged(message: string, data?: Record<string, unknown>): HoldfastError {

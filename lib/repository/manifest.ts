@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { CipherName } from './format.ts';
-import { checkVersion, damaged } from './format.ts';
+import { checkVersion, damaged, quoted } from './format.ts';
 import type { Subkeys } from './keys.ts';
 import { names } from './names.ts';
 import { openJson, sealJson } from './sealed-object.ts';
@@ -76,6 +76,6 @@ export function openManifest(keys: Subkeys, name: string, stored: Uint8Array): M
   const parsed = manifestSchema.safeParse(openJson(keys, 'snapshot', name, stored));
   if (!parsed.success) throw damaged(`${name}: the manifest misses ${parsed.error.issues[0]?.path.join('.') ?? 'fields'}`);
   checkVersion(parsed.data.format, name);
-  if (name !== names.snapshot(parsed.data.plan, parsed.data.backup)) throw damaged(`${name} holds the manifest of ${parsed.data.backup}`);
+  if (name !== names.snapshot(parsed.data.plan, parsed.data.backup)) throw damaged(`${name} holds the manifest of ${quoted(parsed.data.backup)}`);
   return parsed.data;
 }

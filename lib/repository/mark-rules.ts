@@ -1,6 +1,6 @@
 import { isHoldfastError } from '../model/errors.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
-import { damaged } from './format.ts';
+import { damaged, quoted } from './format.ts';
 import { parseJson } from './sealed-object.ts';
 
 const HOUR_MS = 3_600_000;
@@ -144,7 +144,7 @@ export function encodeRuling(ruling: Ruling): Buffer {
 function decodeRuling(stored: Uint8Array, name: string): Ruling {
   const { ruling } = (parseJson(stored, name) ?? {}) as { ruling?: unknown };
   if (ruling === 'doomed' || ruling === 'spared') return ruling;
-  throw damaged(`${name} holds the ruling ${String(JSON.stringify(ruling)).slice(0, 40)}, wanted "doomed" or "spared"`);
+  throw damaged(`${name} holds the ruling ${quoted(ruling)}, wanted "doomed" or "spared"`);
 }
 
 /** Name of the pack that a mark is about. */

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import { HoldfastError } from '../model/errors.ts';
-import { checkVersion, damaged } from './format.ts';
+import { checkVersion, damaged, quoted } from './format.ts';
 import type { Subkeys } from './keys.ts';
 import { parseJson } from './sealed-object.ts';
 
@@ -43,7 +43,7 @@ export function decodeRefs(bytes: Uint8Array, name: string, repository?: string)
   if (!parsed.success) throw damaged(`${name} is not a list of packs: ${parsed.error.issues[0]?.message ?? 'unreadable'}`);
   checkVersion(parsed.data.format, name);
   if (repository !== undefined && parsed.data.repository !== repository) {
-    throw new HoldfastError('damaged', `${name} belongs to repository ${parsed.data.repository}, wanted ${repository}.`);
+    throw new HoldfastError('damaged', `${name} belongs to repository ${quoted(parsed.data.repository)}, wanted ${repository}.`);
   }
   return parsed.data;
 }

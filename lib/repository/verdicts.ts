@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
-import { damaged } from './format.ts';
+import { damaged, quoted } from './format.ts';
 import { names } from './names.ts';
 import type { Repository } from './repository.ts';
 import { openJson, sealJson } from './sealed-object.ts';
@@ -81,6 +81,6 @@ export function openVerdict({ keys }: Pick<Repository, 'keys'>, name: string, st
   const backup = name.split('/')[1];
   const parsed = verdictSchema.safeParse(openJson(keys, 'verdict', name, stored));
   if (!parsed.success) throw damaged(`${name} is not a verdict: ${parsed.error.issues[0]?.message ?? 'unreadable'}`);
-  if (parsed.data.backup !== backup) throw damaged(`${name} holds the verdict of ${parsed.data.backup}`);
+  if (parsed.data.backup !== backup) throw damaged(`${name} holds the verdict of ${quoted(parsed.data.backup)}`);
   return parsed.data;
 }

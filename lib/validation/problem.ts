@@ -1,3 +1,4 @@
+import { unsteered } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { Context } from './context.ts';
@@ -12,7 +13,7 @@ const ABOUT_THE_OBJECT: readonly ErrorCode[] = ['damaged', 'not-found', 'unsuppo
 export function problemOf(error: unknown, { hasAllKeys }: Pick<Context, 'hasAllKeys'>): string {
   if (!isHoldfastError(error) || !ABOUT_THE_OBJECT.includes(error.code)) throw error;
   if (error.code === 'wrong-key' && !hasAllKeys) throw error;
-  return error.code === 'not-found' ? 'it is missing' : error.message;
+  return error.code === 'not-found' ? 'it is missing' : unsteered(error.message);
 }
 
 export function throwIfInterrupted(signal: AbortSignal | undefined): void {

@@ -1,4 +1,4 @@
-import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf } from '../repository/index.ts';
+import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf, quoted } from '../repository/index.ts';
 import type { Context } from './context.ts';
 import { inParallel } from './in-parallel.ts';
 import type { OpenedBackup } from './open-backups.ts';
@@ -83,7 +83,7 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
 function lookAtPartial({ repository, listing }: Context, name: string, stored: Uint8Array, survey: PackSurvey): string | undefined {
   const partial = decodeRefs(stored, name, repository.config.repository);
   const isOwn = partial.kind === 'partial' && name.startsWith(`partial/${partial.plan}/${partial.run}-`);
-  if (!isOwn) return `it is the partial list of run ${partial.run} of plan ${partial.plan}`;
+  if (!isOwn) return `it is the partial list of run ${quoted(partial.run)} of plan ${quoted(partial.plan)}`;
   const gone = [...partial.packs.map((pack) => pack.name), ...(partial.index ?? [])].find((wanted) => !listing.has(wanted));
   if (gone !== undefined) return `it names ${gone}, which is missing`;
   const other = partial.packs.find((pack) => listing.objects.get(pack.name)?.size !== pack.size || (survey.packs.get(pack.name)?.ref.sha256 ?? pack.sha256) !== pack.sha256);

@@ -63,6 +63,13 @@ describe('errors', () => {
     expect(JSON.parse(stderr.text)).toEqual({ type: 'error', code: 'busy', message: 'The plan x is being backed up already.', nextStep: 'Wait.', exitCode: 13 });
   });
 
+  test('quote what lies in a vault without letting it steer the terminal', async () => {
+    const hostile = new HoldfastError('damaged', 'It belongs to \u001b[2J\u202egnp\nand more.', { nextStep: 'Look at \u009bx.' });
+    const { all, stderr } = surroundings(true, {}, hostile);
+    await runCli(['list'], all);
+    expect(stderr.text).toBe('holdfast: It belongs to \\x1b[2J\\u202egnp\nholdfast: and more.\nLook at \\x9bx.\n');
+  });
+
   test('that nobody foresaw are told as what they are, with a stack only when asked for', async () => {
     const quiet = surroundings(false, {}, new TypeError('x is not a function'));
     expect(await runCli(['list'], quiet.all)).toBe(1);

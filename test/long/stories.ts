@@ -1,4 +1,4 @@
-import { retell, shrink } from '../simulation/shrink.ts';
+import { shortest } from '../simulation/shrink.ts';
 import { Story } from '../simulation/story.ts';
 import type { OpenSuite } from './long-suite.ts';
 
@@ -8,6 +8,6 @@ export const stories: OpenSuite = {
   lanes: 8,
   tell: async (seed) => {
     const { failure, events } = await new Story(seed).tell();
-    if (failure !== undefined) throw new Error(await retell(seed, await shrink(seed, events)));
+    if (failure !== undefined) throw new Error(await shortest(seed, (telling) => new Story(seed, {}, telling).tell(), events));
   },
 };

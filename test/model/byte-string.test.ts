@@ -1,4 +1,4 @@
-import { byteString, display, fromText } from '../../lib/model/byte-string.ts';
+import { byteString, display, fromText, unsteered } from '../../lib/model/byte-string.ts';
 
 describe('names for people', () => {
   test('UTF-8 is shown as it is', () => {
@@ -9,6 +9,10 @@ describe('names for people', () => {
     expect(display(byteString(Buffer.from([0x61, 0xff, 0x62])))).toBe(String.raw`a\xffb`);
     expect(display(fromText(String.raw`a\xffb`))).toBe(String.raw`a\\xffb`);
     expect(display(byteString(Buffer.from([0x5c, 0xff])))).toBe(String.raw`\\\xff`);
+  });
+
+  test('text that quotes a vault keeps its line ends, tabs and backslashes, and steers nothing', () => {
+    expect(unsteered('a\n\tb\\c\u001b[2J\u202egnp\r')).toBe('a\n\tb\\c\\x1b[2J\\u202egnp\\x0d');
   });
 
   test('nothing in a name steers a terminal or turns the direction of writing', () => {

@@ -83,6 +83,11 @@ describe('refs (format §8)', () => {
     expect(await readRefs(fixture.repository, manifest)).toMatchObject({ revision: 0, packs: [{}, {}] });
   });
 
+  it('of a repository with an endless name that would steer a terminal are refused in a few words', () => {
+    const hostile = encodeRefs({ ...refs, repository: `\u009b\u202e${'x'.repeat(100_000)}` });
+    expect(() => decodeRefs(hostile, name, keys.repository)).toThrow(expect.objectContaining({ code: 'damaged', message: expect.stringMatching(/^[\x20-\x7e]{1,300}$/) }));
+  });
+
   it('of another repository, or what is no refs, are damaged; a newer format asks for a newer program', () => {
     expect(() => decodeRefs(encodeRefs(refs), name, 'ee'.repeat(16))).toThrow(damaged);
     for (const text of ['', '{', 'null', '[]', '{"format":1}']) expect(() => decodeRefs(Buffer.from(text), name)).toThrow(damaged);

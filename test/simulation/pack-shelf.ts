@@ -26,7 +26,8 @@ export class PackShelf {
   }
 
   take(packClass: PackClass, writer: string, contents: readonly string[]): ShelvedPack {
-    const kind = `${packClass} ${writer} ${contents.join('+')}`;
+    const { current } = this.#repository.keys;
+    const kind = `${current === 1 ? '' : `key ${current} `}${packClass} ${writer} ${contents.join('+')}`;
     const ordinal = this.#taken.get(kind) ?? 0;
     this.#taken.set(kind, ordinal + 1);
     const shelf = shelves.get(kind) ?? [];

@@ -1,5 +1,6 @@
 import { PLANTED_BUGS } from './planted-bugs.ts';
 import { retell, shrink } from './shrink.ts';
+import type { Teller } from './shrink.ts';
 import { Story } from './story.ts';
 import { findFailure } from './tell-stories.ts';
 
@@ -20,9 +21,10 @@ describe('the simulation finds what is planted', () => {
   it('shrinks a failing story to one that a person can read, and that still fails', async () => {
     const { meddling } = PLANTED_BUGS[0] ?? { meddling: {} };
     const found = await findFailure(SEEDS, meddling);
-    const events = await shrink(found?.seed ?? 0, found?.events ?? [], meddling);
+    const tell: Teller = (telling) => new Story(found?.seed ?? 0, meddling, telling).tell();
+    const events = await shrink(tell, found?.events ?? []);
     expect(events.length).toBeLessThan((found?.events.length ?? 0) / 3);
-    const text = await retell(found?.seed ?? 0, events, meddling);
+    const text = await retell(found?.seed ?? 0, tell, events);
     expect(text).toContain(`seed ${found?.seed}`);
     expect(text).toMatch(/=> .*(deleted the pack|needs the pack)/);
   }, 120_000);

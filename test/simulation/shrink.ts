@@ -1,12 +1,14 @@
 import type { Event } from './scheduler.ts';
-import { Story } from './story.ts';
-import type { Meddling } from './story.ts';
+import type { Telling } from './story.ts';
 
 const MAX_ATTEMPTS = 1000;
 
+/** Tells one story, as often as it is asked. */
+export type Teller = (telling: Telling) => Promise<{ readonly failure: string | undefined; readonly events: readonly Event[]; readonly trace: readonly string[] }>;
+
 /** Leaves out what the failure does not need: whole actors, then ever shorter stretches of events. */
-export async function shrink(seed: number, events: readonly Event[], meddling: Meddling = {}): Promise<readonly Event[]> {
-  const search = new Search(seed, events, meddling);
+export async function shrink(tell: Teller, events: readonly Event[]): Promise<readonly Event[]> {
+  const search = new Search(tell, events);
   for (const actor of new Set(events.map((event) => event.actor))) await search.attempt(search.best.filter((event) => event.actor !== actor));
   for (let before = Infinity; search.best.length < before; ) {
     before = search.best.length;
@@ -20,26 +22,29 @@ export async function shrink(seed: number, events: readonly Event[], meddling: M
 class Search {
   best: readonly Event[];
   #attempts = 0;
-  readonly #seed: number;
-  readonly #meddling: Meddling;
+  readonly #tell: Teller;
 
-  constructor(seed: number, events: readonly Event[], meddling: Meddling) {
-    this.#seed = seed;
+  constructor(tell: Teller, events: readonly Event[]) {
+    this.#tell = tell;
     this.best = events;
-    this.#meddling = meddling;
   }
 
   /** Events that were passed over, or came after the failure, go as well. */
   async attempt(candidate: readonly Event[]): Promise<void> {
     if (this.#attempts++ >= MAX_ATTEMPTS) return;
-    const { failure, events } = await new Story(this.#seed, this.#meddling, { replay: candidate }).tell();
+    const { failure, events } = await this.#tell({ replay: candidate });
     if (failure !== undefined) this.best = events;
   }
 }
 
 /** What happened, for people: ids cut short. */
-export async function retell(seed: number, events: readonly Event[], meddling: Meddling = {}): Promise<string> {
-  const outcome = await new Story(seed, meddling, { replay: events, isKeepingTrace: true }).tell();
+export async function retell(seed: number, tell: Teller, events: readonly Event[]): Promise<string> {
+  const outcome = await tell({ replay: events, isKeepingTrace: true });
   const lines = [`seed ${seed}, ${events.length} events`, ...outcome.trace, `=> ${outcome.failure ?? 'no failure'}`];
   return lines.map((line) => line.replace(/\b([0-9a-f]{6})[0-9a-f]{26}\b/g, '$1').replace(/\b[0-9A-HJKMNP-TV-Z]{20}([0-9A-HJKMNP-TV-Z]{6})\b/g, '~$1')).join('\n');
+}
+
+/** The shortest story found that still fails, for people. */
+export async function shortest(seed: number, tell: Teller, events: readonly Event[]): Promise<string> {
+  return retell(seed, tell, await shrink(tell, events));
 }

@@ -1,17 +1,23 @@
-import type { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { ByteRange, ObjectInfo, PutResult, Store } from '../../lib/stores/store.ts';
-import type { Oracle } from './oracle.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
+
+/** Sees what happens to the vault, when it happens. */
+export interface Watcher {
+  onPut(actor: string, name: string, now: number, bytes: Uint8Array | readonly Uint8Array[]): void;
+  onRemove(actor: string, name: string): void;
+  onNow(actor: string, now: number): void;
+  onList(actor: string, prefix: string): void;
+}
 
 /** The vault as one actor reaches it: every call waits until the story lets it happen, and the oracle sees it happen. */
 export class SteppedStore implements Store {
   readonly description = 'memory, step by step';
-  readonly #vault: MemoryStore;
+  readonly #vault: Store;
   readonly #scheduler: Scheduler;
-  readonly #oracle: Oracle;
+  readonly #oracle: Watcher;
   readonly #actor: Actor;
 
-  constructor(vault: MemoryStore, world: { scheduler: Scheduler; oracle: Oracle }, actor: Actor) {
+  constructor(vault: Store, world: { scheduler: Scheduler; oracle: Watcher }, actor: Actor) {
     this.#vault = vault;
     this.#scheduler = world.scheduler;
     this.#oracle = world.oracle;
@@ -21,7 +27,7 @@ export class SteppedStore implements Store {
   put(name: string, bytes: Uint8Array | readonly Uint8Array[]): Promise<PutResult> {
     return this.#call(`put ${name}`, async () => {
       const result = await this.#vault.put(name, bytes);
-      if (result.created) this.#oracle.onPut(this.#actor.name, name, this.#scheduler.now);
+      if (result.created) this.#oracle.onPut(this.#actor.name, name, this.#scheduler.now, bytes);
       return result;
     });
   }

@@ -1,4 +1,4 @@
-import { retell, shrink } from './shrink.ts';
+import { shortest } from './shrink.ts';
 import type { Event } from './scheduler.ts';
 import { Story } from './story.ts';
 import type { Meddling, Outcome } from './story.ts';
@@ -28,7 +28,7 @@ export async function tellStories({ first, count }: Seeds, meddling: Meddling = 
     while (next < first + count) {
       const seed = next++;
       const outcome = await new Story(seed, meddling).tell();
-      if (outcome.failure !== undefined) throw new Error(`A story went wrong.\n${await retell(seed, await shrink(seed, outcome.events, meddling), meddling)}`);
+      if (outcome.failure !== undefined) throw new Error(`A story went wrong.\n${await shortest(seed, (telling) => new Story(seed, meddling, telling).tell(), outcome.events)}`);
       for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += outcome.counts[name];
     }
   };
