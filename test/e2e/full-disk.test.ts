@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Person, describeTree } from './program.ts';
 
@@ -164,6 +164,22 @@ asRoot('on a file system that fills (a mount of its own, as root)', () => {
     expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/The catalog could not be written: .*catalog\.sqlite.*disk is full.*`holdfast catalog rebuild`/s) });
     state.resize(8 * MIB);
     await expectWhole(at, 2);
+  });
+
+  test('an export leaves nothing that looks like one, says what it needed, and works when there is room (K9)', async () => {
+    const at = await desk(64 * MIB);
+    const { person, source, flags } = at;
+    for (let index = 0; index < 12; index++) writeFileSync(join(source, `large-${index}`), randomBytes(MIB));
+    await person.do(['backup', 'data', ...flags]);
+    const target = new SmallDisk(person.path('target'), 5 * MIB);
+    const args = ['export', 'latest', '--to', join(target.place, 'data.tar'), ...flags];
+    const { code, stderr } = await person.run(args);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/target.*(full|space)/) });
+    expect(readdirSync(target.place)).toEqual([]);
+    target.resize(64 * MIB);
+    await person.do(args);
+    const made = spawnSync('sha256sum', ['-c', 'data.tar.sha256'], { cwd: target.place, encoding: 'utf8' });
+    expect(made).toMatchObject({ status: 0, stdout: 'data.tar: OK\n' });
   });
 
   test('init leaves no half of a vault, and works when there is room', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** `HOLDFAST_DIST`: another folder with bundles, for who must leave `dist/` alone. */
-export const PROGRAM = join(process.env['HOLDFAST_DIST'] ?? join(__dirname, '..', '..', 'dist'), 'holdfast.mjs');
+export const PROGRAM = join(process.env['HOLDFAST_DIST'] ?? join(import.meta.dirname, '..', '..', 'dist'), 'holdfast.mjs');
 
 export interface Ran {
   readonly code: number | null;
@@ -18,12 +18,15 @@ export interface Ran {
 
 /** One person on one machine: folders of their own, the built program, and everything it ever said. */
 export class Person {
-  readonly folder = temporaryFolder();
-  readonly vault = join(this.folder, 'vault');
+  readonly folder: string;
+  readonly vault: string;
   readonly environment: NodeJS.ProcessEnv;
   said = '';
 
-  constructor(environment: NodeJS.ProcessEnv = {}) {
+  /** `folder`: an empty one that the caller removes; by default one that goes when the test file ends. */
+  constructor(environment: NodeJS.ProcessEnv = {}, folder = temporaryFolder()) {
+    this.folder = folder;
+    this.vault = join(folder, 'vault');
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not built: npm run build`);
     const xdg = (name: string) => join(this.folder, 'xdg', name);
     this.environment = { PATH: process.env['PATH'], HOME: join(this.folder, 'home'), XDG_DATA_HOME: xdg('data'), XDG_CONFIG_HOME: xdg('config'), XDG_STATE_HOME: xdg('state'), TZ: 'UTC', ...environment };

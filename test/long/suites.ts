@@ -20,4 +20,12 @@ export const LONG_SUITES: readonly LongSuite[] = [
     patienceSeconds: 60,
     open: async () => (await import('./fuzz/fuzz.ts')).openFuzz(),
   },
+  {
+    name: 'kills',
+    title: 'D3: SIGKILL at any moment of any command costs no backup, and the same command completes afterwards',
+    unit: 'machines with five kills each',
+    smoke: 2,
+    long: 200,
+    open: async () => (await import('./kills.ts')).kills,
+  },
 ];

@@ -4,9 +4,12 @@ import { join } from 'node:path';
 
 const made: string[] = [];
 
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true });
-});
+// Threads of long suites have no test file that ends: they bring their own folders.
+if ('afterAll' in globalThis) {
+  afterAll(() => {
+    for (const path of made) rmSync(path, { recursive: true, force: true });
+  });
+}
 
 /** A fresh folder on disk; all are removed when the test file ends. */
 export function temporaryFolder(): string {
