@@ -8,7 +8,15 @@ const KILLS = 5;
 interface Operation {
   readonly name: string;
   /** What to start, on a desk as it is; undefined when it has nothing to do there. */
-  prepare(desk: KillDesk): { readonly command: Command; readonly removes?: string } | undefined;
+  prepare(desk: KillDesk): Prepared | undefined;
+}
+
+interface Prepared {
+  readonly command: Command;
+  /** Instead of the same command, after the kill. */
+  readonly again?: Command;
+  /** The backup that it removes. */
+  readonly removes?: string;
 }
 
 const OPERATIONS: readonly Operation[] = [
@@ -45,37 +53,38 @@ async function killOnce(desk: KillDesk, told: string[]): Promise<void> {
   const { name, prepare } = desk.dice.from(OPERATIONS);
   const prepared = prepare(desk);
   if (!prepared) return;
-  const { command, removes } = prepared;
+  const { command, again = command, removes } = prepared;
   if (!(await desk.kill(name, command))) return desk.takeStock(removes);
   told.push(name);
   await desk.takeStock(removes);
   await desk.verify();
   // A removal that had come far enough needs no second one.
-  if (removes === undefined || desk.kept.has(removes)) await desk.complete(name, command);
+  if (removes === undefined || desk.kept.has(removes)) await desk.complete(name, again);
   await desk.takeStock(removes);
 }
 
-function backUp(desk: KillDesk, options: readonly string[]): { readonly command: Command } {
+function backUp(desk: KillDesk, options: readonly string[]): Prepared {
   const plan = desk.dice.from(['a', 'b']);
   desk.change(plan);
   return { command: { args: ['backup', plan, ...options] } };
 }
 
 /** Never the last one of a plan. */
-function removeOne({ kept, dice }: KillDesk): { readonly command: Command; readonly removes: string } | undefined {
+function removeOne({ kept, dice }: KillDesk): Prepared | undefined {
   const id = dice.from([...kept.keys()]);
   const plan = kept.get(id)?.plan;
   if ([...kept.values()].filter((one) => one.plan === plan).length < 2) return undefined;
   return { command: { args: ['remove', id, '--yes', '--force'] }, removes: id };
 }
 
-function addKey({ person, keys }: KillDesk): { readonly command: Command } {
+function addKey({ person, keys }: KillDesk): Prepared {
   const file = person.path(`key-${keys.length}`);
   keys.push(file);
   return { command: { args: ['keys', 'add', '--new-key-file', file] } };
 }
 
-/** To a new file each time, since nothing is overwritten; a file under its own name is whole (K9). */
-function exportOne({ person, kept, dice }: KillDesk): { readonly command: Command } {
-  return { command: { args: ['export', dice.from([...kept.keys()]), '--to', person.path(`export-${dice.next()}.tar.zst`)] } };
+/** To another file each time: nothing is overwritten, and the kill may have come when the file had its name (K9). */
+function exportOne({ person, kept, dice }: KillDesk): Prepared {
+  const command = () => ({ args: ['export', dice.from([...kept.keys()]), '--to', person.path(`export-${dice.next()}.tar.zst`)] });
+  return { command: command(), again: command() };
 }
