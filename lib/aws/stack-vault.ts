@@ -1,6 +1,6 @@
 import type { KMSClient } from '@aws-sdk/client-kms';
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { Unlocker } from '../keyring/key-slot.ts';
+import type { KeySlot, Unlocker } from '../keyring/key-slot.ts';
 import { kmsUnlocker } from '../keyring/kms.ts';
 import type { KmsScope } from '../keyring/kms.ts';
 import { openSlots } from '../keyring/open-slots.ts';
@@ -26,6 +26,8 @@ export interface StackVault {
   readonly place: VaultPlace;
   readonly repository: Repository;
   readonly unlocker: Unlocker;
+  /** The slots that it opened. */
+  readonly opened: readonly KeySlot[];
   /** False when a rotation left this key out. */
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];
@@ -47,6 +49,7 @@ export async function openStackVault(place: VaultPlace, clients: VaultClients, s
     place,
     repository: openRepository(store, config, keys),
     unlocker,
+    opened: keys.slots,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),
   };

@@ -212,6 +212,23 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/keys-rotate.ts'),
     },
     {
+      name: 'keys test', args: '', summary: 'prove what a key opens: its slots, the newest backup and some of its contents are decoded',
+      options: [
+        option('--try-key-file <file>', 'test this key file and not the key in use; may be repeated, as the three below', collect),
+        option('--try-passphrase-file <file>', 'test the passphrase in this file', collect),
+        option('--try-recipient-key-file <file>', 'test this private half of a recipient', collect),
+        option('--try-kms-key <key>', 'test this key or alias of AWS KMS', collect),
+      ],
+      examples: ['holdfast keys test', 'holdfast keys test --try-key-file /media/usb/vault.key --try-passphrase-file ~/keys/passphrase --json'],
+      load: () => import('./commands/keys-test.ts'),
+    },
+    {
+      name: 'keys remove', args: '<slots...>', summary: 'remove key slots; never the last one that opens a key number, nor all that the key in use opens it by',
+      options: [option('--dry-run', 'show what would be removed and do nothing'), yes()],
+      examples: ['holdfast keys remove 9f31c2aa --dry-run', 'holdfast keys remove 9f31c2aa --key-file ~/keys/new.key'],
+      load: () => import('./commands/keys-remove.ts'),
+    },
+    {
       name: 'keys make-recipient', args: '<file>', summary: 'make a key whose private half is kept on paper: writes the public half to FILE and prints the paper',
       options: [option('--paper-file <file>', 'write the paper to this file (mode 0600) and not to standard output')],
       examples: ['holdfast keys make-recipient office.recipient | lpr', 'holdfast keys make-recipient office.recipient --paper-file /media/usb/office.paper'],

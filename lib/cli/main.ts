@@ -10,7 +10,7 @@ import { Output } from './output.ts';
 import type { Surroundings } from './runtime.ts';
 
 /** Groups that are no commands themselves. */
-const GROUPS: Readonly<Record<string, string>> = { keys: 'keys of a vault: list, add, rotate, and a key on paper', catalog: 'the local cache of what the vault holds' };
+const GROUPS: Readonly<Record<string, string>> = { keys: 'keys of a vault: list, add, test, rotate, remove, and a key on paper', catalog: 'the local cache of what the vault holds' };
 
 /** Parses one command line, runs its command, maps every error to its exit code. Never throws for a known error. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {

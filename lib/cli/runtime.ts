@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
 import type { RestoreRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
-import type { KeyWrapper } from '../keyring/key-slot.ts';
+import type { KeySlot, KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RunId } from '../model/ids.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
@@ -116,6 +116,8 @@ export interface Vault {
   readonly repository: Repository;
   /** What new slots are wrapped for so that a key opens them; when none is named, the one in use and the recipients of the configuration. */
   wrappers(key?: SlotChoice): Promise<readonly KeyWrapper[]>;
+  /** The slots that the key in use opened. */
+  readonly opened: readonly KeySlot[];
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];

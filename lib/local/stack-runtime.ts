@@ -50,11 +50,11 @@ export class StackRuntime extends LocalRuntime {
     const { name, place } = await this.#chosen(options);
     const { openStackVault } = await import('../aws/stack-vault.ts');
     const { stackWrappers } = await import('../aws/stack-wrappers.ts');
-    const { repository, unlocker, mayWrite, warnings } = await openStackVault(place, stack.clients);
+    const { repository, unlocker, opened, mayWrite, warnings } = await openStackVault(place, stack.clients);
     const catalog = vaultCatalog(stack.catalog, name);
     return {
       directory: `${this.stackName}/${name} (${repository.store.description})`,
-      repository, unlocker, mayWrite, warnings,
+      repository, unlocker, opened, mayWrite, warnings,
       wrappers: async (key) => (key === undefined ? [...(await stackWrappers(place, repository.config.repository, stack.clients)), ...(await this.#recipientsOf(name))] : wrappersOf(key, this.#options.environment, repository.config.repository)),
       stateFolder: join(placesOf(this.#options.environment).stateFolder, 'repositories', repository.config.repository),
       catalog: async () => catalog,

@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
 import { distinctWrappers } from '../keyring/recipient.ts';
-import type { KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
+import type { KeySlot, KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
 import { listSlots, openSlots } from '../keyring/open-slots.ts';
 import { shownFingerprint } from '../keyring/recipient/public-half.ts';
 import { createSlots, writeSlots } from '../keyring/slots.ts';
@@ -35,6 +35,8 @@ export interface LocalVault {
   readonly mayWrite: boolean;
   /** For checks of the key slots. */
   readonly unlocker: Unlocker;
+  /** The slots that it opened. */
+  readonly opened: readonly KeySlot[];
   /** What new slots are wrapped for: a key that is named, or the one in use and the recipients of the configuration. Under KMS each call makes keys there. */
   wrappers(key?: SlotChoice): Promise<readonly KeyWrapper[]>;
   /** What is wrong with the vault and did not keep it from opening. */
@@ -78,6 +80,7 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
     directory: choice.directory,
     repository: openRepository(place.patient(limits), config, keys),
     unlocker,
+    opened: keys.slots,
     wrappers: (key) => (key === undefined ? wrappersOfChoice(choice, context, config.repository) : wrappersOf(key, context.environment, config.repository)),
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),

@@ -56,6 +56,20 @@ describe('a vault in S3 under a key of KMS, from the command line (K1)', () => {
     expect(slotLines(await desk.json('keys', 'list'))).toEqual(['1 kms everything', '1 kms metadata', '1 kms metadata']);
   });
 
+  it('keys are tested by what KMS opens; what is removed stays as a version, and the command says so', async () => {
+    const [key, other] = [await newKey(), await newKey()];
+    const desk = await deskWith('tested', key);
+    await desk.do('init');
+    await desk.do('keys', 'add', '--new-kms-key', other);
+    expect(await desk.json('keys', 'test')).toMatchObject([{ result: 'good', slots: [{ keyNumber: 1, opens: 'everything' }] }]);
+    const stranger = await newKey();
+    const tried = await desk.run('keys', 'test', '--try-kms-key', other, '--try-kms-key', stranger, '--json');
+    expect([tried.code, tried.stdout.trim().split('\n').map((line) => (JSON.parse(line) as { result: string }).result)]).toEqual([11, ['good', 'failed']]);
+    const [slot] = (await desk.json<SlotRow & { slot: string }>('keys', 'list')).filter(({ label, opens }) => other.endsWith(label.slice(-36)) && opens === 'everything');
+    expect(await desk.do('keys', 'remove', slot!.slot, '--yes')).toContain('In a bucket with versions or Object Lock a removed slot stays as an older version');
+    expect((await desk.run('keys', 'test', '--try-kms-key', other)).code).toBe(11);
+  }, 60_000);
+
   function variables(): Record<string, string> {
     return { AWS_ENDPOINT_URL: ministack.endpoint, AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
   }

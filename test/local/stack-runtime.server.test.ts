@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performBackupTask } from '../../lib/aws/backup-task.ts';
+import { recipientLine } from '../../lib/keyring/recipient/public-half.ts';
+import { xWingKey } from '../../lib/keyring/recipient/x-wing.ts';
 import { stackPlanId } from '../../lib/settings/ids.ts';
 import { EmulatedStack, STACK, planOf } from '../support/emulated-stack.ts';
 import { StackDesk } from '../support/stack-desk.ts';
@@ -74,6 +78,21 @@ describe('the command line with a deployed stack (--aws)', () => {
     expect(code).toBe(0);
     const { backups: found } = await stack.catalog.listBackups();
     expect(found.map(({ backupId, vault }) => `${vault} ${backupId}`).sort()).toEqual([`main ${backups[0]}`, `second ${backups[1]}`]);
+  });
+
+  it('gives new keys to the recipients that are deployed, tests what KMS opens, and removes no slot (K1, K11)', async () => {
+    const seed = randomBytes(32);
+    const s3 = new S3Client({ ...stack.aws.client, forcePathStyle: true });
+    await s3.send(new CreateBucketCommand({ Bucket: 'assets', CreateBucketConfiguration: { LocationConstraint: 'eu-central-1' } }));
+    const recipients = [{ label: 'office.recipient', text: recipientLine(xWingKey(seed).publicKey) }];
+    await s3.send(new PutObjectCommand({ Bucket: 'assets', Key: 'config.json', Body: JSON.stringify({ version: 1, stackName: STACK, plans: [], restoreTargets: [], vaults: [{ name: 'main', maxConcurrentRuns: 4, recipients }] }) }));
+    const { code, out, err } = await holdfast('keys', 'rotate', ...ON);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/recipient +office\.recipient +everything +no +yes/);
+    expect((await holdfast('keys', 'test', ...ON, '--json')).json).toMatchObject([{ result: 'good', keyNumbers: [{ number: 1, opens: 'everything' }, { number: 2, opens: 'everything' }], backup: { backup: backups[0] }, frames: [{ keyNumber: 1 }] }]);
+    const slots = (await holdfast('keys', 'list', ...ON, '--json')).json;
+    expect(slots.map(({ keyNumber, kind, opens }) => `${String(keyNumber)} ${String(kind)} ${String(opens)}`).sort()).toEqual(['1 kms everything', '1 kms metadata', '2 kms everything', '2 kms metadata', '2 recipient everything']);
+    expect(await holdfast('keys', 'remove', String(slots[0]?.['slot']), '--yes', ...ON)).toMatchObject({ code: 1, err: expect.stringContaining("Slots of a stack's vault cannot be removed") });
   });
 
   it.each([
