@@ -2,8 +2,8 @@ import { display, fromText } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
 import type { KeySlot, KeyWrapper, SlotKind, VaultKeys } from './key-slot.ts';
-import type { ListedSlots } from './open-slots.ts';
-import { newestNumberOf } from './open-slots.ts';
+import { listSlots, newestNumberOf } from './open-slots.ts';
+import type { ListedSlots, SlotStore } from './open-slots.ts';
 import type { NewKeys } from './slots.ts';
 import { rotate, writeSlots } from './slots.ts';
 import { isRightKey } from './wrapping.ts';
@@ -77,14 +77,21 @@ export async function planRotation(request: RotationRequest): Promise<RotationPl
  * Stores the slots of a plan; once for each plan. Fails as `refused` while something is undecided, as `busy` when somebody
  * else added the same number first: then nothing of this plan is stored.
  */
-export async function executeRotation(store: Parameters<typeof writeSlots>[0], plan: RotationPlan): Promise<void> {
+export async function executeRotation(store: SlotStore & Parameters<typeof writeSlots>[0], plan: RotationPlan): Promise<void> {
   refuseUndecided(plan);
+  // The slot whose write decides may have been removed since: a plan that was made long ago must not find its name free.
+  const own = plan.made.slots.map(({ slot }) => slot);
+  const { slots } = await listSlots(store, plan.repository);
+  if (slots.some(({ keyNumber, slot }) => keyNumber >= plan.keyNumber && !own.includes(slot))) throw addedMeanwhile(plan);
   const [first, ...others] = plan.made.slots;
   await writeSlots(store, first === undefined ? [] : [first]).catch((cause: unknown) => {
-    if (!isHoldfastError(cause, 'already-exists')) throw cause;
-    throw new HoldfastError('busy', `Key number ${plan.keyNumber} was added by somebody else meanwhile; nothing was changed.`, { nextStep: 'Look with `holdfast keys list` whether it is still wanted, then rotate again.', cause });
+    throw isHoldfastError(cause, 'already-exists') ? addedMeanwhile(plan, cause) : cause;
   });
   await writeSlots(store, others);
+}
+
+function addedMeanwhile({ keyNumber }: RotationPlan, cause?: unknown): HoldfastError {
+  return new HoldfastError('busy', `Key number ${keyNumber} was added by somebody else meanwhile; nothing was changed.`, { nextStep: 'Look with `holdfast keys list` whether it is still wanted, then rotate again.', cause });
 }
 
 /** Fails as `refused`; the message names each slot that nobody decided on. */

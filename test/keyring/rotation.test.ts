@@ -111,6 +111,15 @@ describe('a rotation of keys (K1)', () => {
     expect((await openSlots(store, repository, words)).pairs).toHaveLength(2);
   });
 
+  it('that slept while another one added its number stores nothing, though the slot that decides was removed since', async () => {
+    const { store, file, words, pruner } = await vault();
+    const [slept, other] = [await plan(store, file, [words, pruner]), await plan(store, words, [file, pruner])];
+    await executeRotation(store, other);
+    await store.remove(slotName(other.made.slots[0]!));
+    await expect(executeRotation(store, slept)).rejects.toMatchObject({ code: 'busy' });
+    expect((await listSlots(store, repository)).slots.filter(({ keyNumber }) => keyNumber === 2)).toHaveLength(2);
+  });
+
   it('can be stored again after a lost answer', async () => {
     const { store, file, words, pruner } = await vault();
     const made = await plan(store, file, [words, pruner]);
