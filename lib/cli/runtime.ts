@@ -11,7 +11,7 @@ import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/res
 import type { DeployedPlan } from '../settings/deployed.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
-import type { BackupStatistics, Manifest, Repository, SnapshotReader } from '../repository/index.ts';
+import type { BackupStatistics, Manifest, Repository, SnapshotFile, SnapshotReader } from '../repository/index.ts';
 
 /**
  * What the command line asks of the runtime below it; `lib/local` is handed in by the program's entry. Commands work
@@ -27,6 +27,7 @@ export interface Runtime {
   backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
   findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
   synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly vanished: readonly string[]; readonly unreadable: readonly string[] }>;
+  content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
   restoreDatabase(vault: Vault, reader: SnapshotReader, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly report: DatabaseRestoreReport; readonly notes: readonly string[] }>;

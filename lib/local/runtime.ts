@@ -1,4 +1,4 @@
-import type { SnapshotReader } from '../repository/index.ts';
+import type { SnapshotFile, SnapshotReader } from '../repository/index.ts';
 import type { RestorePlan } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan } from '../recovery/restore-database.ts';
 import type { BackupOptions, BackupResult } from './backup.ts';
@@ -75,6 +75,12 @@ export class LocalRuntime {
   async restore(vault: LocalVault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<RestoreResult> {
     const { performRestore } = await import('./restore.ts');
     return performRestore(vault, reader, plan, options, this.#context);
+  }
+
+  /** The bytes of one file of a backup, in order. */
+  async *content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array> {
+    const { contentOf } = await import('./content.ts');
+    yield* contentOf(reader, file, this.#context);
   }
 
   async planDatabaseRestore(vault: LocalVault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan> {

@@ -1,6 +1,5 @@
 import { display } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { readContent } from '../../recovery/read-content.ts';
 import { FLAG, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -16,7 +15,7 @@ export async function run(context: CommandContext, [id, path]: CommandArguments)
       if (entry.path !== wanted) break;
       if (!isSnapshotFile(entry)) throw new HoldfastError('usage', `${display(wanted)} is not a file.`, { nextStep: `\`holdfast ls ${reader.manifest.backup} ${display(wanted)}\` shows what it is.` });
       if (entry.flags & FLAG.unreadable) throw new HoldfastError('not-found', `${display(wanted)} could not be read when the backup was made: its content is not there.`, { nextStep: `\`holdfast show ${reader.manifest.backup}\` says why.` });
-      for await (const bytes of readContent(reader, entry)) {
+      for await (const bytes of context.runtime.content(reader, entry)) {
         context.surroundings.signal.throwIfAborted();
         await context.output.raw(bytes);
       }
