@@ -14,9 +14,9 @@ const reader = new PythonReader();
 
 afterAll(() => reader.stop());
 
-test('every folder of vectors is read here', () => {
+test('every set of vectors is read here or with the frozen slots', () => {
   expect(vaults).toEqual(expect.arrayContaining(['v1', 'v1-kinds']));
-  expect(SETS).toEqual([...new Set(['kms-slots', ...vaults])].sort());
+  expect([...vaults, 'kms-slots', 'recipient-slots'].sort()).toEqual([...SETS].sort());
 });
 
 describe.each(vaults)('%s, read by what knows the document alone', (set) => {
@@ -83,27 +83,6 @@ describe.each(vaults)('%s, read by what knows the document alone', (set) => {
       const read = await reader.read<ReadEntry>([copy, 'entries', backup, ...holdfastKey]);
       expect(read.map(asExpected)).toEqual(entries);
     }
-  });
-});
-
-describe('slots under KMS', () => {
-  interface Slots {
-    readonly repository: string;
-    readonly chunker: string;
-    readonly pairs: readonly { readonly number: number; readonly meta: string; readonly data: string }[];
-    readonly kms: readonly { readonly slot: string; readonly scope: string; readonly keyEncryptionKey: string }[];
-  }
-  const { repository, chunker, pairs, kms } = frozen<Slots>('kms-slots', 'expected.json');
-  const open = (slot: string, kek: string) => reader.ask(['slot', join(VECTORS, 'kms-slots', slot), '--repository', repository, '--kek', kek]);
-
-  test.each(kms)('what KMS answers opens $slot to the keys of scope $scope (K10)', async ({ slot, scope, keyEncryptionKey }) => {
-    const { meta, data } = pairs.find(({ number }) => slot.startsWith(`keys/${number}/`)) as Slots['pairs'][number];
-    expect(await open(slot, keyEncryptionKey)).toEqual({ lines: [{ meta, chunker, ...(scope === 'all' && { data }) }], refusal: null });
-  });
-
-  test('the answer for another slot opens nothing', async () => {
-    const [all, meta] = kms as [Slots['kms'][number], Slots['kms'][number]];
-    expect((await open(all.slot, meta.keyEncryptionKey)).refusal).toMatchObject({ code: 'wrong-key' });
   });
 });
 
