@@ -2,7 +2,7 @@ import type { Option } from 'commander';
 import { EXPORT_FORMATS } from '../recovery/export/formats.ts';
 import { RUN_TRANSITIONS } from '../catalog/records.ts';
 import type { CommandModule } from './command.ts';
-import { byteRate, byteSize, collect, oneOf, option, wholeNumber } from './option-values.ts';
+import { byteRate, byteSize, collect, duration, oneOf, option, wholeNumber } from './option-values.ts';
 
 /** One command as the command line shows it; `load` fetches what it does only when it is called. */
 export interface CommandRow {
@@ -123,8 +123,13 @@ export function commandTable(): CommandRow[] {
     },
     {
       name: 'verify', args: '[id]', summary: 'check one backup, or all of them',
-      options: [oneOf('--level <level>', 'structure (lists, trees), sample (some packs, others each time), full (every byte)', LEVELS).default('sample'), progress()],
-      examples: ['holdfast verify', 'holdfast verify latest --level full', 'holdfast verify --level structure --json'],
+      options: [
+        oneOf('--level <level>', 'structure (lists, trees), sample (some packs, others each time), full (every byte); sample when not given', LEVELS),
+        option('--within <days>', 'read again what was not read for longest, so much that every stored byte is read within so many days when this runs as often as before; `coverage` of the vault in holdfast.yaml makes it the default', wholeNumber(1, 3650)),
+        option('--max-duration <time>', 'with --within: take no longer than this, for example 20m; the next run goes on', duration),
+        progress(),
+      ],
+      examples: ['holdfast verify', 'holdfast verify latest --level full', 'holdfast verify --within 30 --max-duration 20m', 'holdfast verify --level structure --json'],
       load: () => import('./commands/verify.ts'),
     },
     {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { DURATION, DURATION_WANTED, parseDuration } from '../config/duration.ts';
 import { BYTE_SIZE, BYTE_SIZE_WANTED, parseByteSize } from '../config/byte-size.ts';
 
 /** Parsers of option values; commander prints their complaints with the name of the option. */
@@ -21,6 +22,12 @@ export function byteRate(text: string): number {
   const rate = byteSize(text);
   if (rate > 0) return rate;
   throw new InvalidArgumentError(`Wanted more than 0: ${BYTE_SIZE_WANTED}; leave the option away for no limit.`);
+}
+
+/** Milliseconds. */
+export function duration(text: string): number {
+  if (DURATION.test(text)) return parseDuration(text);
+  throw new InvalidArgumentError(`Wanted ${DURATION_WANTED}.`);
 }
 
 export function collect(text: string, previous: readonly string[] | undefined): readonly string[] {

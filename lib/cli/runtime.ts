@@ -78,10 +78,18 @@ export interface DoctorRow {
   readonly nextStep?: string;
 }
 
+/** Every stored byte is read again within so many days, by runs that take no longer than told. */
+export interface Coverage {
+  readonly withinDays: number;
+  readonly maxDurationMs?: number | undefined;
+}
+
 export interface VerifyRequest {
   /** Names of snapshots; the whole vault when absent. */
   readonly backups?: readonly string[] | undefined;
   readonly level: VerifyLevel;
+  /** A run of the coverage clock over the whole vault instead: `backups` and `level` do not count. */
+  readonly within?: Coverage | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
@@ -119,6 +127,7 @@ export interface Vault {
   wrappers(key?: SlotChoice): Promise<readonly KeyWrapper[]>;
   /** The slots that the key in use opened. */
   readonly opened: readonly KeySlot[];
+  readonly coverage?: Coverage;
   readonly stateFolder: string;
   readonly mayWrite: boolean;
   readonly warnings: readonly string[];

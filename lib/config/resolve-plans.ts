@@ -5,7 +5,7 @@ import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
 import type { ResolvedPostgres, ResolvedSource } from './resolved-source.ts';
-import type { ResolvedKey, ResolvedVault } from './resolved-vault.ts';
+import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
 import { isRemote } from './secret-reference.ts';
 import { resolveStackVault } from './resolve-stack-vault.ts';
@@ -39,7 +39,7 @@ function resolveVault(config: Config, name: string): ResolvedVault {
   const recipients = fields.recipients?.map((path) => absolute(config, path));
   if (fields.aws !== undefined) return { ...resolveStackVault(name, fields.aws), ...(recipients && { recipients }) };
   const trustedWriters = fields['trusted-writers'];
-  const common = { name, key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }), ...(recipients && { recipients }) };
+  const common = { name, key: resolveKey(config, fields), ...(trustedWriters && { trustedWriters }), ...(recipients && { recipients }), ...(fields.coverage && { coverage: resolveCoverage(fields.coverage) }) };
   if (fields.directory !== undefined) return { kind: 'directory', directory: absolute(config, fields.directory), ...common };
   invariant(fields.s3 !== undefined, 'a vault was checked and is nowhere');
   const { bucket, prefix = '', endpoint, region, 'path-style': pathStyle, 'ca-file': caFile } = fields.s3;
@@ -50,6 +50,10 @@ function resolveVault(config: Config, name: string): ResolvedVault {
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     ...common,
   };
+}
+
+function resolveCoverage({ 'within-days': withinDays, 'max-duration': maxDurationMs }: NonNullable<VaultFields['coverage']>): ResolvedCoverage {
+  return { withinDays, ...(maxDurationMs !== undefined && { maxDurationMs }) };
 }
 
 function resolveKey(config: Config, fields: VaultFields): ResolvedKey {

@@ -4,6 +4,12 @@ import type { LocalSecretReference } from './secret-reference.ts';
 /** Where backups are kept. */
 export type ResolvedVault = ResolvedDirectoryVault | ResolvedS3Vault | ResolvedStackVault;
 
+/** Every stored byte is read again within so many days, by runs that take no longer than told. */
+export interface ResolvedCoverage {
+  readonly withinDays: number;
+  readonly maxDurationMs?: number;
+}
+
 export interface ResolvedDirectoryVault {
   readonly kind: 'directory';
   readonly name: string;
@@ -13,6 +19,7 @@ export interface ResolvedDirectoryVault {
   readonly trustedWriters?: readonly string[];
   /** Files with the public halves of offline recipients. */
   readonly recipients?: readonly string[];
+  readonly coverage?: ResolvedCoverage;
 }
 
 /** A bucket of any store that speaks S3, used by the local runtime. */
@@ -32,6 +39,7 @@ export interface ResolvedS3Vault {
   readonly key: ResolvedKey;
   readonly trustedWriters?: readonly string[];
   readonly recipients?: readonly string[];
+  readonly coverage?: ResolvedCoverage;
 }
 
 export type ResolvedKey =

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { BYTE_SIZE, BYTE_SIZE_WANTED, parseByteSize } from './byte-size.ts';
+import { DURATION, DURATION_WANTED, parseDuration } from './duration.ts';
 import { parseSecretReference, SECRET_REFERENCE, SECRET_WANTED } from './secret-reference.ts';
 
 /**
@@ -41,6 +42,9 @@ export const byteSize = z.union(
   [z.int().nonnegative(), z.string().regex(BYTE_SIZE).transform(parseByteSize)],
   { error: BYTE_SIZE_WANTED },
 );
+
+/** Milliseconds. */
+export const duration = z.string({ error: DURATION_WANTED }).regex(DURATION, { error: DURATION_WANTED }).transform(parseDuration);
 
 export const secret = z.string({ error: SECRET_WANTED }).regex(SECRET_REFERENCE, { error: SECRET_WANTED }).transform(parseSecretReference);
 

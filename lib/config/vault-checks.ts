@@ -48,6 +48,7 @@ function keyProblems(at: ConfigPath, fields: VaultFields, kind: VaultKind): Prob
 function stackVaultProblems(at: ConfigPath, name: string, fields: VaultFields): Problem[] {
   const problems: Problem[] = [];
   if (fields['trusted-writers'] !== undefined) problems.push(refused([...at, 'trusted-writers'], 'all plans of a stack are one writer, and its role reads no packs of others'));
+  if (fields.coverage !== undefined) problems.push(refused([...at, 'coverage'], 'a stack reads new backups back and runs no coverage clock: run `holdfast verify --aws STACK --within DAYS` from a schedule of your own'));
   const { 'existing-bucket': bucket, 'object-lock': lock, tiers } = fields.aws ?? {};
   const here: ConfigPath = [...at, 'aws'];
   if (bucket !== undefined && lock !== undefined) problems.push(refused([...here, 'object-lock'], 'a bucket that is brought keeps the lock that its owner set'));

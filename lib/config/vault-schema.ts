@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { oneOf, path, secret, strictMap, text, wholeNumber, yesOrNo } from './schema-words.ts';
+import { duration, oneOf, path, secret, strictMap, text, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const WRITER_ID_WANTED = 'writer id of 32 hexadecimal digits';
 const writerId = z.string({ error: WRITER_ID_WANTED }).regex(/^[0-9a-f]{32}$/, { error: WRITER_ID_WANTED });
@@ -40,6 +40,11 @@ const aws = strictMap({
   'max-concurrent-runs': wholeNumber(1, 100).default(4).meta({ description: 'At most so many backups at once; the others wait.' }),
 }, 'a map with existing-bucket, existing-key, object-lock, tiers, max-concurrent-runs; {} takes the defaults');
 
+const coverage = strictMap({
+  'within-days': wholeNumber(1, 3650).meta({ description: 'Every stored byte is read again within so many days.' }),
+  'max-duration': duration.optional().meta({ description: 'A run takes no longer, for example "20m"; the next one goes on.' }),
+}, 'a map with "within-days" and, where wanted, "max-duration"');
+
 /** Which fields go together is judged by `vault-checks.ts`, which can name the field that is too much. */
 export const vault = strictMap({
   directory: path.optional().meta({ description: 'The vault is a directory, relative to this file.' }),
@@ -51,6 +56,7 @@ export const vault = strictMap({
   'kms-key': text(KMS_KEY_WANTED).regex(/^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key\/[A-Za-z0-9-]+|alias\/[A-Za-z0-9/_-]+)|alias\/[A-Za-z0-9/_-]+)$/, { error: KMS_KEY_WANTED }).optional()
     .meta({ description: 'A key of AWS KMS that wraps the keys of a vault in S3.' }),
   recipients: z.array(path, { error: 'a list of paths' }).optional().meta({ description: 'Files with public halves that `holdfast keys make-recipient` made: the keys of the vault are wrapped for them too, so that a paper opens it.' }),
+  coverage: coverage.optional().meta({ description: 'What `holdfast verify` does without options: it reads again what nobody read for longest.' }),
   'trusted-writers': z.array(writerId, { error: `a list of ${WRITER_ID_WANTED}s` }).optional().meta({ description: 'Other machines whose packs backups from here reuse; whoever controls one of them can spoil what is reused.' }),
 }, 'a vault: a map with one of "directory", "s3", "aws" and a key');
 

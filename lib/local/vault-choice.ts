@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
-import type { ResolvedVault } from '../config/resolved-vault.ts';
+import type { ResolvedCoverage, ResolvedVault } from '../config/resolved-vault.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { KeyChoice } from './key-choice.ts';
@@ -36,6 +36,8 @@ export interface VaultChoice {
   readonly trustedWriters?: readonly string[];
   /** Files with the public halves of offline recipients. */
   readonly recipients?: readonly string[];
+  /** As `holdfast.yaml` wants it of this vault. */
+  readonly coverage?: ResolvedCoverage;
   /** Variables that `holdfast.yaml` names as secrets, of all of its vaults, databases and targets: nothing that is started gets to see them. */
   readonly secretVariables?: readonly string[];
 }
@@ -59,6 +61,7 @@ export async function chooseVault(options: VaultOptions, environment: Environmen
     ...place, ...chosen, isDefault: named === undefined && configured === undefined,
     ...(trustedWriters.length > 0 && { trustedWriters }),
     ...(recipients.length > 0 && { recipients: [...new Set(recipients)] }),
+    ...(configured?.coverage && { coverage: configured.coverage }),
     ...(secretVariables.length > 0 && { secretVariables }),
   };
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import { discardSqliteCatalog } from '../catalog/discard-sqlite-catalog.ts';
+import type { ResolvedCoverage } from '../config/resolved-vault.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
 import { distinctWrappers } from '../keyring/recipient.ts';
 import type { KeySlot, KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
@@ -31,6 +32,8 @@ export interface LocalVault {
   readonly repository: Repository;
   /** Catalog, locks and scratch copies of this repository. */
   readonly stateFolder: string;
+  /** How often every byte is to be read again, as the configuration says. */
+  readonly coverage?: ResolvedCoverage;
   /** False when this key was left out of a rotation: it reads old backups and must not write. */
   readonly mayWrite: boolean;
   /** For checks of the key slots. */
@@ -82,6 +85,7 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
     unlocker,
     opened: keys.slots,
     wrappers: (key) => (key === undefined ? wrappersOfChoice(choice, context, config.repository) : wrappersOf(key, context.environment, config.repository)),
+    ...(choice.coverage && { coverage: choice.coverage }),
     stateFolder,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),
     warnings: keys.problems.map(({ message }) => message),

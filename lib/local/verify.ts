@@ -6,17 +6,25 @@ import type { BackupId } from '../model/ids.ts';
 import { readVerdicts, standingVerdict } from '../repository/index.ts';
 import type { KnownNewest } from '../validation/chain.ts';
 import { verify } from '../validation/verify.ts';
-import type { VerifiedBackup, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
+import type { CheckSettings, VerifiedBackup, VerifyLevel, VerifyProgress, VerifyReport } from '../validation/verify.ts';
+import { verifyWithin } from '../validation/verify-within.ts';
 import { stateOf } from '../validation/rebuild-catalog.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { startWorker } from '../engine/start-thread.ts';
 import type { WorkerEntries } from '../engine/start-thread.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 
+export interface WithinRequest {
+  readonly withinDays: number;
+  readonly maxDurationMs?: number | undefined;
+}
+
 export interface VerifyRequest {
   /** Names of snapshots; the whole vault when absent. */
   readonly backups?: readonly string[] | undefined;
   readonly level: VerifyLevel;
+  /** A run of the coverage clock over the whole vault instead: `backups` and `level` do not count. */
+  readonly within?: WithinRequest | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
@@ -33,18 +41,19 @@ export async function performVerify(vault: LocalVault, request: VerifyRequest, c
   const { clock } = context;
   const recorder = new RunRecorder(() => vault.catalog(), clock);
   const startedAt = clock.now();
-  const report = await verify(vault.repository, {
-    level: request.level,
+  const common = {
     clock,
     threads: Math.min(availableParallelism(), MAX_THREADS),
-    startThread: (settings) => startWorker(context.workers.verify, settings),
+    startThread: (settings: CheckSettings) => startWorker(context.workers.verify, settings),
     signal: request.signal,
     unlocker: vault.unlocker,
     knownNewest: await knownNewest(vault),
-    ...(request.backups && { backups: request.backups }),
     ...(request.onProgress && { onProgress: request.onProgress }),
-  });
-  for (const backup of report.backups) {
+  };
+  const { within, level, backups } = request;
+  const report = within ? await verifyWithin(vault.repository, { ...common, ...within }) : await verify(vault.repository, { ...common, level, ...(backups && { backups }) });
+  // The clock proves packs: of backups it says only which are corrupted.
+  for (const backup of report.backups.filter(({ result }) => !within || result === 'corrupted')) {
     const isKnown = await recorder.record((catalog) => recordOne(catalog, vault, backup, { report, startedAt, finishedAt: clock.now() }));
     if (!isKnown) break;
   }
@@ -59,7 +68,7 @@ async function recordOne(catalog: Catalog, { repository }: LocalVault, verified:
   const { report, ...times } = found;
   const problems = report.damage.filter(({ name }) => verified.damaged.includes(name)).map(({ name, problems: seen }) => `${name}: ${seen[0] ?? 'damaged'}`);
   const result = verified.result === 'good' ? 'good' : 'corrupted';
-  await catalog.recordValidation({ validationId: newUlid(times.finishedAt), backupId, level: report.level, result, ...times, bytesRead: report.packs.readBytes, problems });
+  await catalog.recordValidation({ validationId: newUlid(times.finishedAt), backupId, level: report.level === 'coverage' ? 'sample' : report.level, result, ...times, bytesRead: report.packs.readBytes, problems });
   // Not this result alone: a lighter look does not lift what a deeper one found.
   await catalog.setBackupState(backupId, stateOf(standingVerdict(await readVerdicts(repository, backupId))));
 }

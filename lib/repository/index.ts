@@ -28,6 +28,8 @@ export { FrameSealer, PackBuilder } from './pack-builder.ts';
 export type { Compression, FinishedPack, SealedFrame } from './pack-builder.ts';
 export { VERDICT_LEVELS, openVerdict, readVerdicts, standingVerdict, writeVerdict } from './verdicts.ts';
 export type { Verdict, VerdictLevel, Verdicts } from './verdicts.ts';
+export { foldCoverage, openCoverage, packIdsOf, readCoverage, sealCoverage, writeCoverage } from './coverage.ts';
+export type { Coverage, CoverageNote, KeptPack } from './coverage.ts';
 export { BackupSession, PacksWithdrawn } from './backup-session.ts';
 export type { CommitResult, ManifestDraft, SessionOptions } from './backup-session.ts';
 export { decodeDamage, readDamagedPacks, recordDamage } from './damage.ts';

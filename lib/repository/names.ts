@@ -12,6 +12,7 @@ export const names = {
   partial: (plan: string, run: string, number: number) => `partial/${plan}/${run}-${number}`,
   verdict: (backup: string, id: string) => `verdicts/${backup}/${id}`,
   removed: (plan: string, backup: string) => `removed/${plan}/${backup}`,
+  coverage: (id: string) => `coverage/${id}`,
   damaged: (pack: string) => `damaged/${pack}`,
   /** A mark's id is a fresh ULID: names of marks are never used twice (format §12). */
   condemned: (pack: string, mark: string) => `condemned/${pack}.${mark}`,

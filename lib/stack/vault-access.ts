@@ -51,7 +51,7 @@ export class VaultAccess extends Construct {
   /** A verification reads everything, and writes down what it found (V4). */
   grantVerifying(role: IRole): void {
     this.grantRestoring(role);
-    this.#allow(role, ['s3:PutObject'], below('verdicts', 'damaged'));
+    this.#allow(role, ['s3:PutObject'], below('verdicts', 'damaged', 'coverage'));
     this.#useKey(role, ['kms:GenerateDataKey']);
   }
 
@@ -86,9 +86,9 @@ export class VaultAccess extends Construct {
   #grantPruning(role: IRole): void {
     const facts = below('condemned', 'removed', 'refs', 'index', 'verdicts');
     this.#list(role);
-    this.#allow(role, ['s3:GetObject'], ['holdfast.json', ...below('keys', 'index', 'packs/meta', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'removed', 'holds', 'released', 'plans')]);
+    this.#allow(role, ['s3:GetObject'], ['holdfast.json', ...below('keys', 'index', 'packs/meta', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'coverage', 'removed', 'holds', 'released', 'plans')]);
     this.#allow(role, ['s3:PutObject'], facts);
-    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'wal'));
+    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'coverage', 'wal'));
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     this.#openSlots(role, 'meta');
   }

@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
-import type { PackRef, Subkeys, VaultKeys } from '../repository/index.ts';
+import type { Subkeys, VaultKeys } from '../repository/index.ts';
 import { PackChecker } from './pack-check.ts';
-import type { PackFindings } from './pack-check.ts';
+import type { PackFindings, PackToCheck } from './pack-check.ts';
 
 /** What a checking thread is started with. */
 export interface CheckSettings {
@@ -15,7 +15,7 @@ export type StartCheckThread = (settings: CheckSettings) => Worker;
 
 export interface CheckJob {
   readonly job: number;
-  readonly ref: PackRef;
+  readonly ref: PackToCheck;
   readonly bytes: Uint8Array;
 }
 
@@ -27,8 +27,25 @@ export interface CheckPool {
   /** Packs worth having in memory at once: one in each thread, and one that is being read. */
   readonly width: number;
   /** Takes the bytes over: they may not be used afterwards. */
-  check(ref: PackRef, bytes: Uint8Array): Promise<PackFindings>;
+  check(ref: PackToCheck, bytes: Uint8Array): Promise<PackFindings>;
   close(): Promise<void>;
+}
+
+/** Below this, starting threads takes longer than the work. */
+const INLINE_BYTES = 16 << 20;
+
+export interface PoolOptions {
+  /** Threads that read packs; 2 when not given. Small vaults use none. */
+  readonly threads?: number;
+  /** Starts `lib/validation/worker.ts` or its bundle; without it everything runs on this thread. */
+  readonly startThread?: StartCheckThread;
+}
+
+/** The pool that so many packs are worth. */
+export function startCheckPool(keys: Subkeys, packs: readonly { readonly ref: PackToCheck }[], { threads = 2, startThread }: PoolOptions): CheckPool {
+  const bytes = packs.reduce((sum, { ref }) => sum + ref.size, 0);
+  if (!startThread || threads === 0 || bytes < INLINE_BYTES) return inlineCheckPool(keys);
+  return threadCheckPool(keys, Math.min(threads, packs.length), startThread);
 }
 
 /** For small vaults and where no thread can be started. */
@@ -70,7 +87,7 @@ class Member {
     return this.#waiting.size;
   }
 
-  check(ref: PackRef, bytes: Uint8Array): Promise<PackFindings> {
+  check(ref: PackToCheck, bytes: Uint8Array): Promise<PackFindings> {
     if (this.#failure) return Promise.reject(this.#failure);
     const job = this.#nextJob++;
     const isOwn = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;

@@ -111,6 +111,7 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
   index: () => 'nothing: packs say themselves what they hold; the next backup reads that again',
   partial: () => 'no backup: an unfinished run is not resumed from here, and prune may free what it stored',
   verdict: () => 'no backup: what an earlier verification found; this one has looked again',
+  coverage: () => 'no backup: the note when packs were read last; they count as unread, so they are read sooner',
   'damage-record': () => 'no backup: the note that a pack is damaged; its pack is judged anew by reading it',
   mark: () => 'no backup: a note of prune. New backups keep away from the pack that it is about, and prune keeps it, until the note is removed',
   removal: () => 'no backup: who removed a backup, when and why',

@@ -14,6 +14,12 @@ export interface SurveyedPack {
   chunks: number;
   /** Missing, or its directory cannot be read: nothing in it can be found. */
   isLost: boolean;
+  /** Its directory was not looked at: what is in it is not known. */
+  readonly isUnopened?: boolean;
+}
+
+export function isDirectoryKnown({ isLost, isUnopened }: SurveyedPack): boolean {
+  return !isLost && !isUnopened;
 }
 
 export interface PackSurvey {
@@ -39,12 +45,19 @@ export async function surveyPacks(context: Context, lists: readonly Refs[]): Pro
   return { packs, chunks, indexed: new Set(), superseded: new Set() };
 }
 
-function gather({ findings }: Context, lists: readonly Refs[]): Map<string, SurveyedPack> {
+/** Only what the listing shows of them: there, and of their size. */
+export function surveyListing(context: Context, lists: readonly Refs[]): PackSurvey {
+  const packs = gather(context, lists, true);
+  for (const pack of packs.values()) noteUnlisted(context, pack);
+  return { packs, chunks: new PackedChunks(), indexed: new Set() };
+}
+
+function gather({ findings }: Context, lists: readonly Refs[], isUnopened = false): Map<string, SurveyedPack> {
   const packs = new Map<string, SurveyedPack>();
   for (const { packs: refs } of lists) {
     for (const ref of refs) {
       const known = packs.get(ref.name)?.ref;
-      if (!known) packs.set(ref.name, { ordinal: packs.size, ref, isMeta: ref.name.startsWith('packs/meta/'), chunks: 0, isLost: false });
+      if (!known) packs.set(ref.name, { ordinal: packs.size, ref, isMeta: ref.name.startsWith('packs/meta/'), chunks: 0, isLost: false, ...(isUnopened && { isUnopened }) });
       else if (known.size !== ref.size || known.sha256 !== ref.sha256) findings.damage(ref.name, 'pack', 'two backups name it with different sizes or digests');
     }
   }
@@ -52,14 +65,9 @@ function gather({ findings }: Context, lists: readonly Refs[]): Map<string, Surv
 }
 
 async function surveyPack(context: Context, pack: SurveyedPack, chunks: PackedChunks): Promise<void> {
-  const { repository, listing, findings } = context;
+  const { repository, findings } = context;
   const { name, size } = pack.ref;
-  const listed = listing.objects.get(name)?.size;
-  if (listed === undefined || listed !== size) {
-    findings.damage(name, 'pack', listed === undefined ? 'it is missing' : `it has ${listed} bytes, wanted ${size}`);
-    pack.isLost = true;
-    return;
-  }
+  if (noteUnlisted(context, pack)) return;
   try {
     const directory = await readPackDirectory(repository.store, repository.keys, name, size);
     for (const frame of directory.frames) {
@@ -73,6 +81,15 @@ async function surveyPack(context: Context, pack: SurveyedPack, chunks: PackedCh
     findings.damage(name, 'pack', problemOf(error, context));
     pack.isLost = true;
   }
+}
+
+function noteUnlisted({ listing, findings }: Context, pack: SurveyedPack): boolean {
+  const { name, size } = pack.ref;
+  const listed = listing.objects.get(name)?.size;
+  if (listed === size) return false;
+  findings.damage(name, 'pack', listed === undefined ? 'it is missing' : `it has ${listed} bytes, wanted ${size}`);
+  pack.isLost = true;
+  return true;
 }
 
 /** Packs of the vault by the last component of their names. */

@@ -1,8 +1,10 @@
 import type { Clock } from '../model/clock.ts';
+import { isHoldfastError } from '../model/errors.ts';
 import type { CheckPool } from './check-pool.ts';
 import type { Context } from './context.ts';
+import type { CoverageRecorder } from './coverage-recorder.ts';
 import { inParallel } from './in-parallel.ts';
-import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
+import type { PackFindings, PackToCheck } from './pack-check.ts';
 import { problemOf, throwIfInterrupted } from './problem.ts';
 
 export interface VerifyProgress {
@@ -15,46 +17,90 @@ export interface VerifyProgress {
   readonly etaSeconds: number | undefined;
 }
 
+/** Asked before each pack: `longest` is the time that the slowest one took so far, in milliseconds. */
+export type MayGoOn = (read: { readonly begun: number; readonly longest: number }) => boolean;
+
 export interface Reading {
   readonly pool: CheckPool;
   readonly clock: Pick<Clock, 'now'>;
   readonly onProgress: ((progress: VerifyProgress) => void) | undefined;
+  /** Notes what was read and is whole; whoever records the damage notes the other packs. */
+  readonly recorder: CoverageRecorder | undefined;
+  /** Without it all packs are read. */
+  readonly mayGoOn?: MayGoOn;
 }
 
-/** Reads packs in full, each once, a few at a time, and has every byte of them proved. Answers with the bytes read. */
-export async function readPacks(context: Context, survey: PackSurvey, packs: readonly SurveyedPack[], { pool, clock, onProgress }: Reading): Promise<number> {
+/** A pack that was read in full and is not whole. */
+export interface SpoiltPack extends PackFindings {
+  readonly name: string;
+  /** The recorder's time before it was read. */
+  readonly since: number;
+}
+
+export interface ReadPacks {
+  /** Read in full, whole or not. */
+  readonly names: ReadonlySet<string>;
+  readonly bytes: number;
+  readonly spoilt: readonly SpoiltPack[];
+  /** Some were left out, because it might not go on. */
+  readonly isCutShort: boolean;
+}
+
+/**
+ * Reads packs in full and in order, each once, a few at a time, and has every byte of them proved. Each is damage as soon
+ * as it is found to be; a pack without digest that is gone is none, because nothing needs it.
+ */
+export async function readPacks(context: Context, packs: readonly { readonly ref: PackToCheck }[], { pool, clock, onProgress, recorder, mayGoOn = () => true }: Reading): Promise<ReadPacks> {
   const startedAt = clock.now();
   const totalBytes = packs.reduce((sum, { ref }) => sum + ref.size, 0);
-  let bytes = 0;
-  let done = 0;
+  const read = { names: new Set<string>(), bytes: 0, spoilt: [] as SpoiltPack[], isCutShort: false };
+  let begun = 0;
+  let longest = 0;
   const tell = () => {
     const seconds = (clock.now() - startedAt) / 1000;
-    const etaSeconds = seconds < 1 || bytes === 0 ? undefined : (seconds * (totalBytes - bytes)) / bytes;
-    onProgress?.({ phase: 'reading', packs: done, totalPacks: packs.length, bytes, totalBytes, etaSeconds });
+    const etaSeconds = seconds < 1 || read.bytes === 0 ? undefined : (seconds * (totalBytes - read.bytes)) / read.bytes;
+    onProgress?.({ phase: 'reading', packs: read.names.size, totalPacks: packs.length, bytes: read.bytes, totalBytes, etaSeconds });
   };
-  await inParallel(packs, pool.width, async (pack) => {
+  await inParallel(packs, pool.width, async ({ ref }) => {
     throwIfInterrupted(context.signal);
-    await readPack(context, survey, pack, pool);
-    done++;
-    bytes += pack.ref.size;
+    if (!mayGoOn({ begun, longest })) {
+      read.isCutShort = true;
+      return;
+    }
+    begun++;
+    const packStartedAt = clock.now();
+    const since = recorder?.time ?? 0;
+    const found = await readPack(context, ref, pool);
+    longest = Math.max(longest, clock.now() - packStartedAt);
+    if (found === 'gone') return;
+    read.names.add(ref.name);
+    read.bytes += ref.size;
+    if (found.problems.length > 0) read.spoilt.push({ name: ref.name, since, ...found });
+    else await recorder?.add(ref.name, since);
     tell();
+  }).catch(async (error: unknown) => {
+    if (isHoldfastError(error, 'interrupted')) await recorder?.flush();
+    throw error;
   });
-  return bytes;
+  return read;
 }
 
-async function readPack(context: Context, survey: PackSurvey, pack: SurveyedPack, pool: CheckPool): Promise<void> {
+const NONE = new Uint8Array(0);
+
+async function readPack(context: Context, ref: PackToCheck, pool: CheckPool): Promise<PackFindings | 'gone'> {
   const { repository, findings } = context;
-  const { name } = pack.ref;
+  const { name } = ref;
   try {
-    const { problems, isLost } = await pool.check(pack.ref, await repository.store.get(name));
-    if (isLost) pack.isLost = true;
-    for (const { problem, ids } of problems) {
-      findings.damage(name, 'pack', problem, 'content');
-      for (let at = 0; at < ids.length; at += 32) survey.chunks.markDamaged(pack.ordinal, ids.subarray(at, at + 32));
-    }
+    const found = await pool.check(ref, await repository.store.get(name));
+    for (const { problem } of found.problems) findings.damage(name, 'pack', problem, 'content');
+    return found;
   } catch (error) {
     // Listed a moment ago: gone or shorter by now is damage like any other.
-    findings.damage(name, 'pack', problemOf(error, context), 'content');
-    pack.isLost = true;
+    const problem = problemOf(error, context);
+    if (problem === MISSING && ref.sha256 === undefined) return 'gone';
+    findings.damage(name, 'pack', problem, 'content');
+    return { problems: [{ problem, ids: NONE }], isLost: true };
   }
 }
+
+const MISSING = 'it is missing';

@@ -5,6 +5,7 @@ import type { Manifest, Refs, TreeRecord, TreeRoot } from '../repository/index.t
 import type { Context } from './context.ts';
 import { EntryCheck, LOST } from './entry-check.ts';
 import type { Fault } from './entry-check.ts';
+import type { OpenedBackup } from './open-backups.ts';
 import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
 import { problemOf, throwIfInterrupted } from './problem.ts';
 import { idBytes, subjectOf } from './subject.ts';
@@ -19,6 +20,11 @@ interface ReadChunk {
   readonly records: number;
   /** Packs that its records need, by the 16 bytes of the id that stands in them. */
   readonly packs: ReadonlyMap<string, SurveyedPack>;
+}
+
+export async function checkTrees(context: Context, judged: readonly OpenedBackup[], survey: PackSurvey): Promise<void> {
+  const check = new TreeCheck(context, survey);
+  for (const { snapshot, manifest, refs } of judged) if (manifest && refs) await check.check(snapshot.name, manifest, refs);
 }
 
 /**

@@ -1,8 +1,8 @@
-import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openIndex, openJson, openVerdict, packIdOf, quoted } from '../repository/index.ts';
+import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openCoverage, openIndex, openJson, openVerdict, packIdOf, quoted } from '../repository/index.ts';
 import type { Context } from './context.ts';
 import { inParallel } from './in-parallel.ts';
 import type { OpenedBackup } from './open-backups.ts';
-import { byId } from './pack-survey.ts';
+import { byId, isDirectoryKnown } from './pack-survey.ts';
 import type { PackSurvey } from './pack-survey.ts';
 import { problemOf, throwIfInterrupted } from './problem.ts';
 import type { ObjectKind } from './verify-report.ts';
@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   { folder: 'index', kind: 'index', look: lookAtIndex },
   { folder: 'partial', kind: 'partial', look: lookAtPartial },
   { folder: 'verdicts', kind: 'verdict', look: lookAtVerdict },
+  { folder: 'coverage', kind: 'coverage', look: ({ repository }, name, stored) => headProblem(stored) ?? void openCoverage(repository, name, stored) },
   { folder: 'removed', kind: 'removal', look: ({ repository }, name, stored) => headProblem(stored) ?? void openJson(repository.keys, 'verdict', name, stored) },
   { folder: 'damaged', kind: 'damage-record', look: (_, name, stored) => wrongPack(packIdOf(name), decodeDamage(stored, name)) },
   { folder: 'condemned', kind: 'mark', look: lookAtMark },
@@ -66,7 +67,7 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
   for (const [position, ordinal] of index.ordinals.entries()) {
     claims[ordinal]! += 1;
     const pack = survey.packs.get(index.packs[ordinal]?.name ?? '');
-    if (pack && !pack.isLost && survey.chunks.find(pack.ordinal, index.ids.subarray(position * 32, position * 32 + 32)) < 0) return `it claims a chunk in ${pack.ref.name} that is not there`;
+    if (pack && isDirectoryKnown(pack) && survey.chunks.find(pack.ordinal, index.ids.subarray(position * 32, position * 32 + 32)) < 0) return `it claims a chunk in ${pack.ref.name} that is not there`;
   }
   for (const [ordinal, pack] of index.packs.entries()) {
     const surveyed = survey.packs.get(pack.name);
@@ -75,7 +76,7 @@ function lookAtIndex({ repository, listing }: Context, name: string, stored: Uin
     // A pack that was healed, and that prune has not freed yet, is told by the note about it.
     const isKnownDamage = listing.has(names.damaged(packIdOf(pack.name)));
     if (!surveyed && !isKnownDamage && listed !== undefined && listed !== pack.size) return `it names ${pack.name} with ${pack.size} bytes, the pack has ${listed}`;
-    if (surveyed && !surveyed.isLost && surveyed.chunks !== claims[ordinal]) return `it claims ${claims[ordinal]} chunks in ${pack.name}, which holds ${surveyed.chunks}`;
+    if (surveyed && isDirectoryKnown(surveyed) && surveyed.chunks !== claims[ordinal]) return `it claims ${claims[ordinal]} chunks in ${pack.name}, which holds ${surveyed.chunks}`;
   }
   return undefined;
 }

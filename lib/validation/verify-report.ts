@@ -1,11 +1,12 @@
 import type { ByteString } from '../model/byte-string.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { VerdictLevel } from '../repository/index.ts';
+import type { Amount, CoverageState } from './coverage-clock.ts';
 
 /** `structure`: everything but the contents of data packs; `sample`: and a rotating part of the packs; `full`: and all packs. */
 export type VerifyLevel = Exclude<VerdictLevel, 'commit'>;
 
-export type ObjectKind = 'config' | 'key-slot' | 'snapshot' | 'refs' | 'pack' | 'index' | 'partial' | 'verdict' | 'damage-record' | 'mark' | 'removal';
+export type ObjectKind = 'config' | 'key-slot' | 'snapshot' | 'refs' | 'pack' | 'index' | 'partial' | 'verdict' | 'coverage' | 'damage-record' | 'mark' | 'removal';
 
 /** What a damaged object takes from one backup. */
 export interface TouchedBackup {
@@ -55,7 +56,8 @@ export interface VerifyNote {
 }
 
 export interface VerifyReport {
-  readonly level: VerifyLevel;
+  /** `coverage`: whole packs that nobody read for long, by the coverage clock. */
+  readonly level: VerifyLevel | 'coverage';
   readonly backups: readonly VerifiedBackup[];
   readonly damage: readonly DamagedObject[];
   readonly notes: readonly VerifyNote[];
@@ -69,7 +71,27 @@ export interface VerifyReport {
   };
   /** Which part of the rotation was read; only with level `sample`. */
   readonly sample: { readonly part: number; readonly parts: number } | undefined;
+  /** Only with level `coverage`. */
+  readonly coverage?: CoverageReport;
   readonly durationMilliseconds: number;
+}
+
+/** What a run of the coverage clock did, and how it stands afterwards. */
+export interface CoverageReport extends CoverageState {
+  readonly withinDays: number;
+  readonly overdue: Amount;
+  /** What it should read this time; what it read is in `packs` of the report. */
+  readonly due: Amount;
+  /** Too old when the run began. */
+  readonly overdueBefore: Amount;
+  /** The time it may take was over before all that was due was read. */
+  readonly isCutShort: boolean;
+  /** Days between runs, as they came so far. */
+  readonly everyDays: number;
+  /** At this pace everything is read in so many days; only when the run was cut short. */
+  readonly daysAtThisPace: number | undefined;
+  /** False: nothing could be written into the vault, so the next run begins at the same packs. */
+  readonly isRecorded: boolean;
 }
 
 /** `damaged` (exit code 12) when anything is not what was written; undefined when all is well. */

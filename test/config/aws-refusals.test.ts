@@ -39,6 +39,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a key for a vault of the stack', vault('aws: {}, key-file: /k'), '2: vaults.main.key-file is refused: the stack wraps the keys of this vault with its own KMS key, or with aws.existing-key'],
   ['a KMS key beside a vault of the stack', vault('aws: {}, kms-key: alias/v'), '2: vaults.main.kms-key is refused: the stack wraps the keys of this vault with its own KMS key, or with aws.existing-key'],
   ['trusted writers of a stack', vault(`aws: {}, trusted-writers: [${'a'.repeat(32)}]`), '2: vaults.main.trusted-writers is refused: all plans of a stack are one writer, and its role reads no packs of others'],
+  ['a coverage clock of a stack (V2)', vault('aws: {}, coverage: { within-days: 30 }'), '2: vaults.main.coverage is refused: a stack reads new backups back and runs no coverage clock: run `holdfast verify --aws STACK --within DAYS` from a schedule of your own'],
   ['aws left empty', 'vaults:\n  main:\n    aws:\n', '3: vaults.main.aws is empty, wanted a map with existing-bucket, existing-key, object-lock, tiers, max-concurrent-runs; {} takes the defaults'],
   ['a mistyped key of aws', aws('exisiting-bucket: abc'), '2: vaults.main.aws.exisiting-bucket is not a known key, did you mean "existing-bucket"?'],
   ['an alias as existing key', aws('existing-key: alias/v'), `2: vaults.main.aws.existing-key is "alias/v", ${KEY_ARN}`],

@@ -207,6 +207,7 @@ describe('objects that no backup needs', () => {
     { which: 'an index', name: () => nth('index', 1), flips: anywhere, swap: swapped('index', 1, 3), gone: { noted: () => nth('index', 1) } },
     { which: 'a partial', name: () => nth('partial', 0), flips: inJson(() => nth('partial', 0), () => FILES_PLAN), swap: moved(() => nth('partial', 0), () => `partial/${FILES_PLAN}/${OTHER}-0`), gone: {} },
     { which: 'a verdict', name: () => nth('verdicts', 1), flips: anywhere, swap: swapped('verdicts', 1, 3), gone: {} },
+    { which: 'a note of what was read', name: () => nth('coverage', 0), flips: anywhere, swap: moved(() => nth('coverage', 0), () => `coverage/${OTHER}`), gone: {} },
     { which: 'a note of a damaged pack', name: () => nth('damaged', 0), flips: inJson(() => nth('damaged', 0), () => idOf(nth('damaged', 0))), swap: swapped('damaged', 0, 1), gone: {} },
     { which: 'a mark', name: () => nth('condemned', 0), flips: inJson(() => nth('condemned', 0), () => idOf(nth('condemned', 0))), swap: swapped('condemned', 0, 2), gone: { noted: () => nth('condemned', 1) } },
     { which: 'a ruling', name: () => nth('condemned', 1), flips: () => [0, 20, 25, -1], swap: moved(() => nth('condemned', 1), () => `condemned/${'0'.repeat(32)}.${OTHER}.ruling`), gone: {} },

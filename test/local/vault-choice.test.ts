@@ -41,6 +41,13 @@ describe('which vault and which key', () => {
     await expect(chooseVault({ keyFile: 'a', passphraseFile: 'b' }, environment(), undefined)).rejects.toMatchObject({ code: 'usage' });
   });
 
+  test('the coverage clock is set at the vault, with a duration in words (V2)', async () => {
+    const load = (coverage: string) => loadConfig(`vaults: { v: { directory: v, key-file: k, coverage: ${coverage} } }`, '/etc/holdfast.yaml', {});
+    expect((await chooseVault({}, environment(), load('{ within-days: 90, max-duration: 20m }'))).coverage).toEqual({ withinDays: 90, maxDurationMs: 20 * 60_000 });
+    expect((await chooseVault({}, environment(), load('{ within-days: 1 }'))).coverage).toEqual({ withinDays: 1 });
+    for (const wrong of ['{ within-days: 0 }', '{}', '{ within-days: 30, max-duration: 20 minutes }', '30']) expect(() => load(wrong)).toThrow(expect.objectContaining({ code: 'config-invalid' }));
+  });
+
   test('writers are trusted that the vault of the configuration or the command line names (K3)', async () => {
     const [own, other] = ['a'.repeat(32), 'b'.repeat(32)];
     const trusting = loadConfig(`vaults: { v: { directory: v, key-file: k, trusted-writers: [${own}] } }`, '/etc/holdfast.yaml', {});

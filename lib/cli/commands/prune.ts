@@ -1,5 +1,6 @@
 import { removeDeadIndexes } from '../../retention/dead-indexes.ts';
 import { executePrune } from '../../retention/prune.ts';
+import { removeSpentNotes } from '../../retention/spent-notes.ts';
 import { planPrune } from '../../retention/prune-plan.ts';
 import type { PrunePlan } from '../../retention/prune-plan.ts';
 import { readPruneState } from '../../retention/prune-state.ts';
@@ -24,6 +25,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const budget = { clock: surroundings.clock, signal: surroundings.signal };
     const done = await executePrune(plan, store, budget);
     if (done.deletedPacks > 0) await removeDeadIndexes(vault.repository, budget);
+    await removeSpentNotes(vault.repository);
     output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: plan.waiting }, () => [
       `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
       ...(plan.marks.length > 0 ? [`What was marked now waits for a second look: run \`holdfast prune\` again in 24 hours.`] : []),

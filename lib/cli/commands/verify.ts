@@ -1,35 +1,60 @@
 import { display } from '../../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { CONFIG_NAME } from '../../repository/index.ts';
-import type { DamagedObject, VerifyLevel, VerifyReport } from '../../validation/verify.ts';
+import type { CoverageReport, DamagedObject, VerifyLevel, VerifyReport } from '../../validation/verify.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
+import { clockInWords, coverageAdvice, coverageJson, isTooSlow, oldestInWords } from '../coverage-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
+import type { Coverage } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
 
 /** Notes that say that something is not as it should be; the others are for information. */
 const ALARMING = ['rolled-back', 'freshness-unproven', 'key-slot', 'vault-full'];
 
+export function check(options: CommandContext['options']): void {
+  if (options['within'] === undefined || options['level'] === undefined) return;
+  throw new HoldfastError('usage', '--within and --level do not go together: --within reads whole packs of the whole vault.', { nextStep: 'Leave one of them away.' });
+}
+
 export async function run(context: CommandContext, [id]: CommandArguments): Promise<ExitCode> {
+  const { options } = context;
+  const wanted = textOf(id);
+  if (wanted !== '' && options['within'] !== undefined) throw new HoldfastError('usage', `--within is about the whole vault, and ${wanted} is one backup.`, { nextStep: `\`holdfast verify ${wanted} --level full\` reads all of that backup.` });
   try {
     return await withVault(context, async (vault) => {
-      const { runtime, surroundings, options, output } = context;
-      const wanted = textOf(id);
+      const { runtime, surroundings, output } = context;
+      const within = withinOf(options, wanted, vault.coverage);
       const backups = wanted === '' ? undefined : [(await runtime.findBackup(vault, wanted)).name];
       const progress = new Progress(surroundings, options['progress'] === true);
       const { report, notes } = await runtime
-        .verify(vault, { backups, level: options['level'] as VerifyLevel, signal: surroundings.signal, onProgress: (state) => progress.show(state) })
+        .verify(vault, { backups, level: (options['level'] ?? 'sample') as VerifyLevel, within, signal: surroundings.signal, onProgress: (state) => progress.show(state) })
         .finally(() => progress.clear());
-      output.result(jsonOf(report, notes), () => linesOf(context, report));
+      output.result(jsonOf(report, notes), () => linesOf(context, report, within));
       for (const note of notes) if (!output.isJson) output.warn(note);
       if (report.damage.length > 0) return 12;
-      return notes.length > 0 || report.backups.some(({ result }) => result === 'void') || report.notes.some(({ code }) => ALARMING.includes(code)) ? 3 : 0;
+      return notes.length > 0 || isAlarming(report) ? 3 : 0;
     });
   } catch (error) {
     if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'vault-not-found') || isHoldfastError(error, 'wrong-key')) await tellHead(context, error);
     throw error;
   }
+}
+
+/** What the command line says, else what `holdfast.yaml` wants of the vault when nothing else was asked for. */
+function withinOf(options: CommandContext['options'], wanted: string, configured: Coverage | undefined): Coverage | undefined {
+  const isPlain = wanted === '' && options['level'] === undefined;
+  const withinDays = (options['within'] as number | undefined) ?? (isPlain ? configured?.withinDays : undefined);
+  const maxDurationMs = options['maxDuration'] as number | undefined;
+  if (withinDays !== undefined) return { withinDays, maxDurationMs: maxDurationMs ?? configured?.maxDurationMs };
+  if (maxDurationMs === undefined) return undefined;
+  throw new HoldfastError('usage', '--max-duration needs --within DAYS: a verification that is cut short proves nothing about the rest.', { nextStep: 'Add --within 30, or `coverage` to the vault in holdfast.yaml.' });
+}
+
+function isAlarming({ backups, notes, coverage }: VerifyReport): boolean {
+  const isLate = coverage !== undefined && (coverage.overdue.packs > 0 || isTooSlow(coverage));
+  return isLate || backups.some(({ result }) => result === 'void') || notes.some(({ code }) => ALARMING.includes(code));
 }
 
 /** When a vault does not open, what it is opened with is looked at piece by piece; the error itself follows. */
@@ -46,7 +71,7 @@ async function tellHead(context: CommandContext, cause: HoldfastError): Promise<
 }
 
 function jsonOf(report: VerifyReport, notes: readonly string[]): object {
-  return { type: 'verify', ...report, result: report.damage.length > 0 ? 'damaged' : 'good', damage: report.damage.map(damageJson), catalogNotes: notes };
+  return { type: 'verify', ...report, result: report.damage.length > 0 ? 'damaged' : 'good', damage: report.damage.map(damageJson), ...(report.coverage && { coverage: coverageJson(report.coverage) }), catalogNotes: notes };
 }
 
 function damageJson(object: DamagedObject): object {
@@ -54,7 +79,7 @@ function damageJson(object: DamagedObject): object {
   return { ...object, touched };
 }
 
-function linesOf(context: CommandContext, report: VerifyReport): string[] {
+function linesOf(context: CommandContext, report: VerifyReport, within: Coverage | undefined): string[] {
   const { output } = context;
   const { packs, backups, damage, sample } = report;
   const part = sample === undefined ? '' : ` (part ${sample.part + 1} of ${sample.parts})`;
@@ -64,7 +89,22 @@ function linesOf(context: CommandContext, report: VerifyReport): string[] {
     ...damage.flatMap((object) => damageLines(context, object)),
     ...report.notes.map(({ message }) => `note: ${message}`),
     ...backups.filter(({ result }) => result !== 'good').map(({ backup, planName, result }) => `${output.paint('red', result)} ${backup}${planName === undefined ? '' : ` of ${planName}`}`),
-    `${verdict}: ${good} of ${counted(backups.length, 'backup')} good at level ${report.level}${part}; ${counted(packs.read, 'pack')} of ${packs.needed} read in full, ${bytesInWords(packs.readBytes)}, in ${durationInWords(report.durationMilliseconds)}`,
+    ...(report.coverage === undefined
+      ? [`${verdict}: ${good} of ${counted(backups.length, 'backup')} good at level ${report.level}${part}; ${counted(packs.read, 'pack')} of ${packs.needed} read in full, ${bytesInWords(packs.readBytes)}, in ${durationInWords(report.durationMilliseconds)}`]
+      : [`${verdict}: ${counted(packs.read, 'pack')} of ${packs.listed} read in full, ${bytesInWords(packs.readBytes)}, and all that is beside them, of ${counted(backups.length, 'backup')}, in ${durationInWords(report.durationMilliseconds)}`, ...coverageLines(context, report.coverage, { maxDurationMs: within?.maxDurationMs, readBytes: packs.readBytes })]),
+  ];
+}
+
+function coverageLines({ output }: CommandContext, coverage: CoverageReport, how: { readonly maxDurationMs: number | undefined; readonly readBytes: number }): string[] {
+  const advice = coverageAdvice(coverage, how);
+  const late = coverage.overdueBefore.packs;
+  const caughtUp = late > 0 && coverage.overdue.packs === 0 ? [`  ${counted(late, 'pack')} had waited for longer and ${late === 1 ? 'is' : 'are'} read now`] : [];
+  return [
+    `Longest unread: ${oldestInWords(coverage)}`,
+    `Clock ${output.paint(coverage.overdue.packs > 0 ? 'red' : 'green', clockInWords(coverage) ?? '')}`,
+    ...caughtUp,
+    ...(coverage.isRecorded ? [] : ['  nothing could be recorded: the next run begins at the same packs']),
+    ...(advice === undefined ? [] : [`  ${advice}`]),
   ];
 }
 
