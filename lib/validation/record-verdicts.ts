@@ -31,7 +31,7 @@ export async function recordAll(context: Context, backups: readonly VerifiedBack
     if (recorder.problem) throw recorder.problem;
   } catch (error) {
     if (!isUnwritable(error)) throw error;
-    findings.note(error.code === 'no-space' ? 'vault-full' : 'not-recorded', `What was found could not be kept in the vault, so nobody else learns of it: ${error.message}`);
+    findings.note(error.code === 'no-space' ? 'vault-full' : 'not-recorded', `The verdict could not be kept in the vault, so nobody else learns of it: ${error.message}`);
   }
 }
 
