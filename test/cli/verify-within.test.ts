@@ -174,7 +174,7 @@ describe('holdfast verify --within and holdfast stats (V2)', () => {
     expect(code).toBe(12);
     expect(stdout).toContain(`damaged ${pack}`);
     expect(stdout).toMatch(/^ {4}f\d$/m);
-    const touched = [...stdout.matchAll(/touches backup (\w+)/g)].map(([, backup]) => backup).toSorted();
+    const touched = [...stdout.matchAll(/touches backup (\w+)/g)].map(([, backup = '']) => backup).toSorted((one, other) => (one < other ? -1 : 1));
     expect(touched.length).toBeGreaterThan(0);
     expect((await terminal.catalog.listBackups({ states: ['corrupted'] })).backups.map(({ backupId }) => backupId).toSorted()).toEqual(touched);
   });

@@ -18,7 +18,7 @@ describe('notes of what was read (format §9, V2)', () => {
       const written: CoverageNote = { supersedes, runs: runs.map((run) => run * MINUTE), readAt: new Map(rows.map(([pack, minute]) => [Buffer.from(pack).toString('hex'), minute * MINUTE])) };
       const name = names.coverage('01');
       const read = openCoverage(repository, name, sealCoverage(repository, name, written));
-      expect({ ...read, readAt: new Map([...read.readAt].toSorted()) }).toEqual({ ...written, readAt: new Map([...written.readAt].toSorted()) });
+      expect(read).toEqual(written);
     }), { numRuns: 50 });
   });
 
