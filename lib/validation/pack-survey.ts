@@ -49,7 +49,7 @@ export async function surveyPacks(context: Context, lists: readonly Refs[]): Pro
 export function surveyListing(context: Context, lists: readonly Refs[]): PackSurvey {
   const packs = gather(context, lists, true);
   for (const pack of packs.values()) noteUnlisted(context, pack);
-  return { packs, chunks: new PackedChunks(), indexed: new Set() };
+  return { packs, chunks: new PackedChunks(), indexed: new Set(), superseded: new Set() };
 }
 
 function gather({ findings }: Context, lists: readonly Refs[], isUnopened = false): Map<string, SurveyedPack> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import { packIdOf, readCoverage } from '../repository/index.ts';
+import { names, packIdOf, readCoverage } from '../repository/index.ts';
 import type { PackRef, Repository } from '../repository/index.ts';
 import { lookingOnly } from '../stores/read-only.ts';
 import { checkChains } from './chain.ts';
@@ -37,7 +37,8 @@ export interface WithinOptions extends ContextOptions, PoolOptions {
 
 /**
  * One run of the coverage clock (V2): everything in the vault but packs is looked at, then those packs are read in full
- * that nobody read for longest, also such as no backup needs, because writers may build on them. What was read is noted in
+ * that nobody read for longest, also such as no backup needs, because writers may build on them (but for those that are
+ * known to be damaged: they wait for prune). What was read is noted in
  * the vault as it goes, so that a run that stops or dies has made progress. Damage is reported, never thrown, and recorded
  * as any verification records it. Throws as `verify` does.
  */
@@ -77,7 +78,7 @@ async function runClock(context: Context, survey: PackSurvey, options: WithinOpt
   const { clock, withinDays } = options;
   const looked = { ...repository, store: lookingOnly(repository.store, clock) };
   const now = await looked.store.now();
-  const listed = listing.in('packs');
+  const listed = listing.in('packs').filter(({ name }) => survey.packs.has(name) || !listing.has(names.damaged(packIdOf(name))));
   const facts = await readCoverage(repository, now);
   const before = coverageState(listed, facts, { now, withinDays });
   const plan = planCoverage(listed, facts, { now, withinDays });

@@ -216,6 +216,9 @@ describe('the coverage clock (V2)', () => {
     expect(await store.get(names.damaged(packIdOf(first!.name)))).toBeTruthy();
     // Whole without a digest to compare with.
     expect(damage.map(({ name }) => name)).not.toContain(third!.name);
+    // Known by now, and nobody needs them: they wait for prune, and are told once.
+    vault.clock.advance(30 * DAY);
+    expect(await within(vault)).toMatchObject({ damage: [], packs: { read: 11 }, coverage: { packs: 11, overdue: { packs: 0 } } });
   });
 
   test('a pack without a backup that prune deletes meanwhile is no damage', async () => {

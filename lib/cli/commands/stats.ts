@@ -55,14 +55,17 @@ interface Measured {
 async function measure(store: Pick<Store, 'list'>): Promise<Measured> {
   const sums: Measured = { bytes: 0, objects: 0, packs: 0, packBytes: 0, listed: [] };
   const packs = new Set<string>();
+  const damaged = new Set<string>();
   for await (const object of store.list('')) {
     const { name, size } = object;
     sums.objects++;
     sums.bytes += size;
+    if (name.startsWith('damaged/')) damaged.add(packIdOf(name));
     if (!name.startsWith('packs/')) continue;
     packs.add(packIdOf(name));
     sums.packBytes += size;
     sums.listed.push(object);
   }
-  return { ...sums, packs: packs.size };
+  // What is known to be damaged is told by `verify`, and needs no second reading.
+  return { ...sums, packs: packs.size, listed: sums.listed.filter(({ name }) => !damaged.has(packIdOf(name))) };
 }
