@@ -9,6 +9,7 @@ import type { RepositoryConfig } from '../repository/index.ts';
 import { PROBE_FOLDER, probeStore } from '../stores/probe.ts';
 import type { ProbeFinding, ProbeResult } from '../stores/probe.ts';
 import { findConfig } from './configuration.ts';
+import { recipientFinding } from './doctor-recipients.ts';
 import { machineChecks, sourcesFinding } from './doctor-machine.ts';
 import { keyInWords, unlockerOf } from './key-choice.ts';
 import { openPlace } from './open-place.ts';
@@ -53,6 +54,7 @@ export async function examineAll(options: VaultOptions, context: LocalContext, {
     const config = await vault(choice, place, tell);
     if (config === 'out of reach') return rows;
     tell('key', 'opens the vault', await key({ choice, place, context }, config));
+    if (config !== undefined) for (const path of choice.recipients ?? []) tell('key', 'offline recipient', await outcomeOf(() => recipientFinding(path, place.opening, config)));
     if (isProbing) await probe({ choice, place, context }, { signal, onRow: (row) => tell('store', row.check, row) });
   } finally {
     await removeEmpty(choice, missing);

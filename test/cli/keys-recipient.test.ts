@@ -95,6 +95,19 @@ describe('a vault with an offline recipient (K11)', () => {
     expect(summary(await at.json<SlotRow>('keys', 'list', '--key-file', 'new.key'))).toEqual(['1 key-file key', '1 key-file new.key', '1 recipient office.recipient']);
   });
 
+  it('is looked at by doctor: whether its paper opens every key number', async () => {
+    const at = await desk();
+    await at.do('init', '--vault', 'vault', '--key-file', 'key', '--recipient', 'office.recipient');
+    const row = async () => (await at.run('doctor', '--no-probe', '--json')).stdout.trim().split('\n').map((line) => JSON.parse(line) as { check: string; result: string; seen: string }).find(({ check }) => check === 'offline recipient');
+    expect(await row()).toMatchObject({ result: 'ok', seen: expect.stringMatching(/office\.recipient, fingerprint ([0-9a-f]{4} ?){4}: a slot for every key number$/) });
+    writeFileSync(at.path('bare.yaml'), `vaults: { main: { directory: vault, key-file: key } }\n`);
+    const [slot] = (await at.json<SlotRow>('keys', 'list')).filter(({ kind }) => kind === 'recipient');
+    await at.do('keys', 'rotate', '--config', 'bare.yaml', '--leave-out', slot!.slot);
+    expect(await row()).toMatchObject({ result: 'warning', seen: expect.stringContaining('no slot for key number 2') });
+    rmSync(at.path('office.recipient'));
+    expect(await row()).toMatchObject({ result: 'failed', seen: expect.stringContaining('office.recipient is not there') });
+  });
+
   it('gets the new keys in a rotation because the configuration names it, without its private half', async () => {
     const at = await desk();
     await at.do('init', '--vault', 'vault', '--key-file', 'key', '--recipient', 'office.recipient');

@@ -14,6 +14,7 @@ export async function run({ runtime, options, output, surroundings }: CommandCon
     `${output.paint('green', 'Made')} a vault at ${made.directory}, opened by the ${made.key}.`,
     ...keepKeyLines(made.newKeyFile, choice.recipients),
     ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`, NOT_YET]),
+    ...(yaml === undefined && options['recipient'] !== undefined ? ['Name the recipient under `recipients` of the vault in holdfast.yaml, so that a rotation gives it the new keys by itself.'] : []),
   ]);
   return 0;
 }
