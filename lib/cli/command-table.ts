@@ -109,6 +109,18 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/cat.ts'),
     },
     {
+      name: 'find', args: '<patterns...>', summary: 'find files in all backups: which versions there are, and which backups have them',
+      options: [
+        option('--plan <name>', 'only backups of this plan'),
+        option('--newer <time>', 'only files that were modified then or later: 2026-11-20, "2026-11-20 14:30", or an age as 90min, 12h, 3d, 2w'),
+        option('--older <time>', 'only files that were modified then or before'),
+        option('--all', 'show all versions; 500 when not given, all with --json'),
+        progress(),
+      ],
+      examples: ["holdfast find 'invoice*.pdf'", 'holdfast find etc/nginx/nginx.conf --plan server', "holdfast find '*.sql' --newer 7d --json"],
+      load: () => import('./commands/find.ts'),
+    },
+    {
       name: 'export', args: '<id> [patterns...]', summary: 'write a backup, or what matches, as a standard file with its metadata and checksum beside it',
       options: [
         option('--to <place>', 'directory (it names the files itself), file, or - for standard output'),
@@ -120,6 +132,18 @@ export function commandTable(): CommandRow[] {
       ],
       examples: ['holdfast export latest --to /mnt/handover/', 'holdfast export latest:documents --to documents.tar.gz', "holdfast export 01KAP --to /tmp/etc.tar.zst 'etc/**/*.conf'", 'holdfast export latest:database --to . --dry-run', 'holdfast export latest:app.sql --to - | psql app'],
       load: () => import('./commands/export.ts'),
+    },
+    {
+      name: 'diff', args: '<id> [other]', summary: 'show what differs between two backups, or between a backup and a directory',
+      options: [
+        option('--with <dir>', 'compare with this directory instead of a second backup'),
+        option('--content', 'with --with: read files of the same size, too; else size and time speak for what is in them'),
+        option('--stat', 'only how much was added, removed and changed'),
+        option('--exit-code', 'end with 3 when they differ; else 0 whether they differ or not'),
+        progress(),
+      ],
+      examples: ['holdfast diff 01KAP latest', 'holdfast diff latest:documents --with ~/documents', 'holdfast diff latest --with /srv/www --content --exit-code', 'holdfast diff 01KAP 01KAQ --stat --json'],
+      load: () => import('./commands/diff.ts'),
     },
     {
       name: 'verify', args: '[id]', summary: 'check one backup, or all of them',

@@ -5,7 +5,7 @@ export const EXIT_CODES = {
   0: 'done',
   1: 'failed: nothing is changed, or only what the message says',
   2: 'usage: the command line or the configuration is wrong',
-  3: 'completed with warnings: done, but not everything as asked; of `alerts`: some are open',
+  3: 'completed with warnings: done, but not everything as asked; of `alerts`: some are open; of `diff --exit-code`: they differ',
   10: 'vault not found',
   11: 'wrong key, or no key',
   12: 'damaged: stored bytes are not what was written',

@@ -59,7 +59,7 @@ export class Progress {
 
 export function progressLine({ phase, files, bytes, totalBytes, etaSeconds }: ProgressState, elapsedMilliseconds: number): string {
   const parts = [phase, ...(files === undefined ? [] : [counted(files, 'file')])];
-  if (bytes === undefined) return parts.join('  ');
+  if (bytes === undefined) return [...parts, ...(etaSeconds === undefined ? [] : [`ETA ${durationInWords(etaSeconds * 1000)}`])].join('  ');
   const isTotalKnown = totalBytes !== undefined && totalBytes > 0;
   parts.push(isTotalKnown ? `${bytesInWords(bytes)} of ${bytesInWords(Math.max(totalBytes, bytes))}` : bytesInWords(bytes));
   if (isTotalKnown) parts.push(`${Math.min(100, Math.floor((bytes / totalBytes) * 100))} %`);

@@ -83,7 +83,8 @@ function difference(entry: Entry, { stat, linkTarget }: Existing): string | unde
   return entry.mode === (Number(stat.mode) & 0o7777) ? undefined : 'the mode';
 }
 
-const TYPE_BITS: Readonly<Record<number, number>> = {
+/** What `st_mode` says of each type. */
+export const TYPE_BITS: Readonly<Record<number, number>> = {
   [ENTRY.file]: 0o100000,
   [ENTRY.stream]: 0o100000,
   [ENTRY.directory]: 0o040000,

@@ -19,10 +19,20 @@ const WHOLE: Selection = { below: '' as ByteString, isWhole: true, matches: () =
  */
 export function selectEntries(patterns: readonly string[]): Selection {
   if (patterns.length === 0) return WHOLE;
-  const wanted = patterns.map(parse);
+  const wanted = patterns.map((text) => parse(text));
   if (wanted.some((pattern) => pattern.fixed === '' && pattern.glob === undefined)) return WHOLE;
   const below = wanted.map((pattern) => pattern.fixed).reduce(commonFolder) as ByteString;
   return { below, isWhole: false, matches: (path) => wanted.some(({ fixed, glob }) => (glob ? glob.test(path) : isBelow(path, fixed))) };
+}
+
+/**
+ * Entries that match themselves, not what lies below them: for looking for names. A pattern without a slash is looked for in
+ * every directory, one with a slash starts at the top of the backup.
+ */
+export function selectNames(patterns: readonly string[]): Selection {
+  const wanted = patterns.map((text) => parse(text.includes('/') ? text : `**/${text}`, ''));
+  const below = wanted.map(({ fixed }) => fixed).reduce(commonFolder) as ByteString;
+  return { below, isWhole: false, matches: (path) => path !== '' && wanted.some(({ fixed, glob }) => (glob ? glob.test(path) : path === fixed)) };
 }
 
 interface Pattern {
@@ -31,15 +41,15 @@ interface Pattern {
   readonly glob: RegExp | undefined;
 }
 
-function parse(text: string): Pattern {
+function parse(text: string, end = '(?:/[^]*)?'): Pattern {
   const components = fromText(text).split('/').filter((component) => component !== '' && component !== '.');
   if (components.includes('..')) throw new HoldfastError('usage', `The pattern ${text} holds "..": patterns start at the top of the backup.`);
   const firstGlob = components.findIndex((component) => /[*?[\\]/.test(component));
   if (firstGlob < 0) return { fixed: components.join('/'), glob: undefined };
-  return { fixed: components.slice(0, firstGlob).join('/'), glob: toRegExp(components, text) };
+  return { fixed: components.slice(0, firstGlob).join('/'), glob: toRegExp(components, { text, end }) };
 }
 
-function toRegExp(components: readonly string[], text: string): RegExp {
+function toRegExp(components: readonly string[], { text, end }: { readonly text: string; readonly end: string }): RegExp {
   let source = '';
   for (const [index, component] of components.entries()) {
     const isLast = index === components.length - 1;
@@ -47,7 +57,7 @@ function toRegExp(components: readonly string[], text: string): RegExp {
     else source += component.replace(/\\(.)|\[(!?)((?:\\.|[^\]\\])+)\]|[^]/g, translate) + (isLast ? '' : '/');
   }
   try {
-    return new RegExp(`^${source}(?:/[^]*)?$`);
+    return new RegExp(`^${source}${end}$`);
   } catch (cause) {
     throw new HoldfastError('usage', `The pattern ${text} cannot be read: ${(cause as Error).message}.`, { cause });
   }

@@ -2,16 +2,16 @@ import { display, fromText } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import { ENTRY, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
-import type { SnapshotEntry, SnapshotFile } from '../../repository/index.ts';
+import type { SnapshotEntry } from '../../repository/index.ts';
 import { contentDigest } from '../../recovery/content-digest.ts';
 import { directChildren } from '../../recovery/direct-children.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
+import { TYPE_NAMES, hexOf, isoTime, modifiedAt } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { bytesInWords, timeInWords } from '../words.ts';
 
 const TYPE_LETTERS: Readonly<Record<number, string>> = { [ENTRY.file]: '-', [ENTRY.stream]: '-', [ENTRY.directory]: 'd', [ENTRY.symlink]: 'l', [ENTRY.fifo]: 'p', [ENTRY.socket]: 's', [ENTRY.characterDevice]: 'c', [ENTRY.blockDevice]: 'b' };
-const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(ENTRY).map(([name, number]) => [number, name]));
 
 /** Reads tree chunks only, and of those only the ones that can hold what is listed. */
 export async function run(context: CommandContext, [id, path]: CommandArguments): Promise<ExitCode> {
@@ -41,23 +41,13 @@ export function pathInBackup(text: string): ByteString {
 
 function show({ output }: CommandContext, entry: SnapshotEntry, name: ByteString): void {
   const size = isSnapshotFile(entry) ? entry.size : 0;
-  const modifiedAt = entry.mtimeSeconds * 1000 + Math.floor(entry.mtimeNanoseconds / 1e6);
-  const json = () => ({ type: 'entry', path: display(entry.path), pathBase64: Buffer.from(entry.path, 'latin1').toString('base64'), kind: TYPE_NAMES[entry.type], size, mode: entry.mode.toString(8).padStart(4, '0'), uid: entry.uid, gid: entry.gid, modifiedAt: isoTime(modifiedAt), ...(entry.type === ENTRY.symlink && { target: display(entry.target) }), ...(isSnapshotFile(entry) && { sha256: digestOf(entry) }) });
+  const modified = modifiedAt(entry);
+  const json = () => ({ type: 'entry', path: display(entry.path), pathBase64: Buffer.from(entry.path, 'latin1').toString('base64'), kind: TYPE_NAMES[entry.type], size, mode: entry.mode.toString(8).padStart(4, '0'), uid: entry.uid, gid: entry.gid, modifiedAt: isoTime(modified), ...(entry.type === ENTRY.symlink && { target: display(entry.target) }), ...(isSnapshotFile(entry) && { sha256: hexOf(contentDigest(entry)) }) });
   output.result(output.isJson ? json() : {}, () => {
     const link = entry.type === ENTRY.symlink ? ` -> ${display(entry.target)}` : '';
     const isFolder = entry.type === ENTRY.directory;
-    return `${TYPE_LETTERS[entry.type] ?? '?'}${permissions(entry.mode)}  ${(isSnapshotFile(entry) ? bytesInWords(size) : '-').padStart(9)}  ${timeInWords(modifiedAt)}  ${isFolder ? output.paint('bold', `${display(name)}/`) : display(name)}${link}`;
+    return `${TYPE_LETTERS[entry.type] ?? '?'}${permissions(entry.mode)}  ${(isSnapshotFile(entry) ? bytesInWords(size) : '-').padStart(9)}  ${timeInWords(modified)}  ${isFolder ? output.paint('bold', `${display(name)}/`) : display(name)}${link}`;
   });
-}
-
-function digestOf(file: SnapshotFile): string | null {
-  const digest = contentDigest(file);
-  return digest === undefined ? null : Buffer.from(digest).toString('hex');
-}
-
-/** Times of files may lie outside of what a Date holds. */
-function isoTime(milliseconds: number): string | null {
-  return Math.abs(milliseconds) <= 8.64e15 ? new Date(milliseconds).toISOString() : null;
 }
 
 function permissions(mode: number): string {
