@@ -174,6 +174,18 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/prune.ts'),
     },
     {
+      name: 'repair packs', args: '', summary: 'give older backups back what damaged or missing packs held, from whatever holds it still',
+      options: [option('--dry-run', 'say what would be healed, what is lost and what to do, and do nothing'), yes(), progress()],
+      examples: ['holdfast repair packs --dry-run', 'holdfast repair packs', 'holdfast repair packs --yes --json'],
+      load: () => import('./commands/repair-packs.ts'),
+    },
+    {
+      name: 'repair index', args: '', summary: 'make indexes again that are damaged or lost, from the packs themselves',
+      options: [option('--dry-run', 'say what would be written and do nothing'), progress()],
+      examples: ['holdfast repair index --dry-run', 'holdfast repair index'],
+      load: () => import('./commands/repair-index.ts'),
+    },
+    {
       name: 'runs', args: '', summary: 'list runs, newest first: what became of each, how far it is, what it waits for',
       options: [option('--plan <name>', 'only runs of this plan'), oneOf('--state <state>', 'only runs in this state; active: all that have not ended', RUN_WORDS), option('--limit <n>', 'at most this many; 20 when not given', wholeNumber(1, 10_000))],
       examples: ['holdfast runs --aws shop', 'holdfast runs --aws shop --state failed --limit 5', 'holdfast runs --aws shop --plan orders --json'],

@@ -106,9 +106,9 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
   config: () => 'the vault opens again when holdfast.json is put back: it holds nothing that the key slots and the defaults do not say',
   'key-slot': () => 'whoever holds only the key of this slot can open nothing; other slots go on. If it was the last slot, every backup in this vault is lost unless the slot is put back from a copy',
   snapshot: (touched) => `${backupsOf(touched)}: nothing in it can be found without its manifest, until the object is put back from a copy of the vault`,
-  refs: (touched) => `${backupsOf(touched)}: it cannot say which packs it needs, until the object is put back from a copy of the vault`,
+  refs: (touched) => `${backupsOf(touched)}: it cannot say which packs it needs, until \`holdfast repair packs\` makes the list again from its manifest, or the object is put back from a copy of the vault`,
   pack: lostWithPack,
-  index: () => 'nothing: packs say themselves what they hold; the next backup reads that again',
+  index: () => 'nothing: packs say themselves what they hold; the next backup that finds something new reads that again, `holdfast repair index` at once',
   partial: () => 'no backup: an unfinished run is not resumed from here, and prune may free what it stored',
   verdict: () => 'no backup: what an earlier verification found; this one has looked again',
   coverage: () => 'no backup: the note when packs were read last; they count as unread, so they are read sooner',
@@ -122,7 +122,7 @@ function lostWithPack(touched: readonly TouchedBackup[]): string {
   const ranges = touched.reduce((sum, touch) => sum + touch.ranges.length, 0);
   if (entries + ranges === 0) return 'nothing: every entry that needs it can still be restored';
   const words = [...(entries > 0 ? [`the content of ${entries} ${entries === 1 ? 'entry' : 'entries'}`] : []), ...(ranges > 0 ? [`${ranges} ${ranges === 1 ? 'part' : 'parts'} of entry trees`] : [])];
-  return `${words.join(' and ')} in ${backupsOf(touched)}; the next backup stores anew what its source still has`;
+  return `${words.join(' and ')} in ${backupsOf(touched)}; the next backup stores anew what its source still has, and older backups get it back`;
 }
 
 function backupsOf(touched: readonly TouchedBackup[]): string {

@@ -26,7 +26,7 @@ export function noteEarlierDamage({ listing, findings }: Context, survey: PackSu
   for (const name of survey.packs.keys()) {
     const record = names.damaged(packIdOf(name));
     if (!listing.has(record) || findings.isDamaged(name)) continue;
-    if (read.has(name)) findings.note('recovered-pack', `${name} was recorded as damaged and is whole now. New backups go on passing it over until ${record} is deleted.`);
+    if (read.has(name)) findings.note('recovered-pack', `${name} was recorded as damaged and is whole now. New backups go on passing it over until \`holdfast repair packs\` has taken the note ${record} back.`);
     else findings.note('damaged-before', `${name} was recorded as damaged and was not read this time: only level full tells whether it is whole again.`);
   }
 }

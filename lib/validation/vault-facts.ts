@@ -166,7 +166,7 @@ function noteNotIndexed({ listing, findings }: Context, opened: readonly OpenedB
     for (const { name } of missing) told.add(name);
     // An index that is there and damaged was told as such.
     if (missing.length === 0 || listing.has(index)) continue;
-    findings.note('not-indexed', `${index} is missing, which named ${missing.length} packs that backup ${manifest.backup} needs. Nothing is lost: the next backup reads what those packs hold from themselves.`);
+    findings.note('not-indexed', `${index} is missing, which named ${missing.length} packs that backup ${manifest.backup} needs. Nothing is lost: the next backup that finds something new reads what those packs hold from themselves, \`holdfast repair index\` at once.`);
   }
 }
 

@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import { runCli } from '../../lib/cli/main.ts';
+import type { WorkerEntries } from '../../lib/engine/start-thread.ts';
 import { LocalRuntime } from '../../lib/local/runtime.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -12,14 +14,22 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** The command line on the local runtime, inside of this process: for commands that start no threads. */
+const NO_WORKERS: WorkerEntries = { crunch: new URL('file:///none'), restore: new URL('file:///none'), verify: new URL('file:///none') };
+const entry = (path: string) => pathToFileURL(join(__dirname, '..', '..', 'lib', path));
+/** The threads of the product, for the few tests that back up. */
+export const REAL_WORKERS: WorkerEntries = { crunch: entry('engine/worker.ts'), restore: entry('recovery/worker.ts'), verify: entry('validation/worker.ts') };
+
+/** The command line on the local runtime, inside of this process: for commands that start no threads, unless told which. */
 export class Desk {
   readonly folder = temporaryFolder();
   readonly #home = join(this.folder, 'home');
   readonly #variables: Readonly<Record<string, string>>;
 
-  constructor(variables: Readonly<Record<string, string>> = {}) {
+  readonly #workers: WorkerEntries;
+
+  constructor(variables: Readonly<Record<string, string>> = {}, workers = NO_WORKERS) {
     this.#variables = variables;
+    this.#workers = workers;
   }
 
   path(name: string): string {
@@ -35,10 +45,9 @@ export class Desk {
     const stdin = Object.assign(new PassThrough(), this.typed === undefined ? {} : { isTTY: true });
     if (this.typed !== undefined) stdin.end(this.typed);
     const environment = { variables: this.#variables, home: this.#home, workingFolder: this.folder, temporaryFolder: this.folder };
-    const workers = { crunch: new URL('file:///none'), restore: new URL('file:///none'), verify: new URL('file:///none') };
     const code = await runCli(args, {
       version: '0', clock: systemClock, environment: this.#variables, workingFolder: this.folder, userName: 'u', stdout, stderr, stdin, signal: new AbortController().signal,
-      loadRuntime: async () => new LocalRuntime({ environment, clock: systemClock, workers }),
+      loadRuntime: async () => new LocalRuntime({ environment, clock: systemClock, workers: this.#workers }),
     });
     return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
   }

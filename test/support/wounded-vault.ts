@@ -73,8 +73,8 @@ export class WoundedVault {
     this.#contents.delete(name);
   }
 
-  async backUp(repository = this.repository): Promise<BackupOutcome> {
-    const outcome = await backUp(repository, this.folder, { packSizes: PACKS, compression: { algorithm: 'none', level: 0 }, isKeepingXattrs: false, changeDetection: 'mtime', ports: { clock: LATER, startThread: (settings) => threadInProcess(settings, LATER.now) } });
+  async backUp(repository = this.repository, type: 'full' | 'incremental' = 'incremental'): Promise<BackupOutcome> {
+    const outcome = await backUp(repository, this.folder, { type, packSizes: PACKS, compression: { algorithm: 'none', level: 0 }, isKeepingXattrs: false, changeDetection: 'mtime', ports: { clock: LATER, startThread: (settings) => threadInProcess(settings, LATER.now) } });
     this.backups.push({ outcome, held: new Map(this.#contents) });
     return outcome;
   }

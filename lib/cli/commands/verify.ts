@@ -1,6 +1,4 @@
-import { display } from '../../model/byte-string.ts';
-import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
-import { CONFIG_NAME } from '../../repository/index.ts';
+import { HoldfastError } from '../../model/errors.ts';
 import type { CoverageReport, DamagedObject, VerifyLevel, VerifyReport } from '../../validation/verify.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -9,6 +7,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
 import type { Coverage } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
+import { damageJson, damageLines, tellingHead } from './tell-head.ts';
 
 /** Notes that say that something is not as it should be; the others are for information. */
 const ALARMING = ['rolled-back', 'freshness-unproven', 'key-slot', 'vault-full'];
@@ -22,24 +21,19 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
   const { options } = context;
   const wanted = textOf(id);
   if (wanted !== '' && options['within'] !== undefined) throw new HoldfastError('usage', `--within is about the whole vault, and ${wanted} is one backup.`, { nextStep: `\`holdfast verify ${wanted} --level full\` reads all of that backup.` });
-  try {
-    return await withVault(context, async (vault) => {
-      const { runtime, surroundings, output } = context;
-      const within = withinOf(options, wanted, vault.coverage);
-      const backups = wanted === '' ? undefined : [(await runtime.findBackup(vault, wanted)).name];
-      const progress = new Progress(surroundings, options['progress'] === true);
-      const { report, notes } = await runtime
-        .verify(vault, { backups, level: (options['level'] ?? 'sample') as VerifyLevel, within, signal: surroundings.signal, onProgress: (state) => progress.show(state) })
-        .finally(() => progress.clear());
-      output.result(jsonOf(report, notes), () => linesOf(context, report, within));
-      for (const note of notes) if (!output.isJson) output.warn(note);
-      if (report.damage.length > 0) return 12;
-      return notes.length > 0 || isAlarming(report) ? 3 : 0;
-    });
-  } catch (error) {
-    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'vault-not-found') || isHoldfastError(error, 'wrong-key')) await tellHead(context, error);
-    throw error;
-  }
+  return tellingHead(context, () => withVault(context, async (vault) => {
+    const { runtime, surroundings, output } = context;
+    const within = withinOf(options, wanted, vault.coverage);
+    const backups = wanted === '' ? undefined : [(await runtime.findBackup(vault, wanted)).name];
+    const progress = new Progress(surroundings, options['progress'] === true);
+    const { report, notes } = await runtime
+      .verify(vault, { backups, level: (options['level'] ?? 'sample') as VerifyLevel, within, signal: surroundings.signal, onProgress: (state) => progress.show(state) })
+      .finally(() => progress.clear());
+    output.result(jsonOf(report, notes), () => linesOf(context, report, within));
+    for (const note of notes) if (!output.isJson) output.warn(note);
+    if (report.damage.length > 0) return 12;
+    return notes.length > 0 || isAlarming(report) ? 3 : 0;
+  }));
 }
 
 /** What the command line says, else what `holdfast.yaml` wants of the vault when nothing else was asked for. */
@@ -57,26 +51,8 @@ function isAlarming({ backups, notes, coverage }: VerifyReport): boolean {
   return isLate || backups.some(({ result }) => result === 'void') || notes.some(({ code }) => ALARMING.includes(code));
 }
 
-/** When a vault does not open, what it is opened with is looked at piece by piece; the error itself follows. */
-async function tellHead(context: CommandContext, cause: HoldfastError): Promise<void> {
-  const head = await context.runtime.examineVault(context.options).catch((error: unknown) => {
-    if (isHoldfastError(error)) return undefined;
-    throw error;
-  });
-  if (head === undefined || head.damage.length === 0) return;
-  const { damage, rebuiltConfig } = head;
-  context.output.result({ type: 'verify-head', damage: damage.map(damageJson), rebuiltConfig: rebuiltConfig ?? null }, () => damage.flatMap((object) => damageLines(context, object)));
-  if (rebuiltConfig === undefined || cause.code === 'wrong-key') return;
-  throw new HoldfastError('damaged', `${CONFIG_NAME} is missing or damaged; the key slots say what it should be.`, { nextStep: `Put it back from a copy of the vault, or write this line into it: ${JSON.stringify(rebuiltConfig)}`, cause });
-}
-
 function jsonOf(report: VerifyReport, notes: readonly string[]): object {
   return { type: 'verify', ...report, result: report.damage.length > 0 ? 'damaged' : 'good', damage: report.damage.map(damageJson), ...(report.coverage && { coverage: coverageJson(report.coverage) }), catalogNotes: notes };
-}
-
-function damageJson(object: DamagedObject): object {
-  const touched = object.touched.map((touch) => ({ ...touch, examples: touch.examples.map(display), ranges: touch.ranges.map(({ from, to }) => ({ from: display(from), to: to === undefined ? null : display(to) })) }));
-  return { ...object, touched };
 }
 
 function linesOf(context: CommandContext, report: VerifyReport, within: Coverage | undefined): string[] {
@@ -92,8 +68,16 @@ function linesOf(context: CommandContext, report: VerifyReport, within: Coverage
     ...(report.coverage === undefined
       ? [`${verdict}: ${good} of ${counted(backups.length, 'backup')} good at level ${report.level}${part}; ${counted(packs.read, 'pack')} of ${packs.needed} read in full, ${bytesInWords(packs.readBytes)}, in ${durationInWords(report.durationMilliseconds)}`]
       : [`${verdict}: ${counted(packs.read, 'pack')} of ${packs.listed} read in full, ${bytesInWords(packs.readBytes)}, and all that is beside them, of ${counted(backups.length, 'backup')}, in ${durationInWords(report.durationMilliseconds)}`, ...coverageLines(context, report.coverage, { maxDurationMs: within?.maxDurationMs, readBytes: packs.readBytes })]),
+    ...[...new Set(damage.map(({ kind }) => kind))].flatMap((kind) => NEXT_STEPS[kind] ?? []),
   ];
 }
+
+/** What to do now, by what is damaged; the others say it themselves. */
+const NEXT_STEPS: Readonly<Partial<Record<DamagedObject['kind'], string>>> = {
+  pack: 'Packs: run the backups whose source still has the data, which heals older ones, or `holdfast repair packs` without a backup; then verify again.',
+  refs: 'Lists of packs: `holdfast repair packs` makes them again from the manifests.',
+  index: 'Indexes: `holdfast repair index` makes them again from the packs.',
+};
 
 function coverageLines({ output }: CommandContext, coverage: CoverageReport, how: { readonly maxDurationMs: number | undefined; readonly readBytes: number }): string[] {
   const advice = coverageAdvice(coverage, how);
@@ -105,15 +89,5 @@ function coverageLines({ output }: CommandContext, coverage: CoverageReport, how
     ...caughtUp,
     ...(coverage.isRecorded ? [] : ['  nothing could be recorded: the next run begins at the same packs']),
     ...(advice === undefined ? [] : [`  ${advice}`]),
-  ];
-}
-
-function damageLines({ output }: CommandContext, { name, problems, lost, touched }: DamagedObject): string[] {
-  const examples = touched.flatMap((touch) => touch.examples.map(display));
-  return [
-    `${output.paint('red', 'damaged')} ${name}: ${problems.join('; ')}`,
-    `  lost: ${lost}`,
-    ...touched.map(({ snapshot, entries }) => `  touches backup ${snapshot.slice(snapshot.lastIndexOf('/') + 1)}${entries > 0 ? `: ${counted(entries, 'entry', 'entries')}` : ''}`),
-    ...examples.slice(0, 10).map((path) => `    ${path}`),
   ];
 }
