@@ -11,6 +11,14 @@ export const LONG_SUITES: readonly LongSuite[] = [
     open: async () => (await import('./stories.ts')).stories,
   },
   {
+    name: 'lives',
+    title: 'V1, K8, K1: packs change and vanish while writers, pruner, verifier, healer and a rotation of keys work on one vault: damage is named, healed where the source still has it, and what is called good comes back',
+    unit: 'lives',
+    smoke: 12,
+    long: 1_000_000,
+    open: async () => (await import('./lives.ts')).lives,
+  },
+  {
     name: 'fuzz',
     title: 'V1: every decoder refuses what it cannot take with an error that says so, whatever lies in it and whoever sealed it, in bounded memory and time',
     unit: 'inputs',

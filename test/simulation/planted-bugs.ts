@@ -6,7 +6,7 @@ import type { Meddling } from './story.ts';
 const HOUR = 3_600_000;
 
 /** The store with some of its methods replaced. */
-function altered(store: Store, changes: Partial<Store>): Store {
+export function altered(store: Store, changes: Partial<Store>): Store {
   const all: Store = {
     description: store.description,
     put: (...given) => store.put(...given),

@@ -7,8 +7,8 @@ const MAX_ATTEMPTS = 1000;
 export type Teller = (telling: Telling) => Promise<{ readonly failure: string | undefined; readonly events: readonly Event[]; readonly trace: readonly string[] }>;
 
 /** Leaves out what the failure does not need: whole actors, then ever shorter stretches of events. */
-export async function shrink(tell: Teller, events: readonly Event[]): Promise<readonly Event[]> {
-  const search = new Search(tell, events);
+export async function shrink(tell: Teller, events: readonly Event[], maxAttempts = MAX_ATTEMPTS): Promise<readonly Event[]> {
+  const search = new Search({ tell, maxAttempts }, events, kindOf((await tell({ replay: events })).failure));
   for (const actor of new Set(events.map((event) => event.actor))) await search.attempt(search.best.filter((event) => event.actor !== actor));
   for (let before = Infinity; search.best.length < before; ) {
     before = search.best.length;
@@ -23,18 +23,28 @@ class Search {
   best: readonly Event[];
   #attempts = 0;
   readonly #tell: Teller;
+  readonly #maxAttempts: number;
+  /** Another failure on the way is another story. */
+  readonly #kind: string;
 
-  constructor(tell: Teller, events: readonly Event[]) {
+  constructor({ tell, maxAttempts }: { readonly tell: Teller; readonly maxAttempts: number }, events: readonly Event[], kind: string) {
     this.#tell = tell;
+    this.#maxAttempts = maxAttempts;
     this.best = events;
+    this.#kind = kind;
   }
 
   /** Events that were passed over, or came after the failure, go as well. */
   async attempt(candidate: readonly Event[]): Promise<void> {
-    if (this.#attempts++ >= MAX_ATTEMPTS) return;
+    if (this.#attempts++ >= this.#maxAttempts) return;
     const { failure, events } = await this.#tell({ replay: candidate });
-    if (failure !== undefined) this.best = events;
+    if (failure !== undefined && kindOf(failure) === this.#kind) this.best = events;
   }
+}
+
+/** What a failure says, without the ids and numbers that it says it of. */
+function kindOf(failure = ''): string {
+  return failure.replace(/\b[0-9a-fA-HJKMNP-TV-Z]{26,32}\b|\d+/g, '#').slice(0, 60);
 }
 
 /** What happened, for people: ids cut short. */

@@ -127,11 +127,16 @@ class NeedsOfTrees {
   }
 
   of({ manifest, refs, wounds }: Opened): Promise<Needs> {
-    const key = JSON.stringify([manifest.contentSha256, [...wounds].sort(), refs.replaced]);
+    const key = JSON.stringify([digestOf(manifest), [...wounds].sort(), refs.replaced]);
     const known = this.#known.get(key) ?? readNeeds(new SnapshotReader(this.#repository, manifest, refs), wounds);
     this.#known.set(key, known);
     return known;
   }
+}
+
+/** Of the tree itself: what a manifest says of its digest nobody has proved, and needs of another tree would lose entries. */
+function digestOf({ tree }: Manifest): string {
+  return sha256(Buffer.from(JSON.stringify([tree.base.chunks, tree.delta?.chunks]))).toString('hex');
 }
 
 async function unlessUnopened<T>(reading: Promise<T>): Promise<T | undefined> {
