@@ -12,9 +12,12 @@ export interface CommandRow {
   readonly summary: string;
   readonly options: readonly Option[];
   readonly examples: readonly string[];
+  /** What its argument may be, where that is known. */
+  readonly words?: readonly string[];
   readonly load: () => Promise<CommandModule>;
 }
 
+export const COMPLETED_SHELLS = ['bash', 'zsh', 'fish'] as const;
 const RUN_WORDS = [...Object.keys(RUN_TRANSITIONS), 'active'];
 const LEVELS = ['structure', 'sample', 'full'];
 const progress = () => option('--progress', 'show progress also when standard error is no terminal');
@@ -292,6 +295,11 @@ export function commandTable(): CommandRow[] {
       options: [option('--no-probe', 'ask the store nothing that takes writing')],
       examples: ['holdfast doctor', 'holdfast doctor --vault s3://BUCKET/PREFIX', 'holdfast doctor --no-probe --json'],
       load: () => import('./commands/doctor.ts'),
+    },
+    {
+      name: 'completion', args: '<shell>', words: COMPLETED_SHELLS, summary: 'print a script that lets bash, zsh or fish complete commands, options and their values', options: [],
+      examples: ['source <(holdfast completion bash)', 'holdfast completion fish > ~/.config/fish/completions/holdfast.fish'],
+      load: () => import('./commands/completion.ts'),
     },
     {
       name: 'version', args: '', summary: 'print the version', options: [],

@@ -6,11 +6,9 @@ import { commandTable, commonOptions } from './command-table.ts';
 import type { CommandRow } from './command-table.ts';
 import { EXIT_CODE_OF } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { GROUPS } from './groups.ts';
 import { Output } from './output.ts';
 import type { Surroundings } from './runtime.ts';
-
-/** Groups that are no commands themselves. */
-const GROUPS: Readonly<Record<string, string>> = { keys: 'keys of a vault: list, add, test, rotate, remove, and a key on paper', catalog: 'the local cache of what the vault holds' };
 
 /** Parses one command line, runs its command, maps every error to its exit code. Never throws for a known error. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
