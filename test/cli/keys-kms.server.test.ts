@@ -56,6 +56,18 @@ describe('a vault in S3 under a key of KMS, from the command line (K1)', () => {
     expect(slotLines(await desk.json('keys', 'list'))).toEqual(['1 kms everything', '1 kms metadata', '1 kms metadata']);
   });
 
+  it('opens with the paper of a recipient when its KMS key is gone, as its slots were made without it (K11)', async () => {
+    const key = await newKey();
+    const desk = await deskWith('paper', key);
+    await desk.do('keys', 'make-recipient', 'office.recipient', '--paper-file', 'office.paper');
+    await desk.do('init', '--recipient', 'office.recipient');
+    await kms().send(new DisableKeyCommand({ KeyId: key }));
+    const [tested] = await desk.json('keys', 'test', '--recipient-key-file', 'office.paper');
+    expect(tested).toMatchObject({ result: 'good', keyNumbers: [{ number: 1, opens: 'everything' }] });
+    await desk.do('keys', 'add', '--new-key-file', 'new.key', '--recipient-key-file', 'office.paper');
+    expect(slotLines(await desk.json('keys', 'list', '--key-file', 'new.key'))).toEqual(['1 key-file everything', '1 kms everything', '1 kms metadata', '1 recipient everything']);
+  });
+
   it('keys are tested by what KMS opens; what is removed stays as a version, and the command says so', async () => {
     const [key, other] = [await newKey(), await newKey()];
     const desk = await deskWith('tested', key);

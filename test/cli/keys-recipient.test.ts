@@ -123,8 +123,13 @@ describe('a vault with an offline recipient (K11)', () => {
     await at.do('init', '--vault', 'vault', '--key-file', 'key', '--no-yaml');
     expect(await at.do('keys', 'add', '--recipient', 'office.recipient', '--vault', 'vault', '--key-file', 'key')).toContain('Name it under `recipients` of the vault in holdfast.yaml');
     const flags = ['--vault', 'vault', '--key-file', 'key'];
-    expect(await at.run('keys', 'rotate', ...flags)).toMatchObject({ code: 1, stderr: expect.stringMatching(/would leave out 1 .*\(recipient, office\.recipient\)[^]*--for-recipient/) });
-    await at.do('keys', 'rotate', '--for-recipient', 'office.recipient', ...flags);
+    expect(await at.do('keys', 'add', '--recipient', 'office.recipient', ...flags)).toContain('Nothing was added: office.recipient had a slot for every key number');
+    expect(await at.run('keys', 'add', '--recipient', 'office.recipient', '--meta-only', ...flags)).toMatchObject({ code: 2, stderr: expect.stringContaining('--meta-only does not go with --recipient') });
+    await at.do('keys', 'add', '--new-key-file', 'pruner.key', '--meta-only', ...flags);
+    expect(await at.run('keys', 'add', '--recipient', 'office.recipient', '--vault', 'vault', '--key-file', 'pruner.key')).toMatchObject({ code: 11, stderr: expect.stringContaining('This key opens metadata only') });
+    expect(await at.run('keys', 'add', ...flags)).toMatchObject({ code: 2, stderr: expect.stringContaining('Wanted exactly one of') });
+    expect(await at.run('keys', 'rotate', '--for-key-file', 'pruner.key', ...flags)).toMatchObject({ code: 1, stderr: expect.stringMatching(/would leave out 1 .*\(recipient, office\.recipient\)[^]*--for-recipient/) });
+    await at.do('keys', 'rotate', '--for-recipient', 'office.recipient', '--for-key-file', 'pruner.key', ...flags);
     const [row] = (await at.json<SlotRow>('keys', 'list', ...flags)).filter(({ kind }) => kind === 'recipient');
     expect(readFileSync(at.path('office.recipient'), 'utf8')).toContain(`:${row?.fingerprint?.replaceAll(' ', '')}`);
   });

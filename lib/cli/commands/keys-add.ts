@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createKeyFile, readKeyFile } from '../../keyring/key-file.ts';
-import type { KeyWrapper } from '../../keyring/key-slot.ts';
+import type { KeySlot, KeyWrapper } from '../../keyring/key-slot.ts';
+import { listSlots } from '../../keyring/open-slots.ts';
 import { readPassphraseFile } from '../../keyring/passphrase.ts';
+import { slotsLackedBy } from '../../keyring/recipient-slots.ts';
+import { readRecipientFile } from '../../keyring/recipient/public-half.ts';
 import { addSlot, writeSlots } from '../../keyring/slots.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { CommandContext } from '../command.ts';
@@ -10,10 +13,16 @@ import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Vault } from '../runtime.ts';
 
+export function check({ newKeyFile, newPassphraseFile, newKmsKey, recipient, metaOnly }: CommandContext['options']): void {
+  if ([newKeyFile, newPassphraseFile, newKmsKey, recipient].filter((given) => given !== undefined).length !== 1) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file, --new-passphrase-file, --new-kms-key and --recipient.');
+  if (recipient !== undefined && metaOnly === true) throw new HoldfastError('usage', '--meta-only does not go with --recipient: a paper is for getting data back.');
+}
+
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, output } = context;
   return withVault(context, async (vault) => {
     const { repository } = vault;
+    if (Array.isArray(options['recipient'])) return addRecipients(context, vault, options['recipient'] as readonly string[]);
     const isMetaOnly = options['metaOnly'] === true;
     const { wrappers, madeFile } = await newWrappers(context, vault);
     const register = async () => {
@@ -32,12 +41,25 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
-/** What this key or command leaves undone, and nobody would think of. */
-function adviceOn({ options: { recipient, recipientKeyFile } }: CommandContext): string[] {
-  return [
-    ...(recipient === undefined ? [] : ['Name it under `recipients` of the vault in holdfast.yaml, so that a rotation gives it the new keys by itself.']),
-    ...(recipientKeyFile === undefined ? [] : ['Now run `holdfast keys rotate` with the new key before you back up: new backups then have keys that nobody else can know. The old backups stay as they are.']),
-  ];
+/** What nobody would think of who is busy with a loss. */
+function adviceOn({ options: { recipientKeyFile } }: CommandContext): string[] {
+  return recipientKeyFile === undefined ? [] : ['Now run `holdfast keys rotate` with the new key before you back up: new backups then have keys that nobody else can know. The old backups stay as they are.'];
+}
+
+/** The slots that each lacks: a backup may have added some already. */
+async function addRecipients({ output, surroundings }: CommandContext, { repository }: Vault, files: readonly string[]): Promise<ExitCode> {
+  const { store, config, keys } = repository;
+  if (keys.keys.pairs.every(({ data }) => data === undefined)) throw new HoldfastError('wrong-key', 'This key opens metadata only, and a paper is for getting data back.', { nextStep: 'Use a key that was added without --meta-only.' });
+  const { slots } = await listSlots(store, config.repository);
+  const made: KeySlot[] = [];
+  for (const file of files) made.push(...(await slotsLackedBy(await readRecipientFile(resolve(surroundings.workingFolder, file)), { repository: config.repository, keys: keys.keys, slots })));
+  await writeSlots(store, made);
+  const added = made.map(({ slot, keyNumber, kind, label }) => ({ slot, keyNumber, kind, label }));
+  output.result({ type: 'keys-added', slots: added, metaOnly: false }, () => [
+    made.length === 0 ? `Nothing was added: ${files.join(' and ')} had a slot for every key number that this key opens.` : `Added ${made.length} ${made.length === 1 ? 'slot' : 'slots'} for ${files.join(' and ')}: the paper opens this vault.`,
+    'Name it under `recipients` of the vault in holdfast.yaml, so that a rotation gives it the new keys by itself.',
+  ]);
+  return 0;
 }
 
 /** A key file that opens nothing would be kept with care, and fail on the day that it is needed. */
@@ -55,12 +77,7 @@ interface NewWrappers {
 }
 
 async function newWrappers({ options, surroundings }: CommandContext, vault: Vault): Promise<NewWrappers> {
-  const { newKeyFile, newPassphraseFile, newKmsKey, recipient, metaOnly } = options;
-  if ([newKeyFile, newPassphraseFile, newKmsKey, recipient].filter((given) => given !== undefined).length !== 1) throw new HoldfastError('usage', 'Wanted exactly one of --new-key-file, --new-passphrase-file, --new-kms-key and --recipient.');
-  if (Array.isArray(recipient)) {
-    const paths = (recipient as readonly string[]).map((file) => resolve(surroundings.workingFolder, file));
-    return { wrappers: (await Promise.all(paths.map((path) => vault.wrappers({ kind: 'recipient', path })))).flat() };
-  }
+  const { newKeyFile, newPassphraseFile, newKmsKey, metaOnly } = options;
   if (typeof newKmsKey === 'string') {
     const made = await vault.wrappers({ kind: 'kms', keyId: newKmsKey });
     return { wrappers: metaOnly === true ? made.filter(({ isMetaOnly }) => isMetaOnly) : made };
