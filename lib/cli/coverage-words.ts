@@ -24,9 +24,9 @@ export function oldestInWords({ oldest, unread }: CoverageState): string {
 }
 
 /** Whether the clock is kept, in a phrase; undefined when nobody wants it kept. */
-export function clockInWords({ overdue, withinDays, oldest }: CoverageState): string | undefined {
+export function clockInWords({ overdue, withinDays, oldest, unread }: CoverageState): string | undefined {
   if (withinDays === undefined || overdue === undefined) return undefined;
-  if (overdue.packs === 0) return `kept: every stored byte was read within ${daysInWords(withinDays)}`;
+  if (overdue.packs === 0) return `kept: every stored byte was ${unread.packs > 0 ? 'stored or ' : ''}read within ${daysInWords(withinDays)}`;
   return `overdue: ${counted(overdue.packs, 'pack')}, ${bytesInWords(overdue.bytes)}, not read for more than ${daysInWords(withinDays)}, one of them for ${daysInWords(oldest?.days ?? 0)}`;
 }
 

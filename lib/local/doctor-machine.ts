@@ -1,16 +1,12 @@
-import { access, constants, statfs, unlink, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, statfs, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { totalmem } from 'node:os';
 import type { Config } from '../config/load-config.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
+import type { DoctorCheck } from './doctor-vault.ts';
 import { folderError, makeFolders } from './make-folders.ts';
 import { placesOf } from './places.ts';
 import type { Environment } from './places.ts';
-
-export interface MachineCheck {
-  readonly check: string;
-  run(): Promise<ProbeFinding> | ProbeFinding;
-}
 
 const WANTED_NODE = 24;
 /** A run with two threads takes up to 350 MiB. */
@@ -19,12 +15,15 @@ const WANTED_MEMORY = 1024 ** 3;
 const WANTED_ROOM = 512 * 1024 ** 2;
 
 /** What runs need of the machine they are on. */
-export function machineChecks(environment: Environment): readonly MachineCheck[] {
+export function machineChecks(environment: Environment): readonly DoctorCheck[] {
   const { stateFolder } = placesOf(environment);
   return [
     { check: 'runs Holdfast', run: node },
     { check: 'has memory', run: memory },
     { check: 'keeps state', run: () => state(stateFolder) },
+    { check: 'has a temporary folder', run: () => temporary(environment.temporaryFolder) },
+    { check: 'opens folders safely', run: descriptors },
+    { check: 'opens many files', run: openFiles },
   ];
 }
 
@@ -55,6 +54,29 @@ async function state(folder: string): Promise<ProbeFinding> {
   const { bavail, bsize } = await statfs(folder);
   const seen = `${folder}, ${(bavail * bsize / 1024 ** 3).toFixed(1)} GiB free`;
   return bavail * bsize >= WANTED_ROOM ? { result: 'ok', seen } : { result: 'warning', seen, nextStep: 'Free space there: catalogs and copies of databases lie below it.' };
+}
+
+/** Pipes to programs, and what they are told, lie there for a moment; nothing large does. */
+async function temporary(folder: string): Promise<ProbeFinding | undefined> {
+  const file = join(folder, `holdfast-doctor-${process.pid}`);
+  const refusal = await writeFile(file, 'x', { flag: 'wx', mode: 0o600 }).then(() => unlink(file)).then(() => undefined, (error: NodeJS.ErrnoException) => error.code ?? 'unknown');
+  return refusal === undefined ? undefined : { result: 'failed', seen: `${folder} takes no files (${refusal}): databases and commands are read through it`, nextStep: 'Make room there or mend its rights, or name another folder with TMPDIR.' };
+}
+
+/** Restores open what they write below the descriptor of its folder, so that no link leads them astray. */
+async function descriptors(): Promise<ProbeFinding | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const isThere = await access('/proc/self/fd', constants.X_OK).then(() => true, () => false);
+  return isThere ? undefined : { result: 'warning', seen: '/proc/self/fd is not there: backups can be made and verified, restores are refused', nextStep: 'Mount /proc where restores run.' };
+}
+
+const WANTED_FILES = 256;
+
+/** Soft limit; Linux alone tells. */
+async function openFiles(): Promise<ProbeFinding | undefined> {
+  const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
+  const soft = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity);
+  return soft >= WANTED_FILES ? undefined : { result: 'warning', seen: `at most ${soft} files may be open at once, wanted ${WANTED_FILES}`, nextStep: 'Raise the limit (ulimit -n, LimitNOFILE of a systemd unit).' };
 }
 
 /** Whether the files and databases that plans name are there and can be read by this user. */

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
-import { openSlots } from '../keyring/open-slots.ts';
+import { listSlots, openSlots } from '../keyring/open-slots.ts';
+import type { OpenedKeys } from '../keyring/open-slots.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { CONFIG_NAME, readConfig } from '../repository/index.ts';
 import type { RepositoryConfig } from '../repository/index.ts';
@@ -10,7 +11,11 @@ import { PROBE_FOLDER, probeStore } from '../stores/probe.ts';
 import type { ProbeFinding, ProbeResult } from '../stores/probe.ts';
 import { findConfig } from './configuration.ts';
 import { recipientFinding } from './doctor-recipients.ts';
+import { keyChecks } from './doctor-key.ts';
 import { machineChecks, sourcesFinding } from './doctor-machine.ts';
+import { programChecks } from './doctor-programs.ts';
+import { contentChecks, placeChecks } from './doctor-vault.ts';
+import type { DoctorCheck } from './doctor-vault.ts';
 import { keyInWords, unlockerOf } from './key-choice.ts';
 import { openPlace } from './open-place.ts';
 import type { OpenedPlace } from './open-place.ts';
@@ -45,15 +50,17 @@ export async function examineAll(options: VaultOptions, context: LocalContext, {
     rows.push(row);
     onRow(row);
   };
-  for (const { check, run } of machineChecks(context.environment)) tell('machine', check, await outcomeOf(run));
-  if (!(await isConfigured(options, context, tell))) return rows;
+  await tellAll('machine', machineChecks(context.environment), tell);
+  const configured = await configuration(options, context, tell);
+  if (!configured.isValid) return rows;
   const choice = await chooseVault();
   const place = await openPlace(choice, context);
   const missing = choice.s3 === undefined ? missingFolders(choice.directory) : [];
   try {
     const config = await vault(choice, place, tell);
     if (config === 'out of reach') return rows;
-    tell('key', 'opens the vault', await key({ choice, place, context }, config));
+    if (choice.s3 === undefined && config !== undefined) await tellAll('vault', placeChecks(choice.directory, await sourcePaths(configured.config, choice.directory)), tell);
+    await openedRows({ choice, place, context }, config, tell);
     if (config !== undefined) for (const path of choice.recipients ?? []) tell('key', 'offline recipient', await outcomeOf(() => recipientFinding(path, place.opening, config)));
     if (isProbing) await probe({ choice, place, context }, { signal, onRow: (row) => tell('store', row.check, row) });
   } finally {
@@ -65,7 +72,14 @@ export async function examineAll(options: VaultOptions, context: LocalContext, {
 
 type Tell = (area: DoctorArea, check: string, finding: ProbeFinding) => void;
 
-async function isConfigured(options: VaultOptions, { environment }: LocalContext, tell: Tell): Promise<boolean> {
+async function tellAll(area: DoctorArea, checks: readonly DoctorCheck[], tell: Tell): Promise<void> {
+  for (const { check, run } of checks) {
+    const finding = await outcomeOf(run);
+    if (finding !== undefined) tell(area, check, finding);
+  }
+}
+
+async function configuration(options: VaultOptions, { environment }: LocalContext, tell: Tell): Promise<{ readonly isValid: boolean; readonly config: Config | undefined }> {
   let config: Config | undefined;
   const finding = await outcomeOf(async () => {
     config = await findConfig(environment, options.config);
@@ -73,9 +87,10 @@ async function isConfigured(options: VaultOptions, { environment }: LocalContext
     return ok(`${config.file}: ${Object.keys(config.fields.vaults).length} vaults, ${Object.keys(config.fields.plans).length} plans`);
   });
   tell('configuration', 'is valid', finding);
-  if (finding.result === 'failed') return false;
-  if (config !== undefined) tell('configuration', 'sources are there', await outcomeOf(() => sourcesFinding(config as Config)));
-  return true;
+  if (finding.result === 'failed') return { isValid: false, config: undefined };
+  const found = config;
+  if (found !== undefined) await tellAll('configuration', [{ check: 'sources are there', run: () => sourcesFinding(found) }, ...(await programChecks(found, environment))], tell);
+  return { isValid: true, config: found };
 }
 
 /** Undefined: there is none yet, and the store can be asked all the same. */
@@ -104,21 +119,45 @@ interface Subject {
   readonly context: LocalContext;
 }
 
-async function key({ choice, place, context }: Subject, config: RepositoryConfig | undefined): Promise<ProbeFinding> {
+/** What only an opened vault can tell comes after its key was tried. */
+async function openedRows(subject: Subject, config: RepositoryConfig | undefined, tell: Tell): Promise<void> {
+  const { choice, place, context } = subject;
+  let keys: OpenedKeys | undefined;
+  tell('key', 'opens the vault', await outcomeOf(() => key(subject, config, (opened) => (keys = opened))));
+  if (config === undefined) return;
+  const slots = await listSlots(place.opening, config.repository).then((listed) => listed.slots, () => []);
+  if (slots.length > 0) await tellAll('key', keyChecks(choice, slots), tell);
+  const opened = keys;
+  if (opened === undefined) return;
+  let checks: readonly DoctorCheck[] = [];
+  const listing = await outcomeOf(async () => void (checks = await contentChecks({ choice, store: place.opening, config, keys: opened, clock: context.clock })));
+  if (listing !== undefined) tell('vault', 'can be listed', listing);
+  await tellAll('vault', checks, tell);
+}
+
+async function key({ choice, place, context }: Subject, config: RepositoryConfig | undefined, onOpened: (keys: OpenedKeys) => void): Promise<ProbeFinding> {
   const words = `${keyInWords(choice.key)}, named by ${choice.keyFrom}`;
-  return outcomeOf(async () => {
-    if (config === undefined) {
-      const isToBeMade = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
-      return isToBeMade ? ok(`${words}: \`holdfast init\` will make it`) : ok(`${words}: there is no vault to try it on`);
-    }
-    const unlocker = await unlockerOf(choice.key, context.environment, config.repository);
-    const { pairs, newestNumber, problems } = await openSlots(place.opening, config.repository, unlocker);
-    if (problems.length > 0) return { result: 'warning', seen: `${words}: ${problems.map(({ message }) => message).join(' ')}`, nextStep: 'Run `holdfast verify --level structure`.' };
-    const opens = pairs.some(({ data }) => data) ? 'everything' : 'metadata alone';
-    const isOld = Math.max(...pairs.map(({ number }) => number)) < newestNumber;
-    if (isOld) return { result: 'warning', seen: `${words}: it opens older backups alone, and must not write`, nextStep: 'Use a key that was not left out of the last rotation.' };
-    return ok(`${words}: opens ${opens}`);
-  });
+  if (config === undefined) {
+    const isToBeMade = choice.key.kind === 'key-file' && !existsSync(choice.key.path);
+    return isToBeMade ? ok(`${words}: \`holdfast init\` will make it`) : ok(`${words}: there is no vault to try it on`);
+  }
+  const unlocker = await unlockerOf(choice.key, context.environment, config.repository);
+  const opened = await openSlots(place.opening, config.repository, unlocker);
+  onOpened(opened);
+  const { pairs, newestNumber, problems } = opened;
+  if (problems.length > 0) return { result: 'warning', seen: `${words}: ${problems.map(({ message }) => message).join(' ')}`, nextStep: 'Run `holdfast verify --level structure`.' };
+  const opens = pairs.some(({ data }) => data) ? 'everything' : 'metadata alone';
+  const isOld = Math.max(...pairs.map(({ number }) => number)) < newestNumber;
+  if (isOld) return { result: 'warning', seen: `${words}: it opens older backups alone, and must not write`, nextStep: 'Use a key that was not left out of the last rotation.' };
+  return ok(`${words}: opens ${opens}`);
+}
+
+/** Files, folders and databases that plans of this machine back up into the vault in that directory. */
+async function sourcePaths(config: Config | undefined, directory: string): Promise<string[]> {
+  if (config === undefined) return [];
+  const { resolvePlans } = await import('../config/resolve-plans.ts');
+  const here = resolvePlans(config).filter(({ vault }) => vault.kind === 'directory' && vault.directory === directory);
+  return here.flatMap(({ source }) => (source.type === 'files' ? source.paths : source.type === 'sqlite' ? [source.path] : []));
 }
 
 async function probe({ choice, place, context }: Subject, { signal, onRow }: { readonly signal: AbortSignal; readonly onRow: (row: ProbeFinding & { readonly check: string }) => void }): Promise<void> {
@@ -126,7 +165,7 @@ async function probe({ choice, place, context }: Subject, { signal, onRow }: { r
   if (choice.s3 === undefined) await removeTree(join(choice.directory, PROBE_FOLDER));
 }
 
-async function outcomeOf(run: () => Promise<ProbeFinding> | ProbeFinding): Promise<ProbeFinding> {
+async function outcomeOf<T extends ProbeFinding | undefined | void>(run: () => Promise<T> | T): Promise<T | ProbeFinding> {
   try {
     return await run();
   } catch (error) {

@@ -58,6 +58,7 @@ test('a vault on a file system without hard links keeps every promise, and docto
   writeFileSync(join(source, 'sub', 'file-3'), 'changed');
   await person.do(['backup', 'data', ...flags]);
   expect((await person.do(['verify', '--level', 'full', ...flags])).stdout).toContain('Good: 2 of 2 backups');
+  await person.do(['keys', 'add', '--new-key-file', person.path('second.key'), ...flags]);
   expect((await person.do(['doctor', ...flags])).stdout).toMatch(/one winner each[^]*once each and in byte order/);
   await person.do(['restore', 'latest', '--to', person.path('out'), ...flags]);
   expect(describeTree(person.path('out')).slice(1)).toEqual(describeTree(source).slice(1));

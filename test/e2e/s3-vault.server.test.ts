@@ -142,6 +142,7 @@ describe('holdfast doctor on a bucket', () => {
     const before = await person.run(['doctor']);
     expect([before.code, before.stdout]).toEqual([3, expect.stringContaining('no vault is at s3://backups/doctor yet')]);
     await person.do(['init', '--no-yaml']);
+    await person.do(['keys', 'add', '--new-key-file', 'second.key']);
     const rows = await person.json<DoctorJson>(['doctor']);
     expect(rows.filter(({ result }) => result !== 'ok')).toEqual([]);
     expect(rows.filter(({ area }) => area === 'store')).toHaveLength(10);

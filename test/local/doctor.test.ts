@@ -22,7 +22,8 @@ const examine = (vault: string, isProbing = true, more: object = {}) => {
   return examineAll(options, context, { chooseVault: chosen, isProbing, signal: new AbortController().signal, onRow: () => undefined });
 };
 const make = async (vault: string, keyFile = 'key') => makeVault(await chooseVault({ vault, keyFile }, context.environment, undefined), context);
-const notOk = (rows: readonly DoctorRow[]) => rows.filter(({ result }) => result !== 'ok').map(({ area, check, result }) => [`${area} ${check}`, result]);
+/** A vault that was just made has one key; that is told every time, and tested with the rows. */
+const notOk = (rows: readonly DoctorRow[]) => rows.filter(({ result, check }) => result !== 'ok' && check !== 'has a second').map(({ area, check, result }) => [`${area} ${check}`, result]);
 
 describe('holdfast doctor on a directory', () => {
   it('finds a vault, its key and its store fit, and leaves the vault as it was', async () => {
@@ -30,7 +31,7 @@ describe('holdfast doctor on a directory', () => {
     const before = readdirSync(join(folder, 'vault')).sort();
     const rows = await examine('vault');
     expect(notOk(rows)).toEqual([]);
-    expect(rows.map(({ area }) => area)).toEqual(['machine', 'machine', 'machine', 'configuration', 'vault', 'key', ...Array.from({ length: 7 }, () => 'store')]);
+    expect(rows.map(({ area }) => area)).toEqual(['machine', 'machine', 'machine', 'configuration', 'vault', 'vault', 'key', 'key', ...Array.from({ length: 7 }, () => 'store')]);
     expect(readdirSync(join(folder, 'vault')).sort()).toEqual(before);
   });
 
@@ -72,7 +73,7 @@ describe('holdfast doctor on a directory', () => {
     mkdirSync(join(folder, 'there'));
     await make('vault');
     const rows = await examine('main', false);
-    expect(notOk(rows)).toEqual([['configuration sources are there', 'warning']]);
+    expect(notOk(rows)).toEqual([['configuration sources are there', 'warning'], ['vault lies apart from what it protects', 'warning']]);
     expect(rows.find(({ check }) => check === 'sources are there')?.seen).toBe(`cannot read ${join(folder, 'absent')} of plan one (ENOENT)`);
     writeFileSync(join(folder, 'holdfast.yaml'), 'vaults: 5\n');
     expect(notOk(await examine('vault', false))).toEqual([['configuration is valid', 'failed']]);

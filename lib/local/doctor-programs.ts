@@ -1,0 +1,57 @@
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { Config } from '../config/load-config.ts';
+import { findClient } from '../sources/postgres/client.ts';
+import { shellFor } from '../sources/shell.ts';
+import type { ProbeFinding } from '../stores/probe.ts';
+import type { DoctorCheck } from './doctor-vault.ts';
+import type { Environment } from './places.ts';
+import { postgresPlaces } from './postgres-places.ts';
+
+/** Whether the programs that plans of this machine need are there, and which versions. */
+export async function programChecks(config: Config, environment: Environment): Promise<readonly DoctorCheck[]> {
+  const { resolvePlans } = await import('../config/resolve-plans.ts');
+  const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
+  const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
+  const commands = here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : []));
+  return [
+    ...(postgres.length > 0 ? [{ check: 'has the programs of PostgreSQL', run: () => client(environment, postgres) }] : []),
+    ...(commands.length > 0 ? [{ check: 'can run its commands', run: () => runnable(commands, environment) }] : []),
+  ];
+}
+
+/** Throws what a run of such a plan would say. */
+async function client(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
+  const { version, pgDump } = await findClient(postgresPlaces(environment));
+  return { result: 'ok', seen: `PostgreSQL ${version.text} (${pgDump}) for ${planWords(plans)}; each run compares it with its server` };
+}
+
+async function runnable(commands: readonly { readonly name: string; readonly command: string | readonly string[] }[], environment: Environment): Promise<ProbeFinding> {
+  const missing: string[] = [];
+  for (const { name, command } of commands) {
+    if (typeof command === 'string') await shellFor(command, { PATH: environment.variables['PATH'] });
+    const program = programOf(command);
+    if (program !== undefined && !(await isThere(program, environment))) missing.push(`${program} of plan ${name}`);
+  }
+  if (missing.length === 0) return { result: 'ok', seen: `what the commands of ${planWords(commands.map(({ name }) => name))} begin with is there` };
+  return { result: 'failed', seen: `not in PATH: ${missing.join(', ')}`, nextStep: 'Install it, or write its whole path into holdfast.yaml. Cron has a shorter PATH than you.' };
+}
+
+/** What a line begins with, where that is a plain word; a shell knows the rest. */
+function programOf(command: string | readonly string[]): string | undefined {
+  if (typeof command !== 'string') return command[0];
+  const [word] = /^[\w./+-]+(?=\s|$)/.exec(command.trim()) ?? [];
+  return word === undefined || SHELL_WORDS.has(word) ? undefined : word;
+}
+
+const SHELL_WORDS = new Set(['cd', 'echo', 'exec', 'export', 'for', 'if', 'printf', 'set', 'test', 'time', 'umask', 'while', '.', 'source', 'trap', 'ulimit', 'true', 'false', 'command', 'eval', 'read', 'until', 'case', 'wait']);
+
+async function isThere(program: string, { variables, workingFolder }: Environment): Promise<boolean> {
+  const places = program.includes('/') ? [join(program.startsWith('/') ? '/' : workingFolder, program)] : (variables['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program));
+  for (const place of places) if (await access(place, constants.X_OK).then(() => true, () => false)) return true;
+  return false;
+}
+
+function planWords(plans: readonly string[]): string {
+  return plans.length === 1 ? `plan ${plans[0]}` : `plans ${plans.join(', ')}`;
+}
