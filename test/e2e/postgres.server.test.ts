@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { descendants } from '../sources/postgres/dumps.ts';
 import { fingerprint, makeRich } from '../sources/postgres/rich-database.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -51,6 +53,11 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
   const second = await backUp(person);
   const wanted = await fingerprint(server, 'app');
   expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * (ROWS[version] > 100_000 ? 0.08 : 0.6));
+
+  // Its export is an archive for pg_restore, with nothing of ours (K9).
+  await person.do(['export', 'latest:app', '--to', '.']);
+  expect(execFileSync('sha256sum', ['-c', 'app.dump.sha256'], { cwd: person.path('work'), encoding: 'utf8' })).toBe('app.dump: OK\n');
+  expect(execFileSync(join(server.binaries, 'pg_restore'), ['--list', person.path('work', 'app.dump')], { encoding: 'utf8' })).toContain('TABLE DATA public person');
 
   await server.sql('drop database app');
   if (process.env['HOLDFAST_FIGURES']) process.stderr.write(`PostgreSQL ${version}: ${JSON.stringify([first.statistics, second.statistics])}\n`);

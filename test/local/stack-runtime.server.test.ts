@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { recipientLine } from '../../lib/keyring/recipient/public-half.ts';
 import { xWingKey } from '../../lib/keyring/recipient/x-wing.ts';
@@ -52,6 +53,14 @@ describe('the command line with a deployed stack (--aws)', () => {
     const target = join(temporaryFolder(), 'back');
     expect((await holdfast('restore', 'latest:files', ...ON, '--to', target)).code).toBe(0);
     expect(readFileSync(join(target, 'photos', 'one.jpg'), 'utf8')).toBe('not really a picture');
+  });
+
+  it('exports, finds and compares with the rights of the caller (K9, R7)', async () => {
+    const archive = join(temporaryFolder(), 'files.tar');
+    expect((await holdfast('export', 'latest:files', ...ON, '--to', archive)).code).toBe(0);
+    expect(execFileSync('tar', ['-xOf', archive, 'photos/one.jpg'], { encoding: 'utf8' })).toBe('not really a picture');
+    expect((await holdfast('find', 'one.jpg', ...ON, '--json')).json).toMatchObject([{ type: 'version', path: 'photos/one.jpg', last: { backup: backups[0] } }, { type: 'find', backups: 1 }]);
+    expect((await holdfast('diff', 'latest:files', ...ON, '--with', root, '--content', '--json')).json).toMatchObject([{ type: 'diff', isDifferent: false }]);
   });
 
   it('verifies from outside, and the catalog knows (V5)', async () => {
