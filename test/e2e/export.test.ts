@@ -135,7 +135,7 @@ describe('exports of directory trees as archives that every system reads (K9)', 
     }
   });
 
-  test('without --sparse holes are zeros, for readers that know no sparse files', async () => {
+  test('with --no-sparse holes are zeros, for readers that know no sparse files', async () => {
     await person.do(['export', 'latest', 'sparse.img', '--to', join(out, 'zeros.tar'), '--no-sparse']);
     expect(statSync(join(out, 'zeros.tar')).size).toBeGreaterThan(40 << 20);
     const bytes = execFileSync('tar', ['-xOf', join(out, 'zeros.tar'), 'sparse.img'], { maxBuffer: 64 << 20 });

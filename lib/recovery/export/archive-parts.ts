@@ -88,7 +88,7 @@ function addFile(entry: SnapshotFile, options: ArchiveOptions, parts: Part[]): v
   for (const chunk of chunks) layout.add(chunk);
   if (!layout.isComplete) return options.onLost(entry.path, shortFile(layout));
   parts.push(layout.header());
-  for (const chunk of chunks) if (layout.isStored(chunk)) parts.push({ path: entry.path, chunk });
+  parts.push(...layout.contents(chunks));
   parts.push(padding(layout.storedBytes));
 }
 
@@ -103,7 +103,7 @@ async function* largeFile(reader: SnapshotReader, entry: SnapshotFile, options: 
   }
   if (!layout.isComplete) return options.onLost(entry.path, shortFile(layout));
   yield [layout.header()];
-  for await (const chunks of reader.chunkBatches(entry)) yield chunks.filter((chunk) => layout.isStored(chunk)).map((chunk) => ({ path: entry.path, chunk }));
+  for await (const chunks of reader.chunkBatches(entry)) yield layout.contents(chunks);
   yield [padding(layout.storedBytes)];
 }
 
@@ -116,6 +116,7 @@ class FileLayout {
   readonly #entry: SnapshotFile;
   readonly #sparse: SparseMap | undefined;
   size = 0;
+  #written = 0;
 
   constructor(entry: SnapshotFile, isSparse: boolean) {
     this.#entry = entry;
@@ -140,8 +141,15 @@ class FileLayout {
     return this.#holes?.dataBytes ?? this.size;
   }
 
-  isStored(chunk: PlacedChunk): boolean {
-    return this.#holes === undefined || !isHole(chunk);
+  /** What stands for the next chunks; once for each, in their order. */
+  contents(chunks: readonly PlacedChunk[]): Part[] {
+    const holes = this.#holes;
+    const { path } = this.#entry;
+    return chunks.map((chunk) => {
+      const offset = this.#written;
+      this.#written += chunk.length;
+      return holes !== undefined && isHole(chunk) ? new Uint8Array(holes.zerosStored(offset, chunk.length)) : { path, chunk };
+    });
   }
 
   header(): Uint8Array {

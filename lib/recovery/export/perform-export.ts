@@ -103,7 +103,8 @@ class ExportRun {
   }
 
   async #findLosses(): Promise<void> {
-    const lost = await findLosses(this.#reader, this.#entries(), { signal: this.#plan.request.signal, onRead: (bytes) => this.#progress('checking', bytes) });
+    const { keepsHoles, signal } = this.#plan.request;
+    const lost = await findLosses(this.#reader, this.#entries(), { keepsHoles, signal, onRead: (bytes) => this.#progress('checking', bytes) });
     for (const [path, reason] of lost) this.#leftOut.set(path, { path, kind: 'damaged', reason });
     this.#doneBytes = 0;
   }
