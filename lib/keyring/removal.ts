@@ -108,9 +108,9 @@ function warningsOf(removals: readonly RemovedSlot[], newest: number): string[] 
   ];
 }
 
-/** A holder has a slot for each key number: who removes one mostly means all. */
+/** A holder has a slot for each key number, and who removes one mostly means all. Of the same number it is somebody else's. */
 function otherSlotsOf(names: readonly string[], slots: ReadonlyMap<string, KeySlot>): string[] {
   const gone = names.flatMap((name) => slots.get(name) ?? []);
-  const others = [...slots.values()].filter((slot) => !names.includes(slotName(slot)) && gone.some(({ kind, label }) => kind === slot.kind && label === slot.label));
+  const others = [...slots.values()].filter((slot) => !names.includes(slotName(slot)) && gone.some(({ kind, label }) => kind === slot.kind && label === slot.label) && !gone.some(({ keyNumber }) => keyNumber === slot.keyNumber));
   return others.length === 0 ? [] : [`Slots of the same kind and label stay: ${others.map(({ slot, keyNumber }) => `${slot} (key number ${keyNumber})`).join(', ')}.`];
 }
