@@ -4,13 +4,15 @@ import type { Runtime } from '../lib/cli/runtime.ts';
 import { systemClock } from '../lib/model/clock.ts';
 import { HoldfastError } from '../lib/model/errors.ts';
 
+const isSource = import.meta.url.endsWith('.ts');
+
 /** Puts the command line on the local runtime: the only place where both are known. */
 export async function main(args: readonly string[], version: string): Promise<void> {
   quietExperimentalWarnings();
   dieWithStarter();
   const environment = { variables: process.env, home: homedir(), workingFolder: process.cwd(), temporaryFolder: tmpdir() };
   const loadRuntime = async (stackName?: string): Promise<Runtime> => {
-    const options = { environment, clock: systemClock, workers: workerEntries() };
+    const options = { environment, clock: systemClock, workers: workerEntries(), ...(!isSource && { kit: { script: new URL('./kit.mjs', import.meta.url), page: new URL('./kit-README.txt', import.meta.url) } }) };
     if (stackName !== undefined) return new (await import('../lib/local/stack-runtime.ts')).StackRuntime(options, stackName);
     return new (await import('../lib/local/runtime.ts')).LocalRuntime(options);
   };
@@ -60,7 +62,6 @@ function dieWithStarter(): void {
 
 /** In the bundle workers lie beside this file, in the sources where they are written. */
 function workerEntries() {
-  const isSource = import.meta.url.endsWith('.ts');
   const entry = (bundle: string, source: string) => new URL(isSource ? `../lib/${source}` : `./${bundle}`, import.meta.url);
   return { crunch: entry('worker.mjs', 'engine/worker.ts'), restore: entry('restore-worker.mjs', 'recovery/worker.ts'), verify: entry('verify-worker.mjs', 'validation/worker.ts') };
 }

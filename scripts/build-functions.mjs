@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { buildKit } from './build-kit.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -27,6 +28,8 @@ export async function buildFunctions(outFolder, names = functionNames()) {
     await mkdir(folder, { recursive: true });
     const own = files.filter(({ path }) => basename(dirname(path)) === name);
     for (const { path, contents } of own) await writeFile(join(folder, basename(path)), contents);
+    // What it puts into every vault.
+    if (name === 'vault-init') await buildKit(folder);
     built.push({ name, folder, bytes: own.find(({ path }) => path.endsWith('.mjs')).contents.length });
   }
   return built;

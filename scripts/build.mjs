@@ -5,6 +5,7 @@ import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { buildKit } from './build-kit.mjs';
 
 const OUT = 'dist';
 // `task` is what the worker's image starts (containers/worker/Dockerfile).
@@ -18,7 +19,7 @@ const IMAGE = ['Dockerfile', '.dockerignore'];
 
 process.chdir(join(import.meta.dirname, '..'));
 await mkdir(OUT, { recursive: true });
-const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema()), ...(await image())];
+const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema()), ...(await image()), ...(await kit())];
 await removeStale(new Set(written));
 
 async function bundle(entries) {
@@ -57,6 +58,12 @@ async function schema() {
 async function image() {
   for (const name of IMAGE) await copyFile(join('containers/worker', name), join(OUT, name));
   return IMAGE;
+}
+
+async function kit() {
+  const { files, bytes } = await buildKit(OUT);
+  console.log(`${OUT}/kit.mjs ${Math.round(bytes / 1024)} KiB`);
+  return files;
 }
 
 /** After the new files stand, so that a process started meanwhile finds either build whole. */

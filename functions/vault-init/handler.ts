@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { functionHandler, lazily, parseEvent } from '../../lib/aws/function-context.ts';
 import type { FunctionContext } from '../../lib/aws/function-context.ts';
 import { stackStore } from '../../lib/aws/stack-vault.ts';
+import { keepKit } from '../../lib/recovery/kit.ts';
+import type { Kit } from '../../lib/recovery/kit.ts';
 import { toWorkflowFailure } from '../../lib/recovery/workflow/failure-text.ts';
 import { readVaultInitSettings } from '../../lib/settings/vault-init.ts';
 import type { RecipientsOfVaults } from '../../lib/settings/vault-init.ts';
@@ -35,11 +38,20 @@ async function answerTo(asked: ResourceEvent, context: FunctionContext): Promise
 async function initVaults({ environment, clock, log }: FunctionContext, recipients: RecipientsOfVaults): Promise<Record<string, string>> {
   const { vaults } = readVaultInitSettings(environment);
   const repositories: Record<string, string> = {};
+  const kit = await readKit();
   for (const [name, place] of Object.entries(vaults)) {
-    const ports = { store: stackStore(place, { s3: clients.s3(), clock }), kms: clients.kms(), keyArn: place.keyArn, recipients: recipients[name] ?? [] };
+    const store = stackStore(place, { s3: clients.s3(), clock });
+    const ports = { store, kms: clients.kms(), keyArn: place.keyArn, recipients: recipients[name] ?? [] };
     const { repository, isNew, added } = await onceRightsArrive(() => initVault(ports), clock);
+    const isKitNew = await onceRightsArrive(() => keepKit(store, kit), clock);
     repositories[name] = repository;
-    log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository }, `vault ${name}: ${isNew ? 'made' : 'found'}${added === 0 ? '' : `, ${added} slots for recipients added`}`);
+    log.info({ event: isNew ? 'made' : 'found', vault: name, bucket: place.bucket, repository, isKitNew }, `vault ${name}: ${isNew ? 'made' : 'found'}${added === 0 ? '' : `, ${added} slots for recipients added`}`);
   }
   return repositories;
+}
+
+/** The build lays it beside this bundle. */
+async function readKit(): Promise<Kit> {
+  const [script, page] = await Promise.all(['kit.mjs', 'kit-README.txt'].map((file) => readFile(new URL(file, import.meta.url))));
+  return { script: script as Uint8Array, page: page as Uint8Array };
 }

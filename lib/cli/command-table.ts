@@ -291,6 +291,12 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/catalog-rebuild.ts'),
     },
     {
+      name: 'kit', args: '', summary: 'write the recovery kit, which every vault holds, into a directory: to keep it with the key',
+      options: [option('--to <dir>', 'directory to write script and page into; made when it is not there').makeOptionMandatory()],
+      examples: ['holdfast kit --to /media/usb'],
+      load: () => import('./commands/kit.ts'),
+    },
+    {
       name: 'doctor', args: '', summary: 'find out whether machine, configuration, vault and key are fit, and what the store really keeps',
       options: [option('--no-probe', 'ask the store nothing that takes writing')],
       examples: ['holdfast doctor', 'holdfast doctor --vault s3://BUCKET/PREFIX', 'holdfast doctor --no-probe --json'],

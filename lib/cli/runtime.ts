@@ -6,6 +6,7 @@ import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { KeySlot, KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
 import type { RunId } from '../model/ids.ts';
+import type { Kit } from '../recovery/kit.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
@@ -21,7 +22,7 @@ export interface Runtime {
   chooseVault(options: VaultOptions): Promise<VaultChoice>;
   openVault(options: VaultOptions): Promise<Vault>;
   openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined; readonly stop?: AbortSignal | undefined }): Promise<Vault>;
-  makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined }>;
+  makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined; readonly notes: readonly string[] }>;
   isVaultAt(directory: string): boolean;
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
   backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
@@ -34,6 +35,8 @@ export interface Runtime {
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
   /** Whether this machine, the configuration, vault, key and store are fit. */
   examineAll(options: VaultOptions, asked: { readonly isProbing: boolean; readonly signal: AbortSignal; readonly onRow: (row: DoctorRow) => void }): Promise<readonly DoctorRow[]>;
+  /** The recovery kit of this installation. */
+  recoveryKit(): Promise<Kit>;
   /** What is damaged of that which a vault is opened with; for when opening fails. */
   examineVault(options: VaultOptions): Promise<HeadReport>;
 }

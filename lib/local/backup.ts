@@ -11,6 +11,7 @@ import type { BackupOrder } from './backup-order.ts';
 import { names } from '../repository/index.ts';
 import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { bringKit } from './kit.ts';
 import { planIdOf } from './plan-id.ts';
 import { coverRecipients } from './recipients.ts';
 import { RunRecorder } from './run-recorder.ts';
@@ -77,7 +78,8 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     );
     const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
-    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes], hints: [...recipients.hints, ...hintsOn(outcome.strangers), ...hintsOnHealing(outcome.healing)] };
+    const note = await bringKit(vault.repository.store, context.kit);
+    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes, ...(note === undefined ? [] : [note])], hints: [...recipients.hints, ...hintsOn(outcome.strangers), ...hintsOnHealing(outcome.healing)] };
   } catch (error) {
     await recorder.fail(error);
     throw error;

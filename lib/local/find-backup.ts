@@ -1,8 +1,9 @@
 import { fromText } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
-import { VERDICT_LEVELS, isVoid, listSnapshots, readManifest, readVerdicts, standingVerdict } from '../repository/index.ts';
-import type { Manifest, Repository, Verdict } from '../repository/index.ts';
+import { isVoid, listSnapshots, readManifest, readVerdicts, standingVerdict } from '../repository/index.ts';
+import type { Repository } from '../repository/index.ts';
 import type { ObjectInfo } from '../stores/store.ts';
+import { complaintOf } from '../validation/complaint.ts';
 import { absolutePaths, streamPlanName } from './backup-order.ts';
 import { planIdOf } from './plan-id.ts';
 
@@ -65,25 +66,14 @@ async function complaintAbout(repository: Repository, snapshot: ObjectInfo): Pro
   try {
     const { manifest } = await readManifest(repository, snapshot.name);
     const verdicts = await readVerdicts(repository, manifest.backup);
-    const verdict = standingVerdict(verdicts);
-    if (verdict?.result === 'corrupted') return `verification at level ${verdict.level} found ${verdict.damaged.length} damaged objects.`;
-    const unkept = unkeptPromise(manifest, verdicts.verdicts);
-    if (unkept) return unkept;
-    const isTooLate = verdict ? verdict.result === 'void' : isVoid(manifest.checkedAt, snapshot.storedAt);
+    const complaint = complaintOf(manifest, verdicts);
+    if (complaint !== undefined) return complaint;
+    const isTooLate = standingVerdict(verdicts) === undefined && isVoid(manifest.checkedAt, snapshot.storedAt);
     return isTooLate ? 'it was stored too late to be trusted.' : undefined;
   } catch (error) {
     if (isHoldfastError(error, 'damaged')) return error.message;
     throw error;
   }
-}
-
-/** What the policy of its plan asks of a backup before it counts as good (format §10). */
-function unkeptPromise({ policy, warnings }: Manifest, verdicts: readonly Verdict[]): string | undefined {
-  if (policy === undefined) return undefined;
-  if (!policy.warningsAreGood && warnings.length > 0) return `it ended with ${warnings.length} warnings, and the policy of its plan does not take that for good.`;
-  const wanted = VERDICT_LEVELS.findIndex((level) => level === policy.verification);
-  const isVerified = verdicts.some(({ level, result }) => result === 'good' && VERDICT_LEVELS.indexOf(level) >= wanted);
-  return wanted < 0 || isVerified ? undefined : `the verification that the policy of its plan wants (${policy.verification}) has not passed.`;
 }
 
 function idOf({ name }: ObjectInfo): string {

@@ -1,3 +1,5 @@
+import { HoldfastError } from '../model/errors.ts';
+import type { Kit } from '../recovery/kit.ts';
 import type { SnapshotFile, SnapshotReader } from '../repository/index.ts';
 import type { RestorePlan } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan } from '../recovery/restore-database.ts';
@@ -101,6 +103,12 @@ export class LocalRuntime {
   async examineAll(options: VaultOptions, asked: Omit<DoctorOptions, 'chooseVault'>): Promise<readonly DoctorRow[]> {
     const { examineAll } = await import('./doctor.ts');
     return examineAll(options, this.#context, { ...asked, chooseVault: () => this.chooseVault(options) });
+  }
+
+  async recoveryKit(): Promise<Kit> {
+    const { kit } = this.#context;
+    if (kit === undefined) throw new HoldfastError('unsupported', 'Holdfast runs from its sources here, and the recovery kit is made by the build.', { nextStep: 'Run `npm run build`, then `node dist/holdfast.mjs kit --to DIR`.' });
+    return (await import('./kit.ts')).readKit(kit);
   }
 
   async examineVault(options: VaultOptions): Promise<HeadReport> {

@@ -19,6 +19,8 @@ import type { NamedRepository } from '../validation/rebuild-catalog.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import { keyInWords, unlockerOf, wrappersOf } from './key-choice.ts';
 import type { SlotChoice } from './key-choice.ts';
+import { bringKit } from './kit.ts';
+import type { KitPlaces } from './kit.ts';
 import { makeFolders } from './make-folders.ts';
 import { openPlace } from './open-place.ts';
 import { placesOf } from './places.ts';
@@ -59,6 +61,8 @@ export interface LocalVault {
 export interface LocalContext {
   readonly environment: Environment;
   readonly clock: Clock;
+  /** Absent when the program runs from its sources. */
+  readonly kit?: KitPlaces;
 }
 
 export interface StoreLimits {
@@ -163,6 +167,8 @@ export interface MadeVault {
   readonly key: string;
   /** The path of a key file that was made for this vault. */
   readonly newKeyFile: string | undefined;
+  /** What went wrong and did not keep the vault from being made. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -182,9 +188,10 @@ export async function makeVault(choice: VaultChoice, context: LocalContext): Pro
   const { slots } = await createSlots(config.repository, wrappers);
   await writeSlots(store, slots);
   await writeConfig(store, config);
+  const note = await bringKit(store, context.kit);
   place.close();
   const newKeyFile = isNewKey && choice.key.kind === 'key-file' ? choice.key.path : undefined;
-  return { directory: choice.directory, config, key: keyInWords(choice.key), newKeyFile };
+  return { directory: choice.directory, config, key: keyInWords(choice.key), newKeyFile, notes: note === undefined ? [] : [note] };
 }
 
 export function isVaultAt(directory: string): boolean {

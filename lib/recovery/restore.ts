@@ -45,7 +45,7 @@ export interface ExecuteOptions {
   readonly provesChunks?: boolean;
   /** By the system's limits when not given; tests make them small. */
   readonly limits?: Partial<RestoreLimits>;
-  /** The optional native module by default. */
+  /** The optional native module by default; undefined sets none. */
   readonly setXattrs?: XattrWriter | undefined;
 }
 
@@ -71,7 +71,7 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
   const isSmall = create.bytes + overwrite.bytes < INLINE_BYTES && create.files + overwrite.files < INLINE_FILES;
   const pool = options.workerUrl === undefined || isSmall || threads === 0 ? inlinePool(settings) : threadPool(options.workerUrl, threads, settings);
   try {
-    const run = new RestoreRun({ reader, plan, folders, pool, report, setXattrs: loadXattrWriter(), ...options, limits });
+    const run = new RestoreRun({ reader, plan, folders, pool, report, ...options, setXattrs: 'setXattrs' in options ? options.setXattrs : loadXattrWriter(), limits });
     await run.perform();
     if (report.treeDamage.length === 0) deleteExtras(plan, folders, report);
     if ((options.fsync ?? 'end') === 'end') await flushFileSystem(folders.root.fd, options.signal);

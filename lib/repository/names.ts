@@ -16,6 +16,7 @@ export const names = {
   damaged: (pack: string) => `damaged/${pack}`,
   /** A mark's id is a fresh ULID: names of marks are never used twice (format §12). */
   condemned: (pack: string, mark: string) => `condemned/${pack}.${mark}`,
+  kit: (file: string) => `kit/${file}`,
 } as const;
 
 /** Last component of a pack's name. */

@@ -174,7 +174,7 @@ function sized(frame: FrameInfo, raw: Uint8Array, what: string): Uint8Array {
  */
 export function releaseBytes(bytes: Uint8Array): void {
   const { buffer, byteLength } = bytes;
-  if (buffer instanceof ArrayBuffer && byteLength > 4096 && buffer.byteLength - byteLength <= 1) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && 'transfer' in buffer && byteLength > 4096 && buffer.byteLength - byteLength <= 1) buffer.transfer(0);
 }
 
 function checkChunks(frame: FrameInfo, raw: Uint8Array, what: string): void {

@@ -70,10 +70,10 @@ export class VaultAccess extends Construct {
     this.#openSlots(role, 'meta');
   }
 
-  /** Makes a vault: its key slots, then its `holdfast.json`. */
+  /** Makes a vault: its key slots, then its `holdfast.json`, then its recovery kit, which nobody else may write. */
   grantCreating(role: IRole): void {
     this.#list(role);
-    this.#allow(role, ['s3:PutObject', 's3:GetObject'], ['holdfast.json', ...below('keys')]);
+    this.#allow(role, ['s3:PutObject', 's3:GetObject'], ['holdfast.json', ...below('keys', 'kit')]);
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     role.addToPrincipalPolicy(new PolicyStatement({
       actions: ['kms:GenerateDataKey', 'kms:Decrypt'],

@@ -1,4 +1,5 @@
-import { CustomResource, Duration, Stack } from 'aws-cdk-lib';
+import { join } from 'node:path';
+import { CustomResource, Duration, FileSystem, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { vaultInitEnvironment } from '../settings/vault-init.ts';
 import type { RecipientsOfVaults } from '../settings/vault-init.ts';
@@ -15,7 +16,7 @@ export interface VaultInitProps {
   readonly recipients: RecipientsOfVaults;
 }
 
-/** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`. Deleting it deletes nothing. Construct it last. */
+/** Makes what a new vault needs before its first backup: key slots, then `holdfast.json`, then the recovery kit. Deleting it deletes nothing. Construct it last. */
 export class VaultInit extends Construct {
   readonly init: DeployedFunction;
 
@@ -32,7 +33,9 @@ export class VaultInit extends Construct {
       timeout: Duration.minutes(3),
     });
     for (const vault of vaults) vault.access.grantCreating(this.init.role);
-    const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties: { Vaults: places, ...(Object.keys(recipients).length > 0 && { Recipients: recipients }) }, serviceTimeout: Duration.minutes(5) });
+    // With another program it is asked again: that brings the recovery kit of every vault up to date.
+    const properties = { Vaults: places, ...(Object.keys(recipients).length > 0 && { Recipients: recipients }), Program: FileSystem.fingerprint(join(functions, 'vault-init')) };
+    const made = new CustomResource(this, 'Vaults', { resourceType: 'Custom::HoldfastVaults', serviceToken: this.init.function.functionArn, properties, serviceTimeout: Duration.minutes(5) });
     // After all else: rights, rules of the buckets and keys, or the first write is refused; and whatever fails in a first
     // deploy fails while the buckets are empty, so that its roll-back can take them away again.
     made.node.addDependency(this.init, ...stack.node.children.filter((child) => child !== this));

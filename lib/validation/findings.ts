@@ -108,6 +108,7 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
   snapshot: (touched) => `${backupsOf(touched)}: nothing in it can be found without its manifest, until the object is put back from a copy of the vault`,
   refs: (touched) => `${backupsOf(touched)}: it cannot say which packs it needs, until \`holdfast repair packs\` makes the list again from its manifest, or the object is put back from a copy of the vault`,
   pack: lostWithPack,
+  kit: () => 'no backup. Nobody may give the key to this script: take the kit from elsewhere (`holdfast kit --to DIR`)',
   index: () => 'nothing: packs say themselves what they hold; the next backup that finds something new reads that again, `holdfast repair index` at once',
   partial: () => 'no backup: an unfinished run is not resumed from here, and prune may free what it stored',
   verdict: () => 'no backup: what an earlier verification found; this one has looked again',

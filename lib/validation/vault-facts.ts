@@ -1,3 +1,4 @@
+import { kitProblem } from '../recovery/kit.ts';
 import { decodeDamage, decodeMark, decodeRefs, encodeMark, encodeRuling, headProblem, markNameOf, names, openCoverage, openIndex, openJson, openVerdict, packIdOf, quoted } from '../repository/index.ts';
 import type { Context } from './context.ts';
 import { inParallel } from './in-parallel.ts';
@@ -24,11 +25,12 @@ const CHECKS: readonly Check[] = [
   { folder: 'removed', kind: 'removal', look: ({ repository }, name, stored) => headProblem(stored) ?? void openJson(repository.keys, 'verdict', name, stored) },
   { folder: 'damaged', kind: 'damage-record', look: (_, name, stored) => wrongPack(packIdOf(name), decodeDamage(stored, name)) },
   { folder: 'condemned', kind: 'mark', look: lookAtMark },
+  { folder: 'kit', kind: 'kit', look: (_, name, stored) => kitProblem(name, stored) },
 ];
 
 const AT_ONCE = 8;
 
-/** Looks at every index, partial, verdict, removal, damage record and mark of the vault. */
+/** Looks at every index, partial, verdict, removal, damage record, mark and recovery kit of the vault. */
 export async function checkFacts(context: Context, survey: PackSurvey): Promise<void> {
   const { repository, listing, findings } = context;
   const broken = new Map<string, string>();

@@ -1,8 +1,7 @@
-import { appendFileSync, chmodSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Person, describeTree, filesBelow } from '../e2e/program.ts';
+import { Person, describeTree } from '../e2e/program.ts';
 import { PythonReader } from './python-reader.ts';
 import type { ReadEntry } from './python-reader.ts';
 
@@ -90,47 +89,6 @@ test('a key of metadata alone lists, and reads no content (K8)', async () => {
   const key = ['--key-file', person.path('meta.key')];
   expect(await reader.read([person.vault, 'list', ...key])).toHaveLength(5);
   expect((await reader.ask([person.vault, 'entries', dump, ...key])).refusal).toMatchObject({ code: 'wrong-key' });
-});
-
-describe('a vault that lost a pack and healed', () => {
-  const healed = new Person();
-  const work = healed.path('work', 'source');
-  const keyFile = ['--vault', healed.vault, '--key-file', healed.path('key')];
-  const paper = healed.path('paper');
-  const saw: string[][] = [];
-
-  beforeAll(async () => {
-    await healed.do(['init', '--no-yaml', ...keyFile]);
-    mkdirSync(work);
-    writeFileSync(join(work, 'kept'), randomBytes(50_000));
-    for (const [index, text] of ['first', 'second', 'first'].entries()) {
-      writeFileSync(join(work, 'changed'), text);
-      saw.push(describeTree(work));
-      if (index === 2) await breakPack();
-      await healed.do(['backup', work, ...keyFile]);
-    }
-    await healed.do(['keys', 'make-recipient', healed.path('public'), '--paper-file', paper]);
-    await healed.do(['keys', 'add', '--recipient', healed.path('public'), ...keyFile]);
-  });
-
-  test.each([['--key-file', healed.path('key')], ['--private-half', paper]] as const)('%s: every backup is restored from the packs that took its place (V1, K11)', async (...key) => {
-    const listed = await reader.read<{ readonly backup: string; readonly refsRevision: number }>([healed.vault, 'list', ...key]);
-    expect(listed.map(({ refsRevision }) => refsRevision)).toEqual([1, 1, 0]);
-    for (const [index, { backup }] of listed.entries()) {
-      const target = healed.path('restored', key[0].slice(2), backup);
-      await reader.read([healed.vault, 'restore', backup, target, ...key]);
-      expect(describeTree(target)).toEqual(saw[index]);
-    }
-    expect(await reader.read([healed.vault, 'check', ...key])).toMatchObject([{ backups: 3 }]);
-  });
-
-  /** The pack of the first backup, found damaged by the program. */
-  async function breakPack(): Promise<void> {
-    const [largest] = filesBelow(join(healed.vault, 'packs', 'hot')).sort((one, other) => statSync(other).size - statSync(one).size) as [string];
-    const bytes = readFileSync(largest);
-    writeFileSync(largest, bytes.with(5000, (bytes[5000] as number) ^ 1));
-    expect((await healed.run(['verify', '--level', 'full', ...keyFile])).stdout).toContain('0 of 2 backups good');
-  }
 });
 
 function plant(): void {

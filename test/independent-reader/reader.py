@@ -170,10 +170,8 @@ def check(vault):
             entries += 1
     for pack in packs.values():
         vault.check_pack(pack)
-    # A pack that no backup needs any more may stay damaged until it is pruned, when that is on record.
-    recorded = {name.removeprefix('damaged/') for name in vault.list('damaged/')}
     for name in vault.list('packs/'):
-        if name not in packs and PACK_NAME.fullmatch(name) and name[-32:] not in recorded:
+        if name not in packs and PACK_NAME.fullmatch(name):
             vault.check_frames(name)
     claims = sum(check_index(vault, name, index, packs) for name, index in indexes)
     say({'backups': len(vault.snapshots()), 'entries': entries, 'packs': len(packs), 'indexes': len(indexes), 'claims': claims})

@@ -81,6 +81,9 @@ describe('the roles of the design (C6, K7), decided by their policies and the bu
 
     [CREATOR, 's3:PutObject', 'holdfast.json', true],
     [CREATOR, 's3:PutObject', 'keys/1/x.json', true],
+    [CREATOR, 's3:PutObject', 'kit/holdfast-kit-01234567.mjs', true],
+    [CREATOR, 's3:GetObject', 'kit/README-01234567.txt', true],
+    [WRITER, 's3:PutObject', 'kit/holdfast-kit-01234567.mjs', false],
     [CREATOR, 's3:PutObject', pack('hot'), false],
     [CREATOR, 's3:GetObject', pack('meta'), false],
     [CREATOR, 's3:DeleteObject', 'holdfast.json', false],

@@ -64,7 +64,7 @@ async function backUp(context: CommandContext, order: BackupOrder): Promise<Exit
 async function makeDefaultVault({ runtime, output }: CommandContext, order: BackupOrder): Promise<void> {
   const made = await runtime.makeVault(order.vault);
   output.note(`Made a vault at ${made.directory}.`);
-  for (const line of keepKeyLines(made.newKeyFile)) output.note(line);
+  for (const line of [...keepKeyLines(made.newKeyFile), ...made.notes]) output.note(line);
 }
 
 interface Finished {

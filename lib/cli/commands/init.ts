@@ -10,13 +10,14 @@ export async function run({ runtime, options, output, surroundings }: CommandCon
   const choice = await runtime.chooseVault(options);
   const made = await runtime.makeVault(choice);
   const yaml = options['yaml'] === false ? undefined : await writeYaml(choice, yamlPath(options.config, surroundings), output);
-  output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, recipients: choice.recipients ?? [], config: yaml ?? null }, () => [
+  output.result({ type: 'init', vault: made.directory, repository: made.config.repository, key: made.key, keyFileMade: made.newKeyFile !== undefined, recipients: choice.recipients ?? [], config: yaml ?? null, notes: made.notes }, () => [
     `${output.paint('green', 'Made')} a vault at ${made.directory}, opened by the ${made.key}.`,
     ...keepKeyLines(made.newKeyFile, choice.recipients),
     ...(yaml === undefined ? [] : [`Wrote ${yaml}: say there what to protect, then run \`holdfast backup\`.`, NOT_YET]),
     ...(yaml === undefined && options['recipient'] !== undefined ? ['Name the recipient under `recipients` of the vault in holdfast.yaml, so that a rotation gives it the new keys by itself.'] : []),
   ]);
-  return 0;
+  for (const note of made.notes) if (!output.isJson) output.warn(note);
+  return made.notes.length > 0 ? 3 : 0;
 }
 
 function yamlPath(config: string | undefined, { environment, workingFolder }: CommandContext['surroundings']): string {

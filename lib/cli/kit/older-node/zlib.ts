@@ -1,0 +1,13 @@
+import * as zlib from 'node:zlib';
+import { decodeZstd } from './zstd.ts';
+
+/**
+ * Stands in for `node:zlib` in the kit's bundle (scripts/build-kit.mjs): an older Node has no zstd, and a name that a
+ * Node does not export would keep the whole file from loading.
+ */
+export const { constants, gunzipSync, gzipSync } = zlib;
+
+/** What is sealed here is a note that a read-only store refuses: it may as well stay as long as it is. */
+export const zstdCompressSync: (bytes: Uint8Array) => Uint8Array = (zlib as Partial<typeof zlib>).zstdCompressSync ?? ((bytes) => bytes);
+
+export const zstdDecompressSync: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer = (zlib as Partial<typeof zlib>).zstdDecompressSync ?? ((bytes, { maxOutputLength }) => decodeZstd(bytes, maxOutputLength));
