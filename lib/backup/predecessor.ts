@@ -15,6 +15,8 @@ export interface Predecessor {
   readonly warnings: readonly ManifestWarning[];
   /** A backup that was looked at is not whole: what this run stores anew may heal it. */
   readonly isWounded: boolean;
+  /** When the newest backup of the plan was stored, by the store's clock; undefined for a first run. */
+  readonly storedAt: number | undefined;
 }
 
 interface Candidate {
@@ -40,11 +42,12 @@ export async function findPredecessor(repository: Repository, session: BackupSes
   const predecessors = candidates.filter(({ manifest }) => !followed.has(manifest.backup)).map(({ manifest, sha256 }) => ({ backup: manifest.backup, sha256 }));
   const sequence = Math.max(0, ...candidates.map(({ manifest }) => manifest.sequence)) + 1;
   let isWounded = false;
+  const storedAt = newest[0]?.storedAt;
   for (const candidate of candidates) {
     const reader = await passOver(candidate.manifest.backup, warnings, () => openIfUsable(repository, session, candidate, () => (isWounded = true)));
-    if (reader) return { reader, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0 };
+    if (reader) return { reader, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0, storedAt };
   }
-  return { reader: undefined, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0 };
+  return { reader: undefined, sequence, predecessors, warnings, isWounded: isWounded || warnings.length > 0, storedAt };
 }
 
 async function openIfUsable(repository: Repository, session: BackupSession, { manifest, storedAt }: Candidate, onWound: () => void): Promise<SnapshotReader | undefined> {

@@ -247,8 +247,8 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
     () => ports.beforeCommit?.(backup) ?? Promise.resolve(),
   );
   await refuseIfVoid(request.repository, manifest);
-  // Nothing of it is read or listed where nobody has found damage.
-  const isHealing = session.damagedPacks.size > 0 || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
+  // Nothing of it is read or listed where nobody has found damage, nor where the last run had the same chances.
+  const isHealing = session.hasHealingMaterial(predecessor.storedAt ?? 0) || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
   if (isHealing) run.report('healing');
   const healing = isHealing ? await healAfterBackup(request.repository, { signal: ports.signal }) : undefined;
   return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers, ...(healing && { healing }) };

@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId, RunId } from '../model/ids.ts';
-import { readDamagedPacks } from './damage.ts';
+import { readDamageTimes } from './damage.ts';
 import { FORMAT_VERSION } from './format.ts';
 import type { Manifest } from './manifest.ts';
 import { sealManifest } from './manifest.ts';
@@ -73,16 +73,18 @@ export class BackupSession {
   /** What stands for packs that the tree of the predecessor names and that are no more (healing). */
   #follow: (id: string) => string = (id) => id;
   #incomplete: ReadonlySet<string> = new Set();
-  /** Ids of packs that somebody recorded as damaged, at the first look. */
-  readonly damagedPacks: ReadonlySet<string>;
+  /** Packs that somebody recorded as damaged, at the first look, and the store's time of that. */
+  readonly #damaged: ReadonlyMap<string, number>;
+  /** Chunks that indexes place in those packs: 32 bytes each, as latin1. */
+  readonly #damagedChunks = new Set<string>();
   storedBytes = 0;
 
-  private constructor(repository: Repository, options: SessionOptions, look: { startedAt: number; usable: Map<string, { name: string; size: number }>; damagedPacks: ReadonlySet<string> }) {
+  private constructor(repository: Repository, options: SessionOptions, look: { startedAt: number; usable: Map<string, { name: string; size: number }>; damaged: ReadonlyMap<string, number> }) {
     this.repository = repository;
     this.options = options;
     this.#startedAt = look.startedAt;
     this.#usable = look.usable;
-    this.damagedPacks = look.damagedPacks;
+    this.#damaged = look.damaged;
     this.#indexNumber = this.#partials = ((options.attempt ?? 1) - 1) * NUMBERS_PER_ATTEMPT;
   }
 
@@ -90,13 +92,13 @@ export class BackupSession {
   static async open(repository: Repository, options: SessionOptions): Promise<BackupSession> {
     const marks = await readMarks(repository.store);
     const absent = judgeMarks(marks, 'first');
-    const damagedPacks = await readDamagedPacks(repository.store);
+    const damaged = await readDamageTimes(repository.store);
     const usable = new Map<string, { name: string; size: number }>();
     for await (const { name, size } of repository.store.list('packs/')) {
       const id = packIdOf(name);
-      if (!absent.has(id) && !damagedPacks.has(id)) usable.set(id, { name, size });
+      if (!absent.has(id) && !damaged.has(id)) usable.set(id, { name, size });
     }
-    return new BackupSession(repository, options, { startedAt: marks.at, usable, damagedPacks });
+    return new BackupSession(repository, options, { startedAt: marks.at, usable, damaged });
   }
 
   /** Whether records may go on naming that pack: it is there, or what replaced it is there and lacks nothing. */
@@ -122,6 +124,20 @@ export class BackupSession {
       found.add(writer);
     }
     return [...found].sort();
+  }
+
+  /**
+   * Whether healing has a chance that it had not before: damage was recorded since then (the store's time), or this run
+   * stored chunks anew that lay in a damaged pack. Without it a vault with damage that nothing heals would be searched
+   * after every backup.
+   */
+  hasHealingMaterial(since: number): boolean {
+    if ([...this.#damaged.values()].some((at) => at >= since)) return true;
+    if (this.#damagedChunks.size === 0) return false;
+    return this.#stored.some(({ ids }) => {
+      for (let at = 0; at < ids.length; at += 32) if (this.#damagedChunks.has(latin1(ids.subarray(at, at + 32)))) return true;
+      return false;
+    });
   }
 
   /** Refs of the backup that this run builds on: what replaced which pack, and digests that need not be learnt again. */
@@ -155,6 +171,7 @@ export class BackupSession {
     for (const [ordinal, pack] of index.packs.entries()) {
       const id = packIdOf(pack.name);
       indexed.add(id);
+      if (this.#damaged.has(id)) for (let at = 0, ids = idsByPack[ordinal] as Uint8Array; at < ids.length; at += 32) this.#damagedChunks.add(latin1(ids.subarray(at, at + 32)));
       // A pack of another size than its index says is not the pack that was written.
       if (isMeta(pack.name) || this.#usable.get(id)?.size !== pack.size) continue;
       this.#digests.set(id, pack.sha256);
@@ -290,6 +307,10 @@ function groupByPack({ packs, ids, ordinals }: DecodedIndex): Uint8Array[] {
     filled[ordinal]! += 1;
   }
   return grouped;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
 }
 
 /** Chunks of trees are sealed with another key: data must never be found there. */

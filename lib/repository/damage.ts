@@ -5,9 +5,14 @@ import { parseJson } from './sealed-object.ts';
 
 /** Ids of packs that someone found damaged (format §9): writers treat them as absent. */
 export async function readDamagedPacks(store: Pick<Store, 'list'>): Promise<Set<string>> {
-  const packs = new Set<string>();
-  for await (const { name } of store.list('damaged/')) packs.add(packIdOf(name));
-  return packs;
+  return new Set((await readDamageTimes(store)).keys());
+}
+
+/** The same, with the store's time of each record. */
+export async function readDamageTimes(store: Pick<Store, 'list'>): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  for await (const { name, storedAt } of store.list('damaged/')) times.set(packIdOf(name), storedAt);
+  return times;
 }
 
 /** Name of the pack that a record is about. */

@@ -200,6 +200,21 @@ describe('with the source gone', () => {
     await expectAllGood(vault);
   });
 
+  test('V1: damage that nothing heals is not searched for after every backup, only when there is something new', async () => {
+    const vault = await WoundedVault.begin(newMemory());
+    const [pack] = await vault.packs(0, 'hot');
+    await tamper(vault.store, pack!.name, flipped(16 + 100));
+    await vault.damage();
+    for (const name of ['a', 'b', 'c', 'd']) vault.remove(name);
+    expect((await vault.backUp()).healing).toMatchObject({ report: { packs: 0, unhealed: [{ pack: pack!.name }] } });
+    vault.write('new');
+    expect((await vault.backUp()).healing).toBeUndefined();
+    expect((await vault.backUp()).healing).toBeUndefined();
+    for (const name of ['a', 'b']) vault.write(name);
+    expect((await vault.backUp()).healing).toMatchObject({ report: { packs: 1, lostChunks: 0, unhealed: [] } });
+    await expectAllGood(vault);
+  });
+
   test('V1: an old tree that nobody wrote again is named, and a later backup that does not need it is good', async () => {
     const vault = await WoundedVault.begin(newMemory());
     const [base] = await vault.packs(0, 'meta');
