@@ -59,13 +59,14 @@ export class WoundedVault {
     return this.repository.store;
   }
 
-  write(name: string, salt = ''): void {
-    const blocks = Array.from({ length: 500 }, (_, block) => createHash('sha256').update(`${name} ${salt} ${block}`).digest());
-    writeFileSync(join(this.folder, name), Buffer.concat(blocks));
+  /** `blocks` of 32 bytes. */
+  write(name: string, salt = '', blocks = 500): void {
+    const content = Buffer.concat(Array.from({ length: blocks }, (_, block) => createHash('sha256').update(`${name} ${salt} ${block}`).digest()));
+    writeFileSync(join(this.folder, name), content);
     // Another content has another time; the same content has the same again.
     const time = new Date(LONG_AGO.getTime() + salt.length * 1000);
     utimesSync(join(this.folder, name), time, time);
-    this.#contents.set(name, createHash('sha256').update(Buffer.concat(blocks)).digest('hex'));
+    this.#contents.set(name, createHash('sha256').update(content).digest('hex'));
   }
 
   remove(name: string): void {

@@ -26,6 +26,7 @@ export async function buildHealedPack(repository: Repository, wound: Wound, rand
   if (wound.own.size > 0) await gathering.takeFrom(wound.pack.name, wound.pack.size, wound.own);
   const elsewhere = Map.groupBy(wound.found, ([, name]) => name);
   for (const [name, found] of elsewhere) await gathering.takeFrom(name, undefined, new Set(found.map(([id]) => id)));
+  gathering.addRebuilt();
   return gathering.finish();
 }
 
@@ -70,6 +71,10 @@ class Gathering {
       if (isWanted(chunk)) this.#addLoose(chunk, raw.slice(offset, offset + chunk.length));
       offset += chunk.length;
     }
+  }
+
+  addRebuilt(): void {
+    for (const [id, bytes] of this.#wound.rebuilt) this.#addLoose({ id: Buffer.from(id, 'hex'), length: bytes.length }, bytes);
   }
 
   #addLoose(chunk: PackedChunk, raw: Uint8Array): void {

@@ -73,20 +73,24 @@ export function planHealing({ wounds, backups }: HealingState): HealingPlan {
 
 /** Undefined when nothing would be gained. */
 function stepFor(wound: Wound): HealingStep | undefined {
-  const { pack, wanted, own, found, standIn, obstacle, isGuess } = wound;
+  const { pack, wanted, own, found, rebuilt, standIn, obstacle, isGuess } = wound;
   if (obstacle !== undefined || (wound.isWhole && wound.seen === 'damaged')) return undefined;
   const lost = lostOf(wound);
   const step = { pack: pack.name, chunks: wanted.size, lost: standIn ? 0 : lost.length, examples: standIn ? [] : examplesOf(wanted, lost), wound };
   if (wanted.size === 0) return isGuess ? undefined : { ...step, how: 'drop', reason: `${seenWords(wound)}, and no entry needs anything of it` };
   if (standIn) return { ...step, how: 'stand-in', reason: `${seenWords(wound)}; ${standIn.name} holds all ${wanted.size} chunks that entries need` };
   // Incomplete with nothing found: it holds what there is already.
-  if (found.size === 0 && (lost.length > 0 || wound.seen === 'incomplete')) return lost.length > 0 ? undefined : { ...step, how: 'copy', reason: `${seenWords(wound)}, and nothing that entries need is missing any more` };
-  const parts = [...(own.size > 0 ? [`${own.size} chunks are whole in it`] : []), ...(found.size > 0 ? [`${found.size} were found in ${new Set(found.values()).size} other packs`] : []), ...(lost.length > 0 ? [`${lost.length} are lost`] : [])];
+  if (found.size + rebuilt.size === 0 && (lost.length > 0 || wound.seen === 'incomplete')) return lost.length > 0 ? undefined : { ...step, how: 'copy', reason: `${seenWords(wound)}, and nothing that entries need is missing any more` };
+  const parts = [...(own.size > 0 ? [`${own.size} chunks are whole in it`] : []), ...(found.size > 0 ? [`${found.size} were found in ${new Set(found.values()).size} other packs`] : []), ...(rebuilt.size > 0 ? [`${rebuilt.size} parts of entry trees were written again from those of other backups`] : []), ...(lost.length > 0 ? [`${lost.length} are lost`] : [])];
   return { ...step, how: 'copy', reason: `${seenWords(wound)}; ${parts.join(', ')}` };
 }
 
-function lostOf({ wanted, own, found }: Wound): string[] {
-  return [...wanted.keys()].filter((id) => !own.has(id) && !found.has(id));
+function lostOf(wound: Wound): string[] {
+  return [...wound.wanted.keys()].filter((id) => isLost(wound, id));
+}
+
+function isLost({ own, found, rebuilt }: Wound, id: string): boolean {
+  return !own.has(id) && !found.has(id) && !rebuilt.has(id);
 }
 
 function examplesOf(wanted: Wants, lost: readonly string[]): ByteString[] {
@@ -117,5 +121,5 @@ export function lostFor({ needs }: WoundedBackup, { wound, lost }: HealingStep):
   if (lost === 0) return 0;
   if (!needs.isWhole) return lost;
   const own = needs.byPack.get(packIdOf(wound.pack.name)) ?? new Map();
-  return [...own.keys()].filter((id) => !wound.own.has(id) && !wound.found.has(id)).length;
+  return [...own.keys()].filter((id) => isLost(wound, id)).length;
 }

@@ -9,6 +9,7 @@ import type { Candidates } from './copy-search.ts';
 import { hex } from './needs.ts';
 import type { Want, Wants } from './needs.ts';
 import { kindOf, listedChunks, wholeFrames } from './open-frames.ts';
+import { rebuildTreeChunks } from './rebuilt-trees.ts';
 import { findWounded } from './wounded-backups.ts';
 import type { PackLook, WoundedBackup } from './wounded-backups.ts';
 
@@ -34,6 +35,8 @@ export interface Wound {
   readonly own: ReadonlySet<string>;
   /** Chunk id → name of another pack where it was read and proved. */
   readonly found: ReadonlyMap<string, string>;
+  /** Parts of entry trees that no pack holds, written again from the records of other backups; proved by their digests. */
+  readonly rebuilt: ReadonlyMap<string, Uint8Array>;
   /** A whole pack that holds everything that is wanted of this one. */
   readonly standIn: PackRef | undefined;
   /** Why nothing can be proved with the key at hand. */
@@ -56,6 +59,8 @@ export async function readHealingState(repository: Repository, signal?: AbortSig
   return { wounds: await new WoundReader(repository, look, absent).read(backups), backups };
 }
 
+type BegunWound = Omit<Wound, 'found' | 'rebuilt' | 'standIn'>;
+
 /** A stored pack is tried as a stand-in so often; more would read much for the rare case. */
 const STAND_INS_TRIED = 3;
 
@@ -74,16 +79,16 @@ class WoundReader {
   }
 
   async read(backups: readonly WoundedBackup[]): Promise<Wound[]> {
-    const begun: Omit<Wound, 'found' | 'standIn'>[] = [];
+    const begun: BegunWound[] = [];
     for (const [id, pack] of packsOf(backups)) begun.push(await this.#begin(id, pack, backups));
     const readable = new Map([...this.#look.listed].filter(([id]) => !this.#look.recorded.has(id) && !begun.some(({ pack }) => packIdOf(pack.name) === id)));
     const { candidates } = await searchCopies(this.#repository, { wanted: new Map(begun.map(({ pack, wanted }) => [packIdOf(pack.name), wanted])), readable });
     const wounds: Wound[] = [];
-    for (const wound of begun) wounds.push({ ...wound, ...(await this.#findCopies(wound, candidates)) });
+    for (const wound of begun) wounds.push({ ...wound, ...(await this.#findCopies(wound, candidates, backups)) });
     return wounds;
   }
 
-  async #begin(id: string, pack: PackRef, backups: readonly WoundedBackup[]): Promise<Omit<Wound, 'found' | 'standIn'>> {
+  async #begin(id: string, pack: PackRef, backups: readonly WoundedBackup[]): Promise<BegunWound> {
     throwIfInterrupted(this.#look.signal);
     const named = backups.filter(({ wounds }) => wounds.has(id));
     const bytes = await this.#bytesOf(pack);
@@ -124,18 +129,20 @@ class WoundReader {
     return { own, obstacle: undefined };
   }
 
-  async #findCopies(wound: Omit<Wound, 'found' | 'standIn'>, candidates: Candidates): Promise<Pick<Wound, 'found' | 'standIn'>> {
+  async #findCopies(wound: BegunWound, candidates: Candidates, backups: readonly WoundedBackup[]): Promise<Pick<Wound, 'found' | 'rebuilt' | 'standIn'>> {
     const found = new Map<string, string>();
-    if (wound.isWhole && wound.seen === 'damaged') return { found, standIn: undefined };
+    if (wound.isWhole && wound.seen === 'damaged') return { found, rebuilt: new Map(), standIn: undefined };
     const standIn = wound.obstacle === undefined ? await this.#findStandIn(wound, candidates) : undefined;
     const missing = new Set([...wound.wanted.keys()].filter((id) => !wound.own.has(id)));
-    if (wound.obstacle !== undefined || standIn) return { found, standIn };
+    if (wound.obstacle !== undefined || standIn) return { found, rebuilt: new Map(), standIn };
     for (const { name, ids } of bestCandidates(candidates, missing, wound.pack.name)) {
       if (missing.size === 0) break;
       throwIfInterrupted(this.#look.signal);
       for (const id of await this.#proveIn(name, ids)) if (missing.delete(id)) found.set(id, name);
     }
-    return { found, standIn };
+    const packId = packIdOf(wound.pack.name);
+    const isTree = kindOf(wound.pack.name) === 'tree' && missing.size > 0;
+    return { found, rebuilt: isTree ? await rebuildTreeChunks(this.#repository, backups.filter(({ wounds }) => wounds.has(packId)), packId, missing) : new Map(), standIn };
   }
 
   async #proveIn(name: string, ids: ReadonlySet<string>): Promise<string[]> {
@@ -150,7 +157,7 @@ class WoundReader {
   }
 
   /** Of the same writer: whoever trusts a writer's packs must not come to rely on another's. Proved to the last byte. */
-  async #findStandIn({ pack, wanted }: Omit<Wound, 'found' | 'standIn'>, candidates: Candidates): Promise<PackRef | undefined> {
+  async #findStandIn({ pack, wanted }: BegunWound, candidates: Candidates): Promise<PackRef | undefined> {
     if (wanted.size === 0) return undefined;
     const all = bestCandidates(candidates, new Set(wanted.keys()), pack.name).filter(({ name, ids }) => ids.size === wanted.size && name.split('/')[2] === pack.name.split('/')[2] && !this.#condemned.has(packIdOf(name)));
     for (const { name } of all.slice(0, STAND_INS_TRIED)) {

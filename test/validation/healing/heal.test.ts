@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import type { ByteString } from '../../../lib/model/byte-string.ts';
 import { systemClock } from '../../../lib/model/clock.ts';
 import { HoldfastError } from '../../../lib/model/errors.ts';
-import { decodeRefs, directoryOf, openRepository, packIdOf, readRefs } from '../../../lib/repository/index.ts';
+import { SnapshotReader, decodeRefs, directoryOf, openRepository, packIdOf, readRefs } from '../../../lib/repository/index.ts';
 import type { Repository } from '../../../lib/repository/index.ts';
 import { removeDeadIndexes } from '../../../lib/retention/dead-indexes.ts';
 import { planPrune } from '../../../lib/retention/prune-plan.ts';
@@ -69,6 +70,31 @@ describe.each(STORES)('in %s', (_name, newStore) => {
   });
 });
 
+describe('a tree of several parts', () => {
+  test('V1: parts in which nothing changed are written again from the newest records, though they are cut elsewhere now; the rest is named', async () => {
+    const vault = new WoundedVault(newMemory());
+    for (let file = 0; file < 2500; file++) vault.write(`f${String(file).padStart(4, '0')}`, '', 1);
+    await vault.backUp();
+    const { chunks } = vault.backups[0]!.outcome.manifest.tree.base;
+    expect(chunks.length).toBeGreaterThan(3);
+    vault.write('f0000a');
+    await vault.backUp();
+    const [pack] = await vault.packs(0, 'meta');
+    await tamper(vault.store, pack!.name, gone);
+    expect((await vault.backUp()).healing).toMatchObject({ report: { packs: 1, lostChunks: 1, unhealed: [{ lost: 1 }] } });
+    const newest = vault.backups[2]!.outcome.manifest.tree.base.chunks.map(({ id }) => id);
+    expect(chunks.filter(({ id }) => newest.includes(id))).toEqual([]);
+    const damage = await vault.damage();
+    expect(damage.map(({ name, touched }) => [name, touched.map(({ ranges }) => ranges.length)])).toEqual([[pack!.name, [1, 1]]]);
+    // The root's own record changed with its time, and with it the first part; the new file stands in the delta.
+    const reader = await SnapshotReader.open(vault.repository, vault.snapshot(1));
+    const read: string[] = [];
+    for await (const records of reader.recordBatches('' as ByteString, () => {})) for (const { path } of records) read.push(path);
+    const second = Buffer.from(chunks[1]!.first, 'base64').toString();
+    expect(read).toEqual(['', 'f0000a', ...[...vault.backups[0]!.held.keys()].filter((path) => path >= second)]);
+  });
+});
+
 describe('what is healed', () => {
   test('V1: frames that are whole are copied byte for byte, and nothing else of the vault is touched', async () => {
     const vault = await WoundedVault.begin(newMemory());
@@ -93,13 +119,31 @@ describe('what is healed', () => {
   test('V1: a healed backup is built on: nothing is read again, and the list of the next one says what replaced what', async () => {
     const vault = await WoundedVault.begin(newMemory());
     const [pack] = await vault.packs(0, 'hot');
-    await tamper(vault.store, pack!.name, gone);
-    const first = await vault.backUp();
-    expect(first.healing).toMatchObject({ report: { packs: 1 } });
-    const second = await vault.backUp();
-    expect(second.manifest.statistics).toMatchObject({ readBytes: 0, newBytes: 0 });
-    expect(second.healing).toBeUndefined();
+    await tamper(vault.store, pack!.name, flipped(8));
+    await vault.damage();
+    expect(await healVault(vault.repository)).toMatchObject({ packs: 1, unhealed: [] });
+    const next = await vault.backUp();
+    expect(next.manifest.statistics).toMatchObject({ readBytes: 0, newBytes: 0 });
+    const { replaced, packs, revision } = await readRefs(vault.repository, next.manifest);
+    expect([revision, replaced]).toEqual([0, [{ old: packIdOf(pack!.name), new: expect.any(String) }]]);
+    expect(packs.map(({ name }) => packIdOf(name))).toContain(replaced[0]!.new);
+    vault.write('a', 'changed');
+    expect((await vault.backUp()).manifest.statistics).toMatchObject({ readBytes: 16_000 });
     await expectAllGood(vault);
+  });
+
+  test('V1: of a frame that holds other chunks too, only what is wanted goes into the healed pack', async () => {
+    const vault = await WoundedVault.begin(newMemory());
+    const [pack] = await vault.packs(0, 'hot');
+    await tamper(vault.store, pack!.name, gone);
+    vault.remove('c');
+    vault.write('dd');
+    expect((await vault.backUp()).healing).toMatchObject({ report: { packs: 1, lostChunks: 1 } });
+    const { replaced } = await readRefs(vault.repository, vault.backups[0]!.outcome.manifest);
+    const name = (await objectNames(vault.store, 'packs/hot/')).find((one) => one.endsWith(replaced[0]!.new)) as string;
+    const { frames } = directoryOf(vault.repository.keys, name, await vault.store.get(name));
+    expect(frames.flatMap(({ chunks }) => chunks)).toHaveLength(3);
+    expect(await vault.readable()).toEqual(vault.everything().filter((entry) => !/^[0-2]:c$/.test(entry)));
   });
 
   test('V1: a pack that another one holds whole is not stored twice', async () => {
@@ -333,7 +377,9 @@ describe('beside prune', () => {
         await prune(vault, clock);
       }
     });
+    const lists = await objectNames(store, 'refs/');
     await expect(healVault({ ...vault.repository, store: sleepy })).rejects.toMatchObject({ code: 'stale' });
+    expect(await objectNames(store, 'refs/')).toEqual(lists);
     expect(await vault.readable()).toEqual(before);
     await healVault(vault.repository);
     await expectAllGood(vault);
