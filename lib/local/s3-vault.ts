@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { HoldfastError } from '../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { openS3Store } from '../stores/s3-store.ts';
 import { s3ClientOptions } from '../stores/s3/client-options.ts';
 import { DIRECT_CLASSES, storageClassOfPacks } from '../stores/s3/storage-class.ts';
@@ -35,9 +35,13 @@ function accessOf(place: S3Place, { variables }: Environment): Parameters<typeof
 
 /** A wrong --vault must not scatter a vault among somebody's objects; what a killed `init` left is no obstacle. */
 export async function refuseOccupiedPrefix(store: Store, configName: string): Promise<void> {
+  const isVault = await store.get(configName).then(() => true, (error: unknown) => {
+    if (isHoldfastError(error, 'not-found')) return false;
+    throw error;
+  });
+  if (isVault) throw new HoldfastError('vault-exists', `A vault is at ${store.description} already.`, { nextStep: 'Use it, or name another prefix with --vault.' });
   for await (const { name } of store.list('')) {
     if (name.startsWith('keys/')) continue;
-    if (name === configName) throw new HoldfastError('vault-exists', `A vault is at ${store.description} already.`, { nextStep: 'Use it, or name another prefix with --vault.' });
     throw new HoldfastError('refused', `${store.description} holds other things (${name}), wanted an empty prefix.`, { nextStep: 'Name a prefix of its own with --vault, for example s3://BUCKET/holdfast.' });
   }
 }
