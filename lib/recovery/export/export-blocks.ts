@@ -2,6 +2,7 @@ import { display } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { SnapshotFile, SnapshotReader } from '../../repository/index.ts';
+import { isLoss } from '../pack-jobs.ts';
 import type { Part, ReadPart } from './content-windows.ts';
 import { endOfArchive } from './tar-header.ts';
 
@@ -30,9 +31,13 @@ export async function* exportBlocks(windows: AsyncIterable<readonly ReadPart[]>,
   if (small.length > 0) yield Buffer.concat(small);
 }
 
-/** The content of one entry as it is. */
+/** The content of one entry as it is. Its list of chunks may lie in chunks that are gone. */
 export async function* rawParts(reader: SnapshotReader, entry: SnapshotFile): AsyncGenerator<Part[]> {
-  for await (const chunks of reader.chunkBatches(entry)) yield chunks.map((chunk) => ({ path: entry.path, chunk }));
+  try {
+    for await (const chunks of reader.chunkBatches(entry)) yield chunks.map((chunk) => ({ path: entry.path, chunk }));
+  } catch (error) {
+    throw isLoss(error) ? entryDamaged(entry.path, error) : error;
+  }
 }
 
 export function entryDamaged(path: ByteString, { message }: Error): HoldfastError {

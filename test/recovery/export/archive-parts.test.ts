@@ -4,12 +4,11 @@ import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
 import { display } from '../../../lib/model/byte-string.ts';
-import { FLAG } from '../../../lib/repository/index.ts';
-import type { SnapshotReader } from '../../../lib/repository/index.ts';
+import { FLAG, SnapshotReader, isSnapshotFile } from '../../../lib/repository/index.ts';
 import { walkEntries } from '../../../lib/recovery/entry-walk.ts';
 import { archiveParts } from '../../../lib/recovery/export/archive-parts.ts';
 import { readParts } from '../../../lib/recovery/export/content-windows.ts';
-import { exportBlocks } from '../../../lib/recovery/export/export-blocks.ts';
+import { exportBlocks, rawParts } from '../../../lib/recovery/export/export-blocks.ts';
 import { selectEntries } from '../../../lib/recovery/selection.ts';
 import { MemoryStore } from '../../../lib/stores/memory-store.ts';
 import { FixtureSnapshot } from '../../support/fixture-snapshot.ts';
@@ -82,5 +81,21 @@ describe('entries as an archive (K9)', () => {
     expect(statSync(join(folder, 'one')).ino).toBe(statSync(join(folder, 'two')).ino);
     expect(readFileSync(join(folder, 'two')).equals(Buffer.concat(content))).toBe(true);
     expect(archiveBytes).toBeLessThan(900_000);
+  });
+});
+
+describe('the content of one entry as it is (K9)', () => {
+  it('is damaged, by name, when the list of its chunks is gone', async () => {
+    const store = new MemoryStore(systemClock);
+    const snapshot = new FixtureSnapshot(store).directory('');
+    await snapshot.file('large', [randomBytes(1000), randomBytes(1000)], { isListed: true });
+    const reader = await snapshot.build();
+    const [entry] = (await Array.fromAsync(reader.entries())).filter(isSnapshotFile);
+    if (!entry) throw new Error('the fixture has a file');
+    expect((await Array.fromAsync(rawParts(reader, entry))).flat()).toHaveLength(2);
+    for (const { name } of snapshot.metaPacks) await store.remove(name);
+    // Opened anew: the reader before has the list in memory.
+    const again = new SnapshotReader(reader.repository, reader.manifest, reader.refs);
+    await expect(Array.fromAsync(rawParts(again, entry))).rejects.toMatchObject({ code: 'damaged', message: expect.stringContaining('large is damaged') });
   });
 });
