@@ -16,26 +16,29 @@ export interface RefsRevisions {
   readonly newest: Refs | undefined;
   /** The greatest number that is taken, genuine or not; -1 when there is none. */
   readonly greatest: number;
+  /** What is wrong with the last one that was looked at and is not genuine. */
+  readonly problem: string | undefined;
 }
 
 export async function readRevisions(repository: Repository, manifest: Manifest): Promise<RefsRevisions> {
   const numbers = await listRevisions(repository, manifest);
   const [greatest = -1] = numbers;
+  let problem: string | undefined;
   for (const revision of numbers) {
-    const newest = await readGenuine(repository, manifest, revision);
-    if (newest) return { newest, greatest };
+    const read = await readGenuine(repository, manifest, revision);
+    if (typeof read !== 'string') return { newest: read, greatest, problem };
+    problem = read;
   }
-  return { newest: undefined, greatest };
+  return { newest: undefined, greatest, problem };
 }
 
 /** The greatest valid revision of a backup's refs (format §8); `damaged` when there is none. */
 export async function readRefs(repository: Repository, manifest: Manifest): Promise<Refs> {
-  const { newest, greatest } = await readRevisions(repository, manifest);
+  const { newest, greatest, problem } = await readRevisions(repository, manifest);
   if (newest) return newest;
   const first = names.refs(manifest.plan, manifest.backup, 0);
   if (greatest < 0) throw damaged(`The refs ${first} are missing: the backup ${manifest.backup} cannot say which packs it needs`);
-  if (greatest === 0) throw damaged(`The refs ${first} are not those that the manifest names`);
-  throw damaged(`No revision of the refs of backup ${manifest.backup} is genuine`);
+  throw damaged(greatest === 0 ? (problem as string) : `No revision of the refs of backup ${manifest.backup} is genuine: ${problem}`);
 }
 
 /** Numbers of all revisions, greatest first. */
@@ -49,16 +52,17 @@ async function listRevisions({ store }: Repository, { plan, backup }: Manifest):
   return numbers.sort((left, right) => right - left);
 }
 
-/** A revision that is damaged or forged takes nothing away from those before it: undefined. */
-async function readGenuine(repository: Repository, manifest: Manifest, revision: number): Promise<Refs | undefined> {
+/** A revision that is damaged or forged takes nothing away from those before it: what is wrong with it, in words. */
+async function readGenuine(repository: Repository, manifest: Manifest, revision: number): Promise<Refs | string> {
   const name = names.refs(manifest.plan, manifest.backup, revision);
   try {
     const stored = await repository.store.get(name);
-    if (revision === 0 && sha256(stored).toString('hex') !== manifest.refsSha256) return undefined;
     const refs = decodeRefs(stored, name, repository.config.repository);
-    return revision === 0 || isSigned(repository.keys, name, refs) ? refs : undefined;
+    const isGenuine = revision === 0 ? sha256(stored).toString('hex') === manifest.refsSha256 : isSigned(repository.keys, name, refs);
+    if (isGenuine) return refs;
+    return revision === 0 ? `The refs ${name} are not those that the manifest names` : `The refs ${name} do not carry the signature of this vault`;
   } catch (error) {
-    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found')) return undefined;
+    if (isHoldfastError(error, 'damaged') || isHoldfastError(error, 'not-found')) return error.message;
     throw error;
   }
 }
