@@ -75,7 +75,7 @@ describe('the command line with a vault in a bucket', () => {
     await person.do(['prune']);
     await person.do(['verify', '--level', 'full']);
     const names = (await all(store.list(''))).map(({ name }) => name.split('/')[0]);
-    expect(new Set(names)).toEqual(new Set(['coverage', 'holdfast.json', 'index', 'keys', 'packs', 'refs', 'removed', 'snapshots', 'verdicts']));
+    expect(new Set(names)).toEqual(new Set(['coverage', 'holdfast.json', 'index', 'keys', 'kit', 'packs', 'refs', 'removed', 'snapshots', 'verdicts']));
     expect((await person.run(['init', '--no-yaml'])).stderr).toContain('A vault is at s3://backups/story already');
   });
 

@@ -131,7 +131,8 @@ describe('the bundled functions on an emulator', () => {
     expect(made).toMatch(/^[0-9a-f]{32}$/);
     expect(found).toBe(made);
     const { Versions = [], DeleteMarkers = [] } = await s3Client(aws.client).send(new ListObjectVersionsCommand({ Bucket: 'vault' }));
-    expect([Versions.length, DeleteMarkers.length]).toEqual([3, 0]);
+    expect([Versions.length, DeleteMarkers.length]).toEqual([5, 0]);
+    expect(Versions.map(({ Key = '' }) => Key.replace(/[0-9a-f]{8,}/, 'ID')).sort()).toEqual(['holdfast.json', 'keys/1/ID.json', 'keys/1/ID.json', 'kit/README-ID.txt', 'kit/holdfast-kit-ID.mjs']);
   });
 
   it('dispatch: makes one run of a trigger, however often it comes, and starts its task', async () => {
