@@ -6,13 +6,32 @@ const root = new URL('../', import.meta.url);
 const args = process.argv.slice(2);
 const WANTED_NODE = 24;
 
+/**
+ * For glibc, which reads them once, when a process starts: buffers of a MiB and more go back to the system when they are
+ * freed, instead of lying in pools of every thread. A dump's peak falls from 320 to 195 MiB at the same CPU time (decision 0019).
+ */
+const ALLOCATOR: Readonly<Record<string, string>> = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
+/** Commands that fill such buffers; the others save the 30 ms of a second start. */
+const FILLING: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'cat', 'export']);
+
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) process.stdout.write(`${version()}\n`);
 else if (Number(process.versions.node.split('.')[0]) >= WANTED_NODE) await run();
 else await runWithNewerNode();
 
 async function run(): Promise<void> {
+  const isSet = 'MALLOC_MMAP_THRESHOLD_' in process.env;
+  if (!isSet && FILLING.has(args[0] ?? '') && process.platform === 'linux' && process.execve) return startAgain();
+  // Programs that are started from here choose for themselves.
+  if (Object.entries(ALLOCATOR).every(([name, value]) => process.env[name] === value)) for (const name of Object.keys(ALLOCATOR)) delete process.env[name];
   const { main } = await import('./holdfast-main.ts');
   await main(args, version());
+}
+
+/** The same process, the same program, the allocator set. */
+function startAgain(): void {
+  // Node calls it experimental, which is no concern of whoever runs a backup.
+  process.removeAllListeners('warning');
+  process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], { ...process.env, ...ALLOCATOR });
 }
 
 /** The package brings its own Node for the scripts of older ones. */
@@ -26,7 +45,7 @@ async function runWithNewerNode(): Promise<void> {
   const { spawn } = await import('node:child_process');
   const { fileURLToPath } = await import('node:url');
   // The channel tells the child when this process dies, however it dies: what is killed here must stop there.
-  const child = spawn(fileURLToPath(node), [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, HOLDFAST_STARTED_BY: String(process.pid) } });
+  const child = spawn(fileURLToPath(node), [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...ALLOCATOR, HOLDFAST_STARTED_BY: String(process.pid) } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);

@@ -11,6 +11,8 @@ import { ChunkTables } from '../engine/chunk-table.ts';
 import { ThreadPool } from '../engine/crunch-pool.ts';
 import type { CrunchPool } from '../engine/crunch-pool.ts';
 import type { CrunchSettings, CrunchedPack } from '../engine/crunch-settings.ts';
+import { blockBuffers, packBuffers } from '../engine/memory-budget.ts';
+import type { BufferSet } from '../engine/memory-budget.ts';
 import { PackIds } from '../engine/pack-ids.ts';
 import { SharedBuffers } from '../engine/shared-buffers.ts';
 import { loadXattrReader } from '../engine/xattrs.ts';
@@ -166,10 +168,9 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   const packSizes = request.packSizes ?? PACK_SIZES;
   const tables = ChunkTables.create();
   const packIds = PackIds.create();
-  // One pack is open in each thread, and one is being stored.
-  const packs = SharedBuffers.create(threads + 1, packSizes.limitBytes + (1 << 20));
-  // One is being filled, one is worked on in each thread, and one waits, so that none of them has to.
-  const blocks = SharedBuffers.create(threads + 2, Math.max(repository.config.chunker.files.max, repository.config.chunker.streams.max) * 2);
+  const shape = { threads, packSizes, chunker: repository.config.chunker };
+  const packs = sharedBuffers(packBuffers(shape));
+  const blocks = sharedBuffers(blockBuffers(shape));
   const settings: CrunchSettings = {
     repository: repository.config.repository,
     keys: repository.keys.keys,
@@ -208,6 +209,10 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
       if (failure) throw failure.error;
     },
   };
+}
+
+function sharedBuffers({ count, bytes }: BufferSet): SharedBuffers {
+  return SharedBuffers.create(count, bytes);
 }
 
 interface CommitParts {

@@ -34,6 +34,12 @@ describe('a command as the source (S12)', () => {
     expect((await person.do(['backup', '--command', 'echo x', '--stdin-name', 'other'])).stdout).toContain('exit code 0');
   });
 
+  test('it sees none of the settings that the program starts itself with (decision 0019)', async () => {
+    await person.do(dump('env | grep -c MALLOC_ || true; echo end'));
+    expect((await person.do(['cat', 'latest', 'dump.sql'])).stdout).toBe('0\nend\n');
+    good = (await person.json<Saved>(dump('seq 1 200000; echo -- dump complete', '--end-marker', 'dump complete')))[0]?.backup ?? '';
+  });
+
   const failures: readonly (readonly [title: string, args: string[], says: string])[] = [
     ['ends with exit code 1 after 100 MB', dump('head -c 100000000 /dev/urandom; exit 1'), 'exit code 1 after 100000000 bytes'],
     ['is killed', dump('head -c 1000000 /dev/urandom; kill -9 $$'), 'killed by SIGKILL'],
