@@ -60,7 +60,7 @@ export class BackupRun {
         if (at % (1024 * 32) === 0) this.#tables.growIfCrowded();
         this.#tables.claim(ids.subarray(at, at + 32), number);
       }
-    });
+    }, (chunks) => this.#tables.makeRoomFor(chunks));
     return this.#known;
   }
 

@@ -142,8 +142,12 @@ export class ChunkTables {
     return true;
   }
 
-  /** Makes room at once for that many chunks that are about to be claimed. */
-  reserve(chunks: number): void {
+  /** One table for all of them, where they would else make the tables grow again and again: fewer places to look in. */
+  makeRoomFor(chunks: number): void {
+    const newest = this.#tables[0] as ChunkTable;
+    const slots = this.#tables.reduce((sum, table) => sum + table.slots, 0);
+    // Small ones are what growing is for.
+    if (newest.size + chunks <= newest.slots * CROWDED_LOAD || chunks < slots * GROWTH) return;
     this.#tables.unshift(ChunkTable.create(Math.ceil(chunks / (CROWDED_LOAD - 0.1))));
   }
 

@@ -18,7 +18,9 @@ const MIB = 1 << 20;
 const PROGRAM_BYTES = 96 * MIB;
 /** Heap, stack and compiled program of a crunching thread or of the feeder. */
 const THREAD_BYTES = 22 * MIB;
-/** Slot, load factor and the tables that were outgrown (`chunk-table.ts`), the id in the index to be, and its pack number. */
+/** An index of 131,072 chunks while it is sorted, compressed and sealed (`backup-session.ts`). */
+const INDEX_BYTES = 26 * MIB;
+/** Slot and load factor of the chunk table, with the tables that were outgrown (`chunk-table.ts`). */
 const CHUNK_BYTES = 64;
 
 /** Packs under way: one is open in each thread, and one is being stored. */
@@ -42,7 +44,7 @@ export function memoryBudgetBytes(shape: EngineShape, chunks: number): number {
   // The open frame, what the compressor sees of it and keeps beside, its output, and the sealed frame.
   const frameBytes = packSizes.frameBytes + largestChunk(chunker) + (packSizes.frameBytes + 2 * MIB) + packSizes.frameBytes * 2;
   const blocks = blockBuffers(shape);
-  return PROGRAM_BYTES + (threads + 1) * THREAD_BYTES + threads * frameBytes + packBuffers(shape).count * packBytes + blocks.count * blocks.bytes + chunks * CHUNK_BYTES;
+  return PROGRAM_BYTES + INDEX_BYTES + (threads + 1) * THREAD_BYTES + threads * frameBytes + packBuffers(shape).count * packBytes + blocks.count * blocks.bytes + chunks * CHUNK_BYTES;
 }
 
 function largestChunk({ files, streams }: EngineShape['chunker']): number {

@@ -63,6 +63,9 @@ export class BackupSession {
   readonly #usable: Map<string, { name: string; size: number }>;
   readonly #stored: StoredPack[] = [];
   #indexed = 0;
+  /** Chunk ids that wait for an index; they are forgotten when it is stored. */
+  #unindexedClaims = 0;
+  #indexing: Promise<void> = Promise.resolve();
   #indexNumber: number;
   readonly #indexNames: string[] = [];
   #partials: number;
@@ -149,14 +152,15 @@ export class BackupSession {
 
   /**
    * Every data chunk that may be reused, from the indexes of this writer and those it trusts, and from the directories of
-   * packs that a killed run stored without an index. `visit` gets chunk ids, 32 bytes each, that lie in one pack.
+   * packs that a killed run stored without an index. `visit` gets chunk ids, 32 bytes each, that lie in one pack;
+   * `expect` hears before how many an index is about to bring at most.
    */
-  async visitKnownChunks(visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
+  async visitKnownChunks(visit: (packId: string, ids: Uint8Array) => void, expect: (chunks: number) => void = () => undefined): Promise<void> {
     const indexed = new Set<string>();
     const writers = [this.options.writer.id as string, ...(this.options.trustedWriters ?? [])];
     for (const writer of writers) {
       // An index is a cache of directories, and a pack that does not decode is not reused: neither stops a backup.
-      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, visit), () => this.#brokenIndexes.push(name));
+      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, { visit, expect }), () => this.#brokenIndexes.push(name));
       for (const [id, { name, size }] of this.#usable) {
         if (indexed.has(id) || isMeta(name) || !name.includes(`/${writer}/`)) continue;
         // A role that may not read data packs cannot adopt: it stores again what they hold, and prune takes them.
@@ -165,8 +169,9 @@ export class BackupSession {
     }
   }
 
-  async #visitIndex(name: string, indexed: Set<string>, visit: (packId: string, ids: Uint8Array) => void): Promise<void> {
+  async #visitIndex(name: string, indexed: Set<string>, { visit, expect }: { readonly visit: (packId: string, ids: Uint8Array) => void; readonly expect: (chunks: number) => void }): Promise<void> {
     const index = openIndex(this.repository.keys, name, await this.repository.store.get(name));
+    expect(index.ids.length / 32);
     const idsByPack = groupByPack(index);
     for (const [ordinal, pack] of index.packs.entries()) {
       const id = packIdOf(pack.name);
@@ -185,21 +190,34 @@ export class BackupSession {
     const ids = Buffer.concat(directory.frames.flatMap((frame) => frame.chunks.map((chunk) => chunk.id)));
     const digest = sha256(await this.repository.store.get(name)).toString('hex');
     this.#digests.set(id, digest);
-    this.#stored.push({ name, size, sha256: digest, ids });
+    this.#note({ name, size, sha256: digest, ids });
     visit(id, ids);
   }
 
   /** Stores a finished pack; durable when it returns. `ids` are its chunk ids, 32 bytes each. */
   async storePack(name: string, bytes: Uint8Array, digest: string, ids: Uint8Array): Promise<void> {
     await this.repository.store.put(name, bytes);
-    this.#stored.push({ name, size: bytes.length, sha256: digest, ids });
+    this.#note({ name, size: bytes.length, sha256: digest, ids });
     this.#digests.set(packIdOf(name), digest);
     this.#usable.set(packIdOf(name), { name, size: bytes.length });
     this.storedBytes += bytes.length;
+    // Not all at the end: a million ids are 32 MiB, and an index of them takes five times as much to be made.
+    if (this.#unindexedClaims >= INDEX_CLAIMS) await this.#storeIndex();
+  }
+
+  #note(pack: StoredPack): void {
+    this.#stored.push(pack);
+    this.#unindexedClaims += pack.ids.length / 32;
+  }
+
+  /** One at a time: packs are stored side by side. */
+  #storeIndex(): Promise<void> {
+    this.#indexing = this.#indexing.then(() => this.#storeIndexes());
+    return this.#indexing;
   }
 
   /** Names packs of this run that no index names yet; in several objects where one would be too large for a store. */
-  async #storeIndex(): Promise<void> {
+  async #storeIndexes(): Promise<void> {
     while (this.#indexed < this.#stored.length) {
       const fresh = packsOfOneIndex(this.#stored.slice(this.#indexed));
       const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
@@ -207,8 +225,11 @@ export class BackupSession {
       const object = sealIndex(this.repository.keys, name, { supersedes: this.#brokenIndexes.splice(0), packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
       await this.repository.store.put(name, object);
       this.#indexNames.push(name);
-      this.#indexed += fresh.length;
       this.storedBytes += object.length;
+      for (const pack of fresh) {
+        this.#stored[this.#indexed++] = { ...pack, ids: NO_IDS };
+        this.#unindexedClaims -= pack.ids.length / 32;
+      }
     }
   }
 
@@ -285,8 +306,9 @@ export class BackupSession {
 
 const NUMBERS_PER_ATTEMPT = 1_000_000;
 
-/** 34 bytes each, and a name for each pack: an index object stays below 40 MiB. */
-const INDEX_CLAIMS = 1 << 20;
+/** 34 bytes each, and a name for each pack: an index object is about 5 MiB, and making it takes 25 (docs/memory.md). */
+const INDEX_CLAIMS = 1 << 17;
+const NO_IDS = new Uint8Array(0);
 
 /** The first of these packs, at least one, that together claim no more than one index object takes. */
 function packsOfOneIndex(packs: readonly StoredPack[]): readonly StoredPack[] {

@@ -65,7 +65,10 @@ describe('the table of known chunks', () => {
 
   it('makes room for many at once', () => {
     const tables = ChunkTables.create(64);
-    tables.reserve(10_000);
+    tables.makeRoomFor(10);
+    expect(tables.buffers).toHaveLength(1);
+    tables.makeRoomFor(10_000);
+    expect(tables.buffers).toHaveLength(2);
     for (let index = 0; index < 10_000; index++) expect(tables.claim(idOf(index), 1)).toBe(-1);
     expect(tables.size).toBe(10_000);
     expect(tables.growIfCrowded()).toBe(false);

@@ -172,6 +172,24 @@ describe('a session (format §10, K3)', () => {
     const [partial] = await objectNames(repository.store, 'partial/');
     expect(decodeRefs(await repository.store.get(partial as string), 'partial').index).toHaveLength(3);
   });
+
+  it('does not keep the ids of very many chunks until its end: an index is stored on the way, and names each pack once', async () => {
+    const repository = testRepository();
+    const one = await session(repository);
+    const packs = Array.from({ length: 8 }, (_, number) => names.pack('hot', TEST_WRITER.id, String(number + 1).padStart(32, '0')));
+    await Promise.all(
+      packs.map((name, number) => {
+        const ids = Buffer.alloc(32 * 70_000);
+        for (let index = 0; index < 70_000; index++) ids.writeUInt32BE(number * 100_000 + index, index * 32);
+        return one.storePack(name, Buffer.of(number), 'ab'.repeat(32), ids);
+      }),
+    );
+    expect((await objectNames(repository.store, 'index/')).length).toBeGreaterThan(0);
+    await one.checkpoint();
+    const indexes = await Promise.all((await objectNames(repository.store, 'index/')).map(async (name) => openIndex(repository.keys, name, await repository.store.get(name))));
+    expect(indexes.flatMap((index) => index.packs.map(({ name }) => name)).sort()).toEqual(packs);
+    expect(indexes.reduce((sum, { ids }) => sum + ids.length / 32, 0)).toBe(8 * 70_000);
+  });
 });
 
 describe('packs that may not be relied on (format §11, §12)', () => {
