@@ -12,6 +12,8 @@ import type { BufferSupply } from './shared-buffers.ts';
 const ID_SLAB_BYTES = 64 << 10;
 /** So that no frame brings more than 600 KB into its pack's directory, however tiny the files are. */
 const MAX_FRAME_CHUNKS = 1 << 14;
+/** An open pack keeps 130 bytes of heap a chunk, and decoding its directory as much again: half a million tiny files would be 130 MiB in each thread. */
+const MAX_PACK_CHUNKS = 1 << 16;
 
 interface OpenPack {
   readonly number: number;
@@ -170,7 +172,7 @@ export class Cruncher {
     pack.builder.consume(this.#sealer.seal(bytes, this.#chunks));
     this.#chunks = [];
     this.rawLength = 0;
-    if (pack.builder.finishedLength >= this.#settings.packSizes.targetBytes) this.#closePack(pack);
+    if (pack.builder.finishedLength >= this.#settings.packSizes.targetBytes || pack.builder.chunks >= MAX_PACK_CHUNKS) this.#closePack(pack);
   }
 
   /** The pack of the open frame is chosen when its first chunk arrives, because refs name it from then on. */

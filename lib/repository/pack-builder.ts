@@ -131,6 +131,10 @@ export class PackBuilder {
     return this.#used;
   }
 
+  get chunks(): number {
+    return this.#chunks;
+  }
+
   /** About how long the finished pack would be now: with many tiny chunks the directory is longer than the frames. */
   get finishedLength(): number {
     return this.#used + this.frames.length * 40 + this.#chunks * 36;

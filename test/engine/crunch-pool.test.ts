@@ -158,11 +158,12 @@ describe('crunching', () => {
     expect(stored.get(ids[0] as string)?.toString()).toBe('content');
   });
 
-  it('packs of the tiniest chunks stay within their buffers, directories included', () => {
+  it('packs of the tiniest chunks stay within their buffers, directories included, and hold no more chunks than the memory budget allows', () => {
     const buffers = new GrowingBuffers(PACK_SIZES.limitBytes + (1 << 20));
     const lengths: number[] = [];
+    const chunks: number[] = [];
     const settings = { ...settingsOf(ChunkTables.create(1 << 20), SharedBuffers.create(1, 1), SharedBuffers.create(1, 1)), packSizes: PACK_SIZES };
-    const cruncher = new Cruncher(settings, ({ buffer, length }) => (lengths.push(length), buffers.give(buffer)), buffers);
+    const cruncher = new Cruncher(settings, ({ buffer, length, ids }) => (lengths.push(length), chunks.push(ids.length / 32), buffers.give(buffer)), buffers);
     const refs = new ByteWriter(64);
     for (let index = 0; index < 700_000; index++) {
       cruncher.take(Buffer.from(`file ${index}`), refs);
@@ -171,5 +172,7 @@ describe('crunching', () => {
     cruncher.flush();
     expect(lengths.length).toBeGreaterThan(1);
     for (const length of lengths) expect(length).toBeLessThanOrEqual(24 << 20);
+    expect(chunks.reduce((sum, count) => sum + count, 0)).toBe(700_000);
+    for (const count of chunks) expect(count).toBeLessThan((1 << 16) + (1 << 14));
   });
 });
