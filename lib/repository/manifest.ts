@@ -17,6 +17,9 @@ const treeRoot = z.object({
 });
 export type TreeRoot = z.infer<typeof treeRoot>;
 
+/** One that is none would end in every catalog and list that is made of manifests. */
+const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'wanted a time');
+
 const statistics = z.object({
   entries: z.number(),
   files: z.number(),
@@ -48,8 +51,8 @@ const manifestSchema = z.object({
   type: z.enum(['full', 'incremental', 'differential', 'snapshot']),
   source: z.object({ type: z.string(), description: z.string(), /** Byte strings in base64. */ paths: z.array(z.string()) }),
   /** Writer's clock, for people. */
-  startedAt: z.string(),
-  finishedAt: z.string(),
+  startedAt: time,
+  finishedAt: time,
   /** Store's time of the second look at marks, milliseconds (format §12). */
   checkedAt: z.number(),
   sequence: z.number().int().positive(),

@@ -16,7 +16,7 @@ const EMPTY_ROOT = { chunks: [], packs: [], records: 0, bytes: 0 };
 
 function draft(backup = BACKUP): ManifestDraft {
   const figures = { entries: 0, files: 0, directories: 0, bytes: 0, newFiles: 0, changedFiles: 0, unchangedFiles: 0, removedEntries: 0, readBytes: 0, newBytes: 0, storedBytes: 0, durationMilliseconds: 0 };
-  return { backup, planName: 'plan', type: 'full', source: { type: 'files', description: '', paths: [] }, startedAt: '', finishedAt: '', sequence: 1, predecessors: [], tree: { base: EMPTY_ROOT, delta: null }, contentSha256: '', statistics: figures, warnings: [] };
+  return { backup, planName: 'plan', type: 'full', source: { type: 'files', description: '', paths: [] }, startedAt: '2026-01-01T00:00:00.000Z', finishedAt: '2026-01-01T00:00:01.000Z', sequence: 1, predecessors: [], tree: { base: EMPTY_ROOT, delta: null }, contentSha256: '', statistics: figures, warnings: [] };
 }
 
 function session(repository: Repository, run = 'RUN1', more: { trustedWriters?: string[] } = {}): Promise<BackupSession> {

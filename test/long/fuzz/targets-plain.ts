@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { loadConfig } from '../../../lib/config/load-config.ts';
@@ -7,6 +7,10 @@ import { resolveStack } from '../../../lib/config/resolve-stack.ts';
 import { parseKeyFile } from '../../../lib/keyring/key-file.ts';
 import { parseSlot } from '../../../lib/keyring/key-slot.ts';
 import { openSlots } from '../../../lib/keyring/open-slots.ts';
+import { recipientUnlocker } from '../../../lib/keyring/recipient.ts';
+import { parsePaper } from '../../../lib/keyring/recipient/paper.ts';
+import { parseRecipient } from '../../../lib/keyring/recipient/public-half.ts';
+import type { RepositoryId } from '../../../lib/model/ids.ts';
 import { ByteReader, ByteWriter, decodeDamage, decodeMark, decodeRef, encodeMark, encodeRef, encodeRuling, readConfig, readRuling } from '../../../lib/repository/index.ts';
 import type { SeededRandom } from '../../simulation/dice.ts';
 import { mutateBytes } from './mutate-bytes.ts';
@@ -16,7 +20,7 @@ import type { VectorVault } from './vector-vault.ts';
 
 /** What lies open in a vault or beside it: anyone who can write there may have changed it. */
 export function plainTargets(vault: VectorVault, root: string): FuzzTarget[] {
-  return [...factTargets(), ...keyTargets(vault), ...configTargets(vault, root)];
+  return [...factTargets(), ...keyTargets(vault), ...recipientTargets(root), ...configTargets(vault, root)];
 }
 
 function json(name: string, examples: readonly Uint8Array[], codes: FuzzTarget['codes'], decode: FuzzTarget['decode']): FuzzTarget {
@@ -58,6 +62,31 @@ function keyTargets(vault: VectorVault): FuzzTarget[] {
       name: 'key file', codes: ['missing-key', 'unsupported-version'],
       input: (dice) => mutateBytes(dice, vault.keyFile, { examples: [vault.keyFile], words: ['holdfast-key-1:', '\n', '\r\n', '#', '='].map((word) => Buffer.from(word)) }),
       decode: (input) => parseKeyFile(Buffer.from(input).toString('latin1'), 'holdfast.key'),
+    },
+  ];
+}
+
+/** What lies on paper, its public half, and the slots that are wrapped for it: `test/vectors/recipient-slots`. */
+function recipientTargets(root: string): FuzzTarget[] {
+  const folder = join(root, 'test', 'vectors', 'recipient-slots');
+  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as { repository: RepositoryId; seed: string; paper: string[] };
+  const slots = readdirSync(join(folder, 'keys', '1')).map((file) => ({ name: `keys/1/${file}`, bytes: readFileSync(join(folder, 'keys', '1', file)) }));
+  const name = slots[0]?.name ?? '';
+  const unlocker = recipientUnlocker(Buffer.from(expected.seed, 'hex'));
+  const paper = Buffer.from(expected.paper.map((line, index) => `${index + 1}:  ${line}`).join('\n'));
+  const half = readFileSync(join(folder, 'safe.recipient'));
+  const text = (given: Uint8Array) => Buffer.from(given).toString('latin1');
+  return [
+    json('key slot of a recipient', slots.map(({ bytes }) => bytes), ['damaged', 'unsupported-version', 'wrong-key'], (input) => openSlots({ list: async function* () { yield { name, size: input.length }; }, get: async () => input }, expected.repository, unlocker)),
+    {
+      name: 'paper of a recipient', codes: ['wrong-key', 'unsupported-version'],
+      input: (dice) => mutateBytes(dice, paper, { examples: [paper], words: ['\n', '1: ', '5:', '0O', '-', 'U', '\u00e9'].map((word) => Buffer.from(word)) }),
+      decode: (input) => parsePaper(text(input)),
+    },
+    {
+      name: 'public half of a recipient', codes: ['missing-key', 'unsupported-version'],
+      input: (dice) => mutateBytes(dice, half, { examples: [half], words: ['holdfast-recipient-1:', '\n', '#', '='].map((word) => Buffer.from(word)) }),
+      decode: (input) => parseRecipient(text(input), 'safe.recipient', 'safe'),
     },
   ];
 }
