@@ -1,4 +1,5 @@
 import { isHoldfastError } from '../model/errors.ts';
+import { isHexId } from '../model/ids.ts';
 import type { Manifest, Marks, Refs, Repository } from '../repository/index.ts';
 import { decodeRefs, isSigned, isVoid, packIdOf, readManifest, readMarks, readVerdicts, sha256 } from '../repository/index.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
@@ -74,7 +75,8 @@ export async function readPruneState(store: ReadingStore, repository?: Repositor
   const refs = await readAllRefs(store, manifests, repository);
   const partials = await readPartials(store);
   const damage = (await Array.fromAsync(store.list('damaged/'))).map(({ name }) => ({ name, packId: packIdOf(name) }));
-  const packs = await Array.fromAsync(store.list('packs/'));
+  // What only lies beside packs has a name that no mark can carry, or that would be taken for a pack's: it is left alone.
+  const packs = (await Array.fromAsync(store.list('packs/'))).filter(({ name }) => isHexId(packIdOf(name)));
   const removed = new Set((await Array.fromAsync(store.list('removed/'))).map((object) => keyOf(object.name)));
   return { now: marks.at, marks, snapshots, refs, partials, removed, damage, packs };
 }

@@ -53,6 +53,14 @@ describe('prune', () => {
     expect(await listed(vault.store, 'condemned/')).toEqual([]);
   });
 
+  it('K8: leaves alone what only lies beside packs, whatever its name: it neither stops prune nor condemns a pack of a like name', async () => {
+    const vault = await vaultWithGarbage();
+    for (const odd of [`${packName('11')}.x`, `${packName('11')}.${'z'.repeat(200)}`, 'packs/hot/notes']) await vault.store.put(odd, Buffer.from('odd'));
+    vault.clock.advance(100 * HOUR);
+    expect(await prune(vault)).toMatchObject({ marked: 2 });
+    expect((await listed(vault.store, 'condemned/')).some((name) => name.includes('11'.repeat(16)))).toBe(false);
+  });
+
   it('spares a pack that a backup has come to need, and condemns it anew when that backup goes', async () => {
     const vault = await vaultWithGarbage();
     await prune(vault);
