@@ -100,7 +100,7 @@ class Soak {
     const report = await executeRestore(reader, await planRestore(reader, { target }), { clock: systemClock, restoreOwner: false });
     rmSync(target, { recursive: true, force: true });
     const failure = outcomeOf(report);
-    if (failure) throw failure;
+    if (failure) throw new Error(`round ${this.#rounds}: ${JSON.stringify(failure)}`);
   }
 
   async #removeOldest(): Promise<void> {

@@ -1,11 +1,14 @@
 const MAX_ATTEMPTS = 3000;
+/** Inputs that take long are the ones that find much: nobody waits an hour for the last byte, nor does the watcher. */
+const MAX_MILLISECONDS = 30_000;
 
 /** The shortest and plainest input found that is still wrong: pieces are left out, then bytes become zero. */
 export async function shrinkInput(input: Uint8Array, isWrong: (candidate: Uint8Array) => Promise<boolean>): Promise<Uint8Array> {
   let best = input;
   let attempts = 0;
+  const end = Date.now() + MAX_MILLISECONDS;
   const attempt = async (candidate: Uint8Array): Promise<boolean> => {
-    if (attempts++ >= MAX_ATTEMPTS || !(await isWrong(candidate))) return false;
+    if (attempts++ >= MAX_ATTEMPTS || Date.now() > end || !(await isWrong(candidate))) return false;
     best = candidate;
     return true;
   };

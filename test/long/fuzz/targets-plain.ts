@@ -103,7 +103,7 @@ function configTargets(vault: VectorVault, root: string): FuzzTarget[] {
     json('holdfast.json', [slot], ['damaged', 'unsupported-version'], (input) => readConfig({ description: 'fuzz', get: async () => input })),
     {
       // Depth is refused by the parser itself, with a stack for every bracket: some 20 KB for each byte of such a file.
-      name: 'holdfast.yaml', codes: ['config-invalid'], weight: 1, takenBytes: 256 << 20,
+      name: 'holdfast.yaml', codes: ['config-invalid'], weight: 1, takenBytes: 512 << 20,
       input: (dice) => (dice.isOnceIn(2) ? mutateBytes(dice, dice.from(texts), { examples: texts, words }) : Buffer.from(mutateJson(dice, dice.from(values)))),
       decode: (input) => {
         const config = loadConfig(Buffer.from(input).toString('utf8'), '/etc/holdfast/holdfast.yaml', { home: '/home/someone' });
