@@ -8,7 +8,7 @@ const WANTED_NODE = 24;
 
 /**
  * For glibc, which reads them once, when a process starts: buffers of a MiB and more go back to the system when they are
- * freed, instead of lying in pools of every thread. A dump's peak falls from 320 to 195 MiB at the same CPU time (decision 0019).
+ * freed, instead of lying in pools of every thread. A dump's peak falls from 320 to 195 MiB at about the same CPU time (decision 0019).
  */
 const ALLOCATOR: Readonly<Record<string, string>> = { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '4194304', MALLOC_ARENA_MAX: '2' };
 /** Commands that fill such buffers; the others save the 30 ms of a second start. */
