@@ -26,7 +26,8 @@ export interface Runtime {
   isVaultAt(directory: string): boolean;
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
   backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
-  findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string }>;
+  /** `passedOver`: of `latest`, in words, when newer backups are not good. */
+  findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string; readonly passedOver?: string }>;
   synchroniseCatalog(vault: Vault): Promise<{ readonly added: number; readonly expired: number; readonly vanished: readonly string[]; readonly unreadable: readonly string[] }>;
   content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;

@@ -12,6 +12,8 @@ export interface FoundBackup {
   readonly plan: string;
   /** Its object below `snapshots/`. */
   readonly name: string;
+  /** Of `latest`: newer backups that are not good were passed over, told in words. */
+  readonly passedOver?: string;
 }
 
 const NEXT_STEP = 'Run `holdfast list` for the ids.';
@@ -22,8 +24,9 @@ const NEXT_STEP = 'Run `holdfast list` for the ids.';
  * several begin so.
  */
 export async function findBackup(repository: Repository, wanted: string, workingFolder: string): Promise<FoundBackup> {
-  const found = wanted === 'latest' || wanted.startsWith('latest:') ? await findLatest(repository, wanted.slice('latest:'.length), workingFolder) : await findByPrefix(repository, wanted);
-  return { name: found, backup: found.slice(found.lastIndexOf('/') + 1), plan: found.split('/')[1] ?? '' };
+  const isLatest = wanted === 'latest' || wanted.startsWith('latest:');
+  const { name, passedOver } = isLatest ? await findLatest(repository, wanted.slice('latest:'.length), workingFolder) : { name: await findByPrefix(repository, wanted) };
+  return { name, backup: name.slice(name.lastIndexOf('/') + 1), plan: name.split('/')[1] ?? '', ...(passedOver !== undefined && { passedOver }) };
 }
 
 async function findByPrefix(repository: Repository, wanted: string): Promise<string> {
@@ -36,19 +39,25 @@ async function findByPrefix(repository: Repository, wanted: string): Promise<str
   throw new HoldfastError('usage', `${JSON.stringify(wanted)} is the beginning of ${names.length} backups (${candidates.join(', ')}${names.length > 5 ? ', ...' : ''}), wanted one.`, { nextStep: 'Give more characters of the id.', data: { candidates } });
 }
 
-async function findLatest(repository: Repository, planName: string, workingFolder: string): Promise<string> {
+async function findLatest(repository: Repository, planName: string, workingFolder: string): Promise<{ readonly name: string; readonly passedOver?: string }> {
   const ofPlan = planName === '' ? await listSnapshots(repository.store) : await snapshotsOfPlan(repository, planName, workingFolder);
   const newestFirst = ofPlan.sort((left, right) => (idOf(left) < idOf(right) ? 1 : -1));
   const unfit: { readonly id: string; readonly reason: string }[] = [];
   for (const snapshot of newestFirst) {
     const reason = await complaintAbout(repository, snapshot);
-    if (reason === undefined) return snapshot.name;
+    if (reason === undefined) return { name: snapshot.name, ...(unfit[0] && { passedOver: wordsOn(unfit, idOf(snapshot)) }) };
     unfit.push({ id: idOf(snapshot), reason });
   }
   const where = planName === '' ? 'this vault' : `the plan ${planName}`;
   const [newest] = unfit;
   if (newest === undefined) throw new HoldfastError('not-found', `There is no backup in ${where}.`, { nextStep: NEXT_STEP });
   throw new HoldfastError('damaged', `No backup in ${where} is good; the newest of ${unfit.length}, ${newest.id}: ${newest.reason}`, { nextStep: `What is whole in it can be had by its id: holdfast restore ${newest.id} --to DIR.` });
+}
+
+function wordsOn(unfit: readonly { readonly id: string; readonly reason: string }[], taken: string): string {
+  const [newest] = unfit;
+  const others = unfit.length > 1 ? ` (and ${unfit.length - 1} more)` : '';
+  return `${newest?.id}${others} is newer and not good: ${newest?.reason} ${taken} is taken instead. \`holdfast verify\` says more, and \`holdfast repair packs --dry-run\` what can be healed.`;
 }
 
 /** A name may be that of a plan, of a stream, or a path: ids are made of names, so each is tried. */

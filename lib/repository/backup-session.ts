@@ -80,6 +80,7 @@ export class BackupSession {
   readonly #damaged: ReadonlyMap<string, number>;
   /** Chunks that indexes place in those packs: 32 bytes each, as latin1. */
   readonly #damagedChunks = new Set<string>();
+  #hasStoredLost = false;
   storedBytes = 0;
 
   private constructor(repository: Repository, options: SessionOptions, look: { startedAt: number; usable: Map<string, { name: string; size: number }>; damaged: ReadonlyMap<string, number> }) {
@@ -135,12 +136,7 @@ export class BackupSession {
    * after every backup.
    */
   hasHealingMaterial(since: number): boolean {
-    if ([...this.#damaged.values()].some((at) => at >= since)) return true;
-    if (this.#damagedChunks.size === 0) return false;
-    return this.#stored.some(({ ids }) => {
-      for (let at = 0; at < ids.length; at += 32) if (this.#damagedChunks.has(latin1(ids.subarray(at, at + 32)))) return true;
-      return false;
-    });
+    return this.#hasStoredLost || [...this.#damaged.values()].some((at) => at >= since);
   }
 
   /** Refs of the backup that this run builds on: what replaced which pack, and digests that need not be learnt again. */
@@ -208,6 +204,9 @@ export class BackupSession {
   #note(pack: StoredPack): void {
     this.#stored.push(pack);
     this.#unindexedClaims += pack.ids.length / 32;
+    // Asked now: an index takes the ids away, and those of damaged packs are known before anything is stored anew.
+    if (this.#damagedChunks.size === 0) return;
+    for (let at = 0; at < pack.ids.length && !this.#hasStoredLost; at += 32) this.#hasStoredLost = this.#damagedChunks.has(latin1(pack.ids.subarray(at, at + 32)));
   }
 
   /** One at a time: packs are stored side by side. */

@@ -41,7 +41,7 @@ export async function readConfig(store: Pick<Store, 'get' | 'description'>): Pro
   const bytes = await store.get(CONFIG_NAME).catch((cause: unknown) => {
     if (!isHoldfastError(cause, 'not-found')) throw cause;
     throw new HoldfastError('vault-not-found', `No vault is at ${store.description}: ${CONFIG_NAME} is missing.`, {
-      nextStep: 'Check --vault, or make a vault there with `holdfast init`.',
+      nextStep: 'Check --vault, or make a vault there with `holdfast init`. If there was one (keys/ and packs/ are there), make none: `holdfast verify` prints the line that belongs into the missing file.',
     });
   });
   const json = parseJson(bytes, CONFIG_NAME);

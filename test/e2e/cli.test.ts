@@ -360,5 +360,7 @@ describe('without any configuration', () => {
     expect(newest.length).toBeGreaterThan(0);
     for (const file of newest) rmSync(file);
     expect((await person.json<{ backup: string }>(['show', 'latest:data']))[0]?.backup).toBe(first?.backup);
+    // Whoever restores must not believe to have the newest.
+    expect((await person.do(['restore', 'latest:data', '--to', 'back'])).stderr).toMatch(new RegExp(`warning: 01[0-9A-Z]+ is newer and not good: the verification .* has not passed\\. ${first?.backup} is taken instead`));
   });
 });

@@ -84,15 +84,15 @@ async function restoreIntoTargets(server: PostgresServer, person: Person, wanted
 
 it('a server that goes away in the middle of a backup: the run fails with the reason, nothing is kept, the password is nowhere (S1)', async () => {
   const { server, person } = await start(15);
-  await makeRich(server, 'app', 50_000);
+  // More than the packs in flight hold: pg_dump waits for the slow line with rows to go.
+  await makeRich(server, 'app', 200_000);
   await person.do(['init', '--no-yaml', '--vault', '../vault', '--key-file', '../key']);
   const child = person.start(['backup', 'app', '--json', '--threads', '1', '--limit-upload', '500000']);
   const done = ended(child);
   // The question for its version comes first and ends before anything is asked of the server: wait until rows are under way.
   let isCopying = false;
-  for (let tries = 0; tries < 400 && !isCopying; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    isCopying = (await server.sql("select 1 from pg_stat_activity where application_name = 'pg_dump' and query like 'COPY %'")).length > 0;
+  while (!isCopying && child.exitCode === null) {
+    isCopying = (await server.sql("select 1 from pg_stat_activity where datname = 'app' and query like 'COPY %'")).length > 0;
   }
   expect(isCopying).toBe(true);
   const seen = descendants(child.pid);

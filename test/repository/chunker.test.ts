@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { GearScan } from '../../lib/repository/gear-scan.ts';
 import { CHUNKER_SIZES, Chunker, gearTable } from '../../lib/repository/index.ts';
 
 const SIZES = { min: 4096, avg: 8192, max: 16_384 };
@@ -48,28 +47,6 @@ describe('the chunker (decision 0002)', () => {
     const other = new Chunker(gearTable(new Uint8Array(32).fill(4)), SIZES);
     const mine = new Set(cuts(bytes));
     expect(cuts(bytes, other).filter((end) => mine.has(end)).length).toBeLessThan(10);
-  });
-
-  it('finds the same cuts with vector instructions as byte by byte, wherever they lie (decision 0019)', () => {
-    const slow = new Chunker(gearTable(new Uint8Array(32).fill(3)), SIZES, false);
-    const words = noise('words', 4096);
-    fc.assert(
-      fc.property(fc.nat(150_000), fc.nat(5000), fc.nat(1000), fc.constantFrom('noise', 'one byte', 'words'), (length, start, seed, kind) => {
-        const text = Buffer.concat(Array.from({ length: 300 }, (_, index) => words.subarray((index * seed) % 3500, ((index * seed) % 3500) + 500)));
-        const bytes = kind === 'noise' ? noise(String(seed), length) : kind === 'words' ? text.subarray(0, length) : Buffer.alloc(length, seed);
-        for (let at = Math.min(start, length); at < length; at += slow.cut(bytes, at, length)) expect(chunker.cut(bytes, at, length)).toBe(slow.cut(bytes, at, length));
-      }),
-      { numRuns: 40 },
-    );
-    const large = noise('large', 3 << 20);
-    for (const sizes of [CHUNKER_SIZES.files, CHUNKER_SIZES.streams]) {
-      const gear = gearTable(new Uint8Array(32).fill(5));
-      expect(cuts(large, new Chunker(gear, sizes))).toEqual(cuts(large, new Chunker(gear, sizes, false)));
-    }
-  });
-
-  it('can use vector instructions here, so that the test above compares two things', () => {
-    expect(GearScan.create(new Int32Array(256))).toBeDefined();
   });
 
   it('decides by the bytes alone: more of them behind the longest chunk change nothing, nor does where they lie', () => {

@@ -1,15 +1,16 @@
 import { display } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { FLAG, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
+import { FLAG, isSnapshotFile } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { openWanted } from '../wanted-backup.ts';
 import { pathInBackup } from './ls.ts';
 
 /** Every chunk is proved against its id before it is written. */
 export async function run(context: CommandContext, [id, path]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
-    const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
+    const reader = await openWanted(context, vault, textOf(id));
     const wanted = pathInBackup(textOf(path));
     for await (const entry of reader.entries(wanted)) {
       if (entry.path !== wanted) break;

@@ -7,7 +7,7 @@ import { FILE_TYPE } from '../../recovery/diff/compared-entry.ts';
 import type { ComparedEntry } from '../../recovery/diff/compared-entry.ts';
 import { diffBackups, diffFolder } from '../../recovery/diff/diff-backup.ts';
 import type { EntryDifference } from '../../recovery/diff/diff-backup.ts';
-import { SnapshotReader } from '../../repository/index.ts';
+import type { SnapshotReader } from '../../repository/index.ts';
 import type { TreeDamage } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
@@ -17,6 +17,7 @@ import { worstOf } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
 import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted } from '../words.ts';
+import { openWanted } from '../wanted-backup.ts';
 
 const WORDS = { added: ['green', 'added'], removed: ['red', 'removed'], changed: ['yellow', 'changed'] } as const;
 
@@ -56,7 +57,7 @@ function folderOf({ options, surroundings }: CommandContext, second: string): st
 }
 
 async function open(context: CommandContext, vault: Vault, wanted: string): Promise<SnapshotReader> {
-  return SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, wanted)).name);
+  return openWanted(context, vault, wanted);
 }
 
 function differences({ options, surroundings, output }: CommandContext, sides: { before: SnapshotReader; after: SnapshotReader | undefined; folder: string | undefined }, tally: Tally, progress: Progress): AsyncGenerator<EntryDifference> {

@@ -7,12 +7,13 @@ import type { ExportPlan, ExportTarget } from '../../recovery/export/export-plan
 import type { ExportFormat } from '../../recovery/export/formats.ts';
 import { namesOf, performExport, refuseTaken } from '../../recovery/export/perform-export.ts';
 import type { ExportReport } from '../../recovery/export/perform-export.ts';
-import { SnapshotReader } from '../../repository/index.ts';
+import type { SnapshotReader } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { listOf, textOf, withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
+import { openWanted } from '../wanted-backup.ts';
 
 /** Entries that people see of those that are not in the export; `--json` and the metadata have all. */
 const SHOWN = 10;
@@ -26,7 +27,7 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   const { options, surroundings } = context;
   const target = targetOf(context, options['to'] as string);
   return withVault(context, async (vault) => {
-    const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
+    const reader = await openWanted(context, vault, textOf(id));
     const plan = await planExport(reader, {
       target, patterns: listOf(patterns), format: options['format'] as ExportFormat | undefined, isGoingOn: options['keepGoing'] === true, keepsHoles: options['sparse'] !== false, signal: surroundings.signal,
     });

@@ -1,6 +1,6 @@
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../../recovery/restore-database.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { SnapshotReader } from '../../repository/index.ts';
+import type { SnapshotReader } from '../../repository/index.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import { confirm } from '../confirm.ts';
@@ -9,6 +9,7 @@ import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords, numberInWords } from '../words.ts';
+import { openWanted } from '../wanted-backup.ts';
 
 /** Tables that people see; `--json` has all. */
 const SHOWN = 20;
@@ -18,7 +19,7 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
   const { options, surroundings } = context;
   if (entries.length > 1) throw new HoldfastError('usage', `${entries.length} entries were named, wanted at most one: a database comes from one archive.`);
   return withVault(context, async (vault) => {
-    const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, id)).name);
+    const reader = await openWanted(context, vault, id);
     const plan = await context.runtime.planDatabaseRestore(vault, reader, {
       config: options.config, url: options['toDatabase'] as string | undefined, target: options['toTarget'] as string | undefined, passwordFile: options['passwordFile'] as string | undefined,
       isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0], signal: surroundings.signal,

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../model/errors.ts';
 import { display } from '../../model/byte-string.ts';
 import { outcomeOf, planRestore, plannedEntries, spaceWarning } from '../../recovery/restore.ts';
 import type { OverwritePolicy, RestorePlan } from '../../recovery/restore.ts';
-import { SnapshotReader } from '../../repository/index.ts';
+import type { SnapshotReader } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { listOf, textOf, withVault } from '../command.ts';
 import { confirm } from '../confirm.ts';
@@ -13,6 +13,7 @@ import { Progress } from '../progress.ts';
 import { isStack } from '../runtime.ts';
 import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted } from '../words.ts';
+import { openWanted } from '../wanted-backup.ts';
 import { restoreJson, restoreLines } from './restore-report.ts';
 
 const PLACES = { to: '--to', toDatabase: '--to-database', toTarget: '--to-target' } as const;
@@ -35,7 +36,7 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
   if (options['to'] === undefined) return (await import('./restore-database.ts')).restoreIntoDatabase(context, textOf(id), listOf(patterns));
   return withVault(context, async (vault) => {
-    const reader = await SnapshotReader.open(vault.repository, (await context.runtime.findBackup(vault, textOf(id))).name);
+    const reader = await openWanted(context, vault, textOf(id));
     const target = resolve(surroundings.workingFolder, options['to'] as string);
     const overwrite = (options['overwrite'] as OverwritePolicy | undefined) ?? 'never';
     const plan = await planRestore(reader, { target, patterns: listOf(patterns), overwrite, deleteExtra: options['deleteExtra'] === true, signal });
