@@ -81,7 +81,8 @@ function apply(root: string, change: Change): void {
       const target = bytes(`${root}/${change.target}`);
       if (!look(target)?.isFile() || stats) return;
       makeFolder(root, parentOf(change.path));
-      if (look(target)) linkSync(target, full);
+      // Making the folder may have put one in the place of the target.
+      if (look(target)?.isFile()) linkSync(target, full);
       return;
     }
     case 'rename':
