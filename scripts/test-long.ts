@@ -55,7 +55,7 @@ function progressOf(suite: LongSuite, wanted: number): (told: number) => void {
     shownAt = Date.now();
     const perSecond = told / Math.max(1, (Date.now() - begin) / 1000);
     const left = Math.min((wanted - told) / Math.max(perSecond, 0.001) / 60, minutes - (Date.now() - begin) / 60_000);
-    const line = `${suite.name}: ${counted(told)} of ${counted(wanted)} ${suite.unit}, ${perSecond.toPrecision(3)} a second, ETA ${left.toFixed(1)} min`;
+    const line = `${suite.name}: ${counted(told)} of ${counted(wanted)} ${suite.unit}, ${perSecond.toPrecision(3)} a second, ETA ${Math.max(0, left).toFixed(1)} min`;
     process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
   };
 }

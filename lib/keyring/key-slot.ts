@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { unsteered } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { RepositoryId, SlotId } from '../model/ids.ts';
@@ -153,7 +154,10 @@ function refuseNewer(name: string, json: unknown): void {
   });
 }
 
+/** It may name a key of the object, which anybody may have written there. */
+const COMPLAINT_CHARACTERS = 200;
+
 function complaintOf(error: z.ZodError): string {
   const issue = error.issues[0];
-  return issue ? `${issue.path.join('.') || 'the whole'}: ${issue.message}` : 'it does not fit the schema';
+  return issue ? `${issue.path.join('.') || 'the whole'}: ${unsteered(issue.message.slice(0, COMPLAINT_CHARACTERS))}` : 'it does not fit the schema';
 }

@@ -6,7 +6,7 @@ import { names } from './names.ts';
 import { openJson, sealJson } from './sealed-object.ts';
 
 /** One tree chunk in a root's sparse index; `first` is a byte string in base64, `id` hexadecimal. */
-const treeChunkRef = z.object({ first: z.string(), id: z.string(), pack: z.string(), length: z.number().int().positive() });
+const treeChunkRef = z.object({ first: z.string(), id: z.string().regex(/^[0-9a-f]{64}$/), pack: z.string(), length: z.number().int().positive() });
 
 /** A stream of the entry tree (format §7). `packs`: ids of all packs that its chunks and entries need, perhaps more. */
 const treeRoot = z.object({
@@ -21,11 +21,12 @@ export type TreeRoot = z.infer<typeof treeRoot>;
 const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'wanted a time');
 
 const statistics = z.object({
-  entries: z.number(),
-  files: z.number(),
+  /** Whole numbers: catalogs keep them as such. */
+  entries: z.number().int(),
+  files: z.number().int(),
   directories: z.number(),
   /** Plain bytes of all files. */
-  bytes: z.number(),
+  bytes: z.number().int(),
   newFiles: z.number(),
   changedFiles: z.number(),
   unchangedFiles: z.number(),
@@ -34,7 +35,7 @@ const statistics = z.object({
   readBytes: z.number(),
   newBytes: z.number(),
   /** Bytes that this run added to the store: packs and index. */
-  storedBytes: z.number(),
+  storedBytes: z.number().int(),
   durationMilliseconds: z.number(),
 });
 export type BackupStatistics = z.infer<typeof statistics>;

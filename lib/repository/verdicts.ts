@@ -15,7 +15,7 @@ const verdictSchema = z.object({
   level: z.enum(VERDICT_LEVELS),
   result: z.enum(['good', 'corrupted', 'void']),
   /** The store's time, milliseconds. */
-  at: z.number(),
+  at: z.number().int(),
   /** Objects and what was seen in them. */
   damaged: z.array(z.object({ name: z.string(), problem: z.string() })),
   /** Which part of the rotation a sample read: the next one takes the next part. */

@@ -25,6 +25,14 @@ describe('key slots', () => {
     expect(plain(await openSlots(store, repository, passphraseWrapper(PASSPHRASE)))).toEqual(plain(keys));
   });
 
+  it('with a key that nobody knows are told in a few words that steer no terminal, however long it is', async () => {
+    const [slot] = (await createSlots(repository, [keyFile()])).slots as [KeySlot];
+    const json = JSON.parse(Buffer.from(encodeSlot(slot)).toString()) as { wrapped: object };
+    const altered = Buffer.from(JSON.stringify({ ...json, wrapped: { ...json.wrapped, [`\u001b[2J${'x'.repeat(5000)}`]: '' } }));
+    const problems = (await listSlots({ list: async function* () { yield { name: slotName(slot), size: altered.length }; }, get: async () => altered }, repository)).problems;
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringMatching(/^[\x20-\x7e]{1,400}$/)]);
+  });
+
   it('take a passphrase in whatever Unicode form it is typed', async () => {
     const store = memoryStore();
     const { keys, slots } = await createSlots(repository, [passphraseWrapper(PASSPHRASE.normalize('NFD'), 'desk', CHEAP)]);

@@ -24,11 +24,12 @@ const DEFAULT_PATIENCE_SECONDS = 120;
 const DEFAULT_HEAP_MIB = 1024;
 /** Short enough that a range ends soon after the time is up, long enough that nobody waits for the next one. */
 const RANGES_PER_THREAD = 200;
+const MAX_RANGE = 50;
 
 /** Tells cases of a suite in threads. A thread that dies, or a case that does not end, is a failure with its seed. */
 export async function runSuite(suite: LongSuite, settings: SuiteSettings): Promise<SuiteOutcome> {
   const jobs = suite.isAlone || suite.isSoak ? 1 : Math.min(settings.jobs, settings.size);
-  const ranges = new Ranges(settings, Math.max(1, Math.ceil(settings.size / (jobs * RANGES_PER_THREAD))));
+  const ranges = new Ranges(settings, Math.min(MAX_RANGE, Math.ceil(settings.size / (jobs * RANGES_PER_THREAD))));
   const threads = Array.from({ length: jobs }, () => new CaseThread(suite, settings.thread, ranges));
   const told = () => threads.reduce((sum, thread) => sum + thread.told, 0);
   const watch = setInterval(() => {

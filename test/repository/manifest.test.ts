@@ -13,6 +13,8 @@ describe('a manifest (format §8)', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['a time that is none', { startedAt: 'soon' }, 'startedAt'],
     ['an end that is none', { finishedAt: '' }, 'finishedAt'],
+    ['a tree chunk whose id is too long', { tree: { base: { chunks: [{ first: '', id: 'ab'.repeat(33), pack: 'cd'.repeat(16), length: 1 }], packs: [], records: 1, bytes: 1 }, delta: null } }, 'tree.base.chunks.0.id'],
+    ['half a byte', { statistics: { entries: 1, files: 1, directories: 1, bytes: 0.5, newFiles: 0, changedFiles: 0, unchangedFiles: 0, removedEntries: 0, readBytes: 0, newBytes: 0, storedBytes: 0, durationMilliseconds: 0 } }, 'statistics.bytes'],
     ['a sequence of nothing', { sequence: 0 }, 'sequence'],
     ['no tree', { tree: null }, 'tree'],
     ['another backup', { backup: `x\u001b${'y'.repeat(5000)}` }, 'x\\u001b'],

@@ -1,4 +1,4 @@
-import { readVerdicts, standingVerdict, writeVerdict } from '../../lib/repository/index.ts';
+import { readVerdicts, sealJson, standingVerdict, writeVerdict } from '../../lib/repository/index.ts';
 import type { Verdict } from '../../lib/repository/index.ts';
 import { memoryVault } from '../support/vault.ts';
 
@@ -37,6 +37,13 @@ describe('verdicts', () => {
     const read = await readVerdicts(repository, BACKUP);
     expect(read.verdicts).toHaveLength(1);
     expect(read.unreadable).toEqual([`verdicts/${BACKUP}/01HF7YAT00M78607F3QWQW5D9H`]);
+  });
+
+  it('of no whole millisecond are none, whoever sealed them: no catalog could keep them', async () => {
+    const { repository, store } = memoryVault();
+    const name = `verdicts/${BACKUP}/01HF7YAT00M78607F3QWQW5D9J`;
+    await store.put(name, sealJson(repository.keys, 'verdict', name, { backup: BACKUP, level: 'full', result: 'good', at: 0.5, damaged: [] }, repository.cipher));
+    expect(await readVerdicts(repository, BACKUP)).toEqual({ verdicts: [], unreadable: [name] });
   });
 
   const ROWS: readonly (readonly [string, ReturnType<typeof verdicts>, string | undefined])[] = [

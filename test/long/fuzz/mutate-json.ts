@@ -16,7 +16,7 @@ type Change = (dice: SeededRandom, place: Place, all: readonly Place[]) => void;
 const CHANGES: readonly Change[] = [
   (dice, { holder, key }) => void (holder[key] = dice.from(SCALARS)),
   (dice, { holder, key }) => void (holder[key] = dice.from(STRINGS)),
-  (_, { holder, key }) => (Array.isArray(holder) ? void holder.splice(Number(key), 1) : void delete holder[key]),
+  (_, { holder, key }) => (Array.isArray(holder) ? void Array.prototype.splice.call(holder, Number(key), 1) : void delete holder[key]),
   (dice, { holder, key }, all) => {
     const other = dice.from(all);
     holder[key] = structuredClone(other.holder[other.key]);
