@@ -11,7 +11,7 @@ export { CONFIG_NAME, names, packIdOf } from './names.ts';
 export { decodeDirectory, decodeFooter, encodeDirectory, frameOpener, openFrame, packHeader, releaseBytes } from './pack.ts';
 export type { FrameInfo, FrameOpener, PackDirectory, PackedChunk } from './pack.ts';
 export { ChunkReader, directoryOf, readPackDirectory } from './pack-reader.ts';
-export { readRefs, readRevisions } from './refs-revisions.ts';
+export { readRefs, readRevisions, revisionOf } from './refs-revisions.ts';
 export type { RefsRevisions } from './refs-revisions.ts';
 export { decodeRefs, encodeRefs, followReplaced, isSigned, signRefs } from './refs.ts';
 export type { PackRef, Refs, Replacement } from './refs.ts';

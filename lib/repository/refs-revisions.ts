@@ -10,6 +10,12 @@ import { sha256 } from './seal.ts';
 /** Whatever else stands behind the dot is no revision, and must not hide those that are. */
 const REVISION = /^(0|[1-9][0-9]{0,8})$/;
 
+/** `refs/<plan>/<backup>.<n>` → n; undefined for what only lies beside lists of packs, such as somebody's `….0.bak`. */
+export function revisionOf(name: string): number | undefined {
+  const [, text = ''] = /^refs\/[^/]+\/[^./]+\.([^/]*)$/.exec(name) ?? [];
+  return REVISION.test(text) ? Number(text) : undefined;
+}
+
 /** What stands of one backup's lists of packs (format §8). */
 export interface RefsRevisions {
   /** The greatest genuine revision: the one that counts. */
@@ -46,8 +52,8 @@ async function listRevisions({ store }: Repository, { plan, backup }: Manifest):
   const prefix = names.refs(plan, backup, 0).slice(0, -1);
   const numbers: number[] = [];
   for await (const { name } of store.list(`refs/${plan}/`)) {
-    const number = name.slice(prefix.length);
-    if (name.startsWith(prefix) && REVISION.test(number)) numbers.push(Number(number));
+    const number = name.startsWith(prefix) ? revisionOf(name) : undefined;
+    if (number !== undefined) numbers.push(number);
   }
   return numbers.sort((left, right) => right - left);
 }

@@ -5,15 +5,18 @@ import { checkVersion, damaged, quoted } from './format.ts';
 import type { Subkeys } from './keys.ts';
 import { parseJson } from './sealed-object.ts';
 
+/** Lists of packs are not sealed: what no store can hold under such a name is damage here, and no riddle for the store later. */
+const packName = z.string().max(400).regex(/^packs(\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,254})+$/, 'a pack has a name that no pack can have');
+
 /** A pack as refs list it: enough for copies, prune and a structure check without any key. */
-const packRef = z.object({ name: z.string(), size: z.number().int().nonnegative(), sha256: z.string() });
+const packRef = z.object({ name: packName, size: z.number().int().nonnegative(), sha256: z.string() });
 export type PackRef = z.infer<typeof packRef>;
 
 /**
  * A pack that another one stands for: entries that name `old` are read from `new`. `lost`: chunks that entries of this
  * backup need, that were lost with the pack of that name, and that nobody held when `new` was made.
  */
-const replacement = z.object({ old: z.string(), new: z.string(), lost: z.object({ name: z.string(), chunks: z.number().int().positive() }).optional() });
+const replacement = z.object({ old: z.string(), new: z.string(), lost: z.object({ name: packName, chunks: z.number().int().positive() }).optional() });
 export type Replacement = z.infer<typeof replacement>;
 
 const refsSchema = z.object({

@@ -1,7 +1,7 @@
 import { isHoldfastError } from '../model/errors.ts';
 import { isHexId } from '../model/ids.ts';
 import type { Manifest, Marks, Refs, Repository } from '../repository/index.ts';
-import { decodeRefs, isSigned, isVoid, packIdOf, readManifest, readMarks, readVerdicts, sha256 } from '../repository/index.ts';
+import { decodeRefs, isSigned, isVoid, packIdOf, readManifest, readMarks, readVerdicts, revisionOf, sha256 } from '../repository/index.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
 import { recordedCommit } from './void.ts';
 
@@ -109,9 +109,10 @@ async function readAllRefs(store: ReadingStore, manifests: Listed['manifests'], 
   const ids = new Interned();
   const states: RefsState[] = [];
   for (const [key, objects] of groups) {
-    objects.sort((a, b) => revisionOf(b.name) - revisionOf(a.name));
+    // What is no revision is read by nobody: it goes with the backup, and must not stop prune until then.
+    const revisions = objects.filter(({ name }) => revisionOf(name) !== undefined).sort((a, b) => (revisionOf(b.name) as number) - (revisionOf(a.name) as number));
     const manifest = manifests.get(key);
-    const found = manifest && repository ? await provenRefs(repository, manifest, objects) : await readableRefs(store, objects);
+    const found = manifest && repository ? await provenRefs(repository, manifest, revisions) : await readableRefs(store, revisions);
     const newestStoredAt = Math.max(...objects.map((object) => object.storedAt));
     states.push({ key, names: objects.map((object) => object.name), newestStoredAt, ...found, packIds: ids.all(found.packIds), lostIds: ids.all(found.lostIds) });
   }
@@ -171,10 +172,6 @@ function idsOf(refs: Refs): string[] {
 
 function lostIdsOf({ replaced }: Refs): string[] {
   return replaced.flatMap(({ lost }) => (lost ? [packIdOf(lost.name)] : []));
-}
-
-function revisionOf(name: string): number {
-  return Number(name.slice(name.lastIndexOf('.') + 1));
 }
 
 /** Undefined for what was removed since it was listed, and for the other codes given. */

@@ -1,5 +1,5 @@
 import { isHoldfastError } from '../model/errors.ts';
-import { decodeRefs, headProblem, isSigned, names, openManifest, sha256 } from '../repository/index.ts';
+import { decodeRefs, headProblem, isSigned, names, openManifest, revisionOf, sha256 } from '../repository/index.ts';
 import type { Manifest, Refs } from '../repository/index.ts';
 import { judgeCommit } from '../retention/void.ts';
 import type { ObjectInfo } from '../stores/store.ts';
@@ -72,7 +72,7 @@ async function isRemoved({ repository }: Context, snapshot: string): Promise<boo
 async function openRefs(context: Context, snapshot: string, manifest: Manifest): Promise<Refs | undefined> {
   const { listing, findings } = context;
   const first = names.refs(manifest.plan, manifest.backup, 0);
-  const found = listing.refsOf(manifest.plan, manifest.backup);
+  const found = listing.refsOf(manifest.plan, manifest.backup).filter((name) => isRevision(name, context));
   const problems = new Map<string, string>(found.includes(first) ? [] : [[first, 'it is missing']]);
   let newest: Refs | undefined;
   for (const name of found) {
@@ -85,15 +85,18 @@ async function openRefs(context: Context, snapshot: string, manifest: Manifest):
     }
   }
   for (const [name, problem] of problems) {
-    if (newest && revisionOf(name) < newest.revision) continue;
+    if (newest && (revisionOf(name) as number) < newest.revision) continue;
     findings.damage(name, 'refs', problem);
     findings.touch(name, snapshot);
   }
   return newest;
 }
 
-function revisionOf(name: string): number {
-  return Number(name.slice(name.lastIndexOf('.') + 1));
+/** What only lies beside lists of packs is read by nobody, and is no damage. */
+function isRevision(name: string, { findings }: Context): boolean {
+  if (revisionOf(name) !== undefined) return true;
+  findings.note('stray-object', `${name} is no object of this vault's format; nothing reads it.`);
+  return false;
 }
 
 /** Answers with what is wrong when it is not genuine. */

@@ -90,6 +90,7 @@ describe('refs (format §8)', () => {
 
   it('of another repository, or what is no refs, are damaged; a newer format asks for a newer program', () => {
     expect(() => decodeRefs(encodeRefs(refs), name, 'ee'.repeat(16))).toThrow(damaged);
+    for (const odd of ['', 'packs/', 'packs/hot/../x', 'snapshots/x', 'packs/a b', `packs/${'x'.repeat(300)}`]) expect(() => decodeRefs(encodeRefs({ ...refs, packs: [{ name: odd, size: 1, sha256: '' }] }), name)).toThrow(damaged);
     for (const text of ['', '{', 'null', '[]', '{"format":1}']) expect(() => decodeRefs(Buffer.from(text), name)).toThrow(damaged);
     expect(() => decodeRefs(encodeRefs({ ...refs, format: 2 }), name)).toThrow(expect.objectContaining({ code: 'unsupported-version' }));
   });

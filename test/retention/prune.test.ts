@@ -61,6 +61,13 @@ describe('prune', () => {
     expect((await listed(vault.store, 'condemned/')).some((name) => name.includes('11'.repeat(16)))).toBe(false);
   });
 
+  it('K8: what only lies beside lists of packs, such as somebody\'s copy of one, stops nothing and names nothing', async () => {
+    const vault = await vaultWithGarbage();
+    for (const odd of ['bak', '0-', '00', '-1', 'x.0.1']) await vault.store.put(`refs/${PLAN}/GOOD.${odd}`, Buffer.from('odd'));
+    const { blockers, marks } = planPrune(await readPruneState(vault.store));
+    expect({ blockers, marked: marks.length }).toEqual({ blockers: [], marked: 2 });
+  });
+
   it('spares a pack that a backup has come to need, and condemns it anew when that backup goes', async () => {
     const vault = await vaultWithGarbage();
     await prune(vault);

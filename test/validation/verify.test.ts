@@ -62,6 +62,17 @@ describe('depth', () => {
     expect(whole.toSorted()).toEqual([...snapshot.packs, ...snapshot.metaPacks].map(({ name }) => name).toSorted());
   });
 
+  test('what only lies beside a list of packs is told, and makes no backup corrupted (V1)', async () => {
+    const { store, snapshot } = fixture();
+    await snapshot.file('a', randomBytes(700));
+    await snapshot.build();
+    const [list] = (await Array.fromAsync(store.list('refs/'))).map(({ name }) => name);
+    const stray = list!.replace(/[^.]*$/, 'bak');
+    await store.put(stray, Buffer.from('odd'));
+    const report = await damageOf(snapshot.repository);
+    expect(report).toMatchObject({ damage: [], backups: [{ result: 'good' }], notes: expect.arrayContaining([{ code: 'stray-object', message: expect.stringContaining(stray) }]) });
+  });
+
   test('structure does not see a flipped bit in a frame, full names the pack and the entries in that frame', async () => {
     const { store, snapshot } = fixture();
     for (let index = 0; index < 30; index++) await snapshot.file(`f${String(index).padStart(2, '0')}`, randomBytes(700));
