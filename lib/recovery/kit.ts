@@ -15,25 +15,30 @@ export interface KitFile {
   readonly bytes: Uint8Array;
 }
 
-/** Script first: a page that is there says that its script is. Names follow from the script's digest, so they are written once. */
+/** Script first: a page that is there names a script that is there, too. Names follow from the script's digest, so they are written once. */
 export function kitFiles({ script, page }: Kit): readonly [script: KitFile, page: KitFile] {
   const digest = sha256(script).toString('hex').slice(0, 8);
   return [{ file: `holdfast-kit-${digest}.mjs`, bytes: script }, { file: `README-${digest}.txt`, bytes: page }];
 }
 
 /**
- * Puts the kit into a vault unless it is there; answers whether it was put. One question to the store when it is. Older
- * kits stay: nobody may overwrite or delete them, and they go on to restore what they know. Callable again after any failure.
+ * Puts the kit into a vault unless it is there; answers whether it was put. Asks the store for both files, since somebody
+ * may have deleted one. Older kits stay: nobody may overwrite or delete them, and they go on to restore what they know.
+ * Callable again after any failure.
  */
 export async function keepKit(store: Pick<Store, 'put' | 'stat'>, kit: Kit): Promise<boolean> {
-  const [script, page] = kitFiles(kit);
-  const isThere = await store.stat(names.kit(page.file)).then(() => true, (error: unknown) => {
+  const files = kitFiles(kit);
+  const areThere = await Promise.all(files.map(({ file }) => isThere(store, names.kit(file))));
+  const missing = files.filter((_, index) => !areThere[index]);
+  for (const { file, bytes } of missing) await store.put(names.kit(file), bytes);
+  return missing.length > 0;
+}
+
+async function isThere(store: Pick<Store, 'stat'>, name: string): Promise<boolean> {
+  return store.stat(name).then(() => true, (error: unknown) => {
     if (isHoldfastError(error, 'not-found')) return false;
     throw error;
   });
-  if (isThere) return false;
-  for (const { file, bytes } of [script, page]) await store.put(names.kit(file), bytes);
-  return true;
 }
 
 const SCRIPT = /^kit\/holdfast-kit-([0-9a-f]{8})\.mjs$/;

@@ -19,14 +19,14 @@ describe('the recovery kit in a vault (K10)', () => {
 
   it('is named by the digest of its script, so that names are written once; the page comes last', async () => {
     expect(await keepKit(watched(), kit)).toBe(true);
-    expect(calls).toEqual([`stat kit/README-${digest}.txt`, `put kit/holdfast-kit-${digest}.mjs`, `put kit/README-${digest}.txt`]);
+    expect(calls).toEqual([`stat kit/holdfast-kit-${digest}.mjs`, `stat kit/README-${digest}.txt`, `put kit/holdfast-kit-${digest}.mjs`, `put kit/README-${digest}.txt`]);
     expect(Buffer.from(await store.get(`kit/holdfast-kit-${digest}.mjs`))).toEqual(kit.script);
   });
 
-  it('costs one question to the store when it is there', async () => {
+  it('costs two questions to the store when it is there', async () => {
     await keepKit(store, kit);
     expect(await keepKit(watched(), kit)).toBe(false);
-    expect(calls).toEqual([`stat kit/README-${digest}.txt`]);
+    expect(calls).toEqual([`stat kit/holdfast-kit-${digest}.mjs`, `stat kit/README-${digest}.txt`]);
   });
 
   it('of a newer program is put beside the old one, which stays', async () => {
@@ -40,6 +40,13 @@ describe('the recovery kit in a vault (K10)', () => {
     await store.put(`kit/${script.file}`, script.bytes);
     expect(await keepKit(store, kit)).toBe(true);
     expect((await Array.fromAsync(store.list('kit/')))).toHaveLength(2);
+  });
+
+  it('whose script somebody deleted gets it back, and the page stays as it is', async () => {
+    await keepKit(store, kit);
+    await store.remove(`kit/holdfast-kit-${digest}.mjs`);
+    expect(await keepKit(watched(), kit)).toBe(true);
+    expect(calls.filter((call) => call.startsWith('put'))).toEqual([`put kit/holdfast-kit-${digest}.mjs`]);
   });
 
   it.each([
