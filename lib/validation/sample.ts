@@ -27,6 +27,12 @@ export async function nextTurn(repository: Repository, backups: readonly string[
   return { part: last ? (last.part + 1) % SAMPLE_PARTS : 0, parts: SAMPLE_PARTS };
 }
 
+/** The first part from this one on that holds a pack: a sample of a vault with few packs would else call it good and have read nothing. */
+export function filledTurn(packs: readonly SurveyedPack[], { part, parts }: SampleTurn): SampleTurn {
+  const turns = Array.from({ length: parts }, (_, step) => ({ part: (part + step) % parts, parts }));
+  return turns.find((turn) => packsOfTurn(packs, turn).length > 0) ?? { part, parts };
+}
+
 /** A pack's part never changes, so every pack comes round, whatever is added or removed meanwhile. */
 export function packsOfTurn(packs: readonly SurveyedPack[], { part, parts }: SampleTurn): SurveyedPack[] {
   const total = packs.reduce((sum, { ref }) => sum + ref.size, 0);

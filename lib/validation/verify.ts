@@ -17,7 +17,7 @@ import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
 import { readPacks } from './read-packs.ts';
 import type { ReadPacks, VerifyProgress } from './read-packs.ts';
 import { recordAll } from './record-verdicts.ts';
-import { nextTurn, packsOfTurn } from './sample.ts';
+import { filledTurn, nextTurn, packsOfTurn } from './sample.ts';
 import type { SampleTurn } from './sample.ts';
 import { startContext } from './start-context.ts';
 import type { ContextOptions } from './start-context.ts';
@@ -62,8 +62,8 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   const survey = await surveyPacks(context, judged.flatMap(({ refs }) => refs ?? []));
   touchNamedPacks(context, judged);
   if (isWhole) await checkRest(context, opened, survey);
-  const sample = options.level === 'sample' ? (options.sampleTurn ?? (await nextTurn(context.repository, opened.map(({ snapshot }) => backupOf(snapshot.name))))) : undefined;
   const readable = [...survey.packs.values()].filter((pack) => !pack.isLost);
+  const sample = options.level === 'sample' ? (options.sampleTurn ?? filledTurn(readable, await nextTurn(context.repository, opened.map(({ snapshot }) => backupOf(snapshot.name))))) : undefined;
   const selected = options.level === 'structure' ? [] : sample ? packsOfTurn(readable, sample) : readable;
   const recorder = options.isRecording === false ? undefined : new CoverageRecorder(context.repository, await lookingOnly(context.repository.store, options.clock).now(), options);
   const read = await proveContents(context, { judged, survey, selected, recorder, options });

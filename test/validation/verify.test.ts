@@ -10,7 +10,7 @@ import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import { readOnly } from '../../lib/stores/read-only.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { executeRemove } from '../../lib/retention/remove.ts';
-import { packsOfTurn } from '../../lib/validation/sample.ts';
+import { filledTurn, packsOfTurn } from '../../lib/validation/sample.ts';
 import type { SurveyedPack } from '../../lib/validation/pack-survey.ts';
 import { verify } from '../../lib/validation/verify.ts';
 import type { VerifyOptions } from '../../lib/validation/verify.ts';
@@ -125,6 +125,14 @@ describe('depth', () => {
     expect(parts.flat().map(({ ref }) => ref.name).toSorted()).toEqual(packs.map(({ ref }) => ref.name).toSorted());
     expect(Math.max(...parts.map((part) => part.length))).toBeLessThan(80);
     expect(packsOfTurn(packs.slice(0, 20), { part: 3, parts: 13 })).toHaveLength(20);
+  });
+
+  test('a part that holds no pack is passed over: a sample never calls good what it did not look at (V1)', () => {
+    const large = (first: string): SurveyedPack => ({ ordinal: 0, isMeta: false, chunks: 1, isLost: false, ref: { name: `packs/hot/w/aa/${first}${'0'.repeat(24)}`, size: 40 << 20, sha256: '' } });
+    // 5 and 9 are the parts of these two.
+    const packs = [large('00000005'), large('00000009')];
+    expect([0, 5, 6, 10].map((part) => filledTurn(packs, { part, parts: 13 }).part)).toEqual([5, 5, 9, 5]);
+    expect(filledTurn([], { part: 4, parts: 13 })).toEqual({ part: 4, parts: 13 });
   });
 });
 

@@ -48,13 +48,10 @@ export function joinPaperLines(lines: readonly (readonly number[])[]): Uint8Arra
 
 /**
  * Reads a text with the five lines, each beginning with its number and a colon; everything else in it is passed over, so
- * that the whole page may be there. Fails as the two above, naming each line that is wrong, missing or there twice.
+ * that the whole page may be there. Five lines without numbers are taken in their order. Fails as the two above, naming each line that is wrong, missing or there twice.
  */
 export function parsePaper(text: string): Uint8Array {
-  const found = text.split(/\r?\n/).flatMap((row) => {
-    const [, number, typed] = LINE.exec(row) ?? [];
-    return typed === undefined ? [] : [{ line: Number(number), typed }];
-  });
+  const found = foundLines(text);
   const numbers = Array.from({ length: PAPER_LINES }, (_, index) => index + 1);
   const complaints: string[] = [];
   const lines = numbers.map((line) => {
@@ -70,6 +67,22 @@ export function parsePaper(text: string): Uint8Array {
   });
   if (complaints.length > 0) throw new HoldfastError('wrong-key', complaints.join(' '), { nextStep: NEXT_STEP });
   return joinPaperLines(lines);
+}
+
+interface FoundLine {
+  readonly line: number;
+  readonly typed: string;
+}
+
+function foundLines(text: string): FoundLine[] {
+  const rows = text.split(/\r?\n/).filter((row) => row.trim() !== '');
+  const found = rows.flatMap((row): FoundLine[] => {
+    const [, number, typed] = LINE.exec(row) ?? [];
+    return typed === undefined ? [] : [{ line: Number(number), typed }];
+  });
+  if (found.length > 0) return found;
+  if (rows.length === PAPER_LINES) return rows.map((typed, index) => ({ line: index + 1, typed }));
+  throw new HoldfastError('wrong-key', `No line begins with its number and a colon, and there are ${rows.length} lines, wanted ${PAPER_LINES}.`, { nextStep: 'Type the five lines of the paper one below the other, as `1: XXXX XXXX XXXX XX` or without the numbers.' });
 }
 
 const NEXT_STEP = 'Compare with the paper, letter by letter; 0 is a zero, and there are no letters I, L, O, U on it.';

@@ -72,6 +72,14 @@ describe('a secret on paper (K11)', () => {
     expect(complaint(() => parsePaperLine(4, `U${first.slice(1)}`))).toBe('Line 4 of the paper is not right: "U" is in it, wanted digits and letters without U.');
   });
 
+  it('takes five lines without numbers in their order, and says how many it wants', () => {
+    const seed = randomBytes(32);
+    const lines = paperLines(seed);
+    expect(parsePaper(`\n${lines.join('\n')}\n`)).toEqual(seed);
+    expect(complaint(() => parsePaper(lines.toReversed().join('\n')))).toMatch(/Line 1 .* Line 2 /);
+    expect(complaint(() => parsePaper(lines.slice(1).join('\n')))).toBe('No line begins with its number and a colon, and there are 4 lines, wanted 5.');
+  });
+
   it('shows that a line comes from another paper', () => {
     const [mine, other] = [paperLines(randomBytes(32)), paperLines(randomBytes(32))];
     expect(complaint(() => parsePaper(numbered(mine.with(2, other[2] as string))))).toContain('they come from different papers');
