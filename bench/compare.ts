@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environmentOf, fill } from './command-line.ts';
 import { ChangingTree, changeStream, makeStream, makeTree } from './data.ts';
@@ -41,7 +41,7 @@ try {
   const wants = { tree: values.stream === undefined || values.tree !== undefined, stream: values.tree === undefined || values.stream !== undefined };
   if (wants.tree) await measureTree();
   if (wants.stream) await measureStream();
-  const given = [values.tree, values.stream].filter((path) => path !== undefined);
+  const given = [values.tree, values.stream].flatMap((path) => (path === undefined ? [] : [`${basename(path)} (${Math.round(sizeOf(path) / 1e6)} MB)`]));
   writeReport(rows, { tools: present, work, repeat: Number(values.repeat), data: given.length > 0 ? given.join(', ') : `made by the script (${values.files} files, ${values.megabytes} MB)`, isDryRun: values['dry-run'] });
 } finally {
   rmSync(work, { recursive: true, force: true });
@@ -51,7 +51,7 @@ function versionOf(tool: Tool): { tool: Tool; version: string }[] {
   const isWanted = values.tools === undefined || tool.name === 'holdfast' || values.tools.split(',').some((name) => tool.name.startsWith(name));
   if (!isWanted) return [];
   const found = spawnSync('sh', ['-c', fill(tool.version, {})], { encoding: 'utf8' });
-  const version = found.stdout.trim().split('\n')[0] ?? '';
+  const [version = ''] = /\d+(\.\d+)+[\w.-]*/.exec(found.stdout) ?? [];
   process.stderr.write(found.status === 0 ? `${tool.name}: ${version}\n` : `${tool.name}: not found, left out\n`);
   return found.status === 0 ? [{ tool, version }] : [];
 }
