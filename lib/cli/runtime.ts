@@ -32,7 +32,7 @@ export interface Runtime {
   content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array>;
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
-  restoreDatabase(vault: Vault, reader: SnapshotReader, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly report: DatabaseRestoreReport; readonly notes: readonly string[] }>;
+  restoreDatabase(vault: Vault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly reports: readonly DatabaseRestoreReport[]; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
   /** Whether this machine, the configuration, vault, key and store are fit. */
   examineAll(options: VaultOptions, asked: { readonly isProbing: boolean; readonly signal: AbortSignal; readonly onRow: (row: DoctorRow) => void }): Promise<readonly DoctorRow[]>;

@@ -30,16 +30,11 @@ export async function connectionOf(place: Omit<ResolvedPostgres, 'type' | 'exclu
 }
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
-const URL_WANTED = 'postgres://USER@HOST:PORT/DATABASE, with ?sslmode= and &sslrootcert= if need be';
+export const POSTGRES_URL = 'postgres://USER@HOST:PORT/DATABASE, with ?sslmode= and &sslrootcert= if need be';
 
-/**
- * A database as the command line names it. A password in it is refused, and not repeated: every user of the machine sees
- * the arguments of a command. Fails as `usage`.
- */
-export function parseDatabaseUrl(text: string): PostgresConnection {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.password || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
-  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol)) throw wrong(text);
+/** A database as the command line names it. Fails as `usage`. */
+export function parsePostgresUrl(text: string): PostgresConnection {
+  const url = new URL(text);
   const database = decodeURIComponent(url.pathname.slice(1));
   const host = url.searchParams.get('host') ?? url.hostname.replace(/^\[(.*)\]$/, '$1');
   const user = url.searchParams.get('user') ?? decodeURIComponent(url.username);
@@ -52,5 +47,5 @@ export function parseDatabaseUrl(text: string): PostgresConnection {
 }
 
 function wrong(text: string): HoldfastError {
-  return new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URL_WANTED}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
+  return new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${POSTGRES_URL}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
 }

@@ -90,9 +90,9 @@ export class LocalRuntime {
     return planRestoreIntoDatabase(vault, reader, request, this.#context);
   }
 
-  async restoreDatabase(vault: LocalVault, reader: SnapshotReader, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<DatabaseResult> {
+  async restoreDatabase(vault: LocalVault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<DatabaseResult> {
     const { performDatabaseRestore } = await import('./restore-database.ts');
-    return performDatabaseRestore(vault, reader, plan, { options, context: this.#context });
+    return performDatabaseRestore(vault, plan, { options, context: this.#context });
   }
 
   async verify(vault: LocalVault, request: VerifyRequest): Promise<VerifyResult> {

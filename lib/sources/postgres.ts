@@ -7,8 +7,7 @@ import { findClient } from './postgres/client.ts';
 import type { ClientPlaces, PostgresClient, PostgresVersion } from './postgres/client.ts';
 import { describeConnection, openConnection, serverName } from './postgres/connection.ts';
 import type { PostgresConnection } from './postgres/connection.ts';
-import { query } from './postgres/query.ts';
-import type { Session } from './postgres/query.ts';
+import { serverVersion } from './postgres/server-version.ts';
 import type { OpenStream, SourceStream, StreamSource } from './source.ts';
 
 export interface PostgresOptions extends ClientPlaces {
@@ -65,13 +64,6 @@ export class PostgresSource implements StreamSource {
       await opened.remove();
     }
   }
-}
-
-export async function serverVersion(session: Session): Promise<PostgresVersion> {
-  const [[text = '', number = ''] = []] = await query(session, "select current_setting('server_version'), current_setting('server_version_num')");
-  const major = Math.floor(Number(number) / 10_000);
-  if (!(major > 0)) throw new HoldfastError('source-failed', `The server at ${serverName(session.connection)} does not say its version (${JSON.stringify(number)}).`, { nextStep: 'Check that it is a PostgreSQL server.' });
-  return { text: text.split(' ')[0] ?? text, major };
 }
 
 /** One component, whatever the database is called. */

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/model/clock.ts';
 import { isHoldfastError } from '../../lib/model/errors.ts';
-import { planDatabaseRestore, restoreDatabase } from '../../lib/recovery/restore-database.ts';
-import type { DatabaseRestoreOptions, DatabaseTarget } from '../../lib/recovery/restore-database.ts';
+import { executeDatabaseRestore, planDatabaseRestore } from '../../lib/recovery/restore-database.ts';
+import type { DatabaseRestoreOptions, DatabaseRestoreReport } from '../../lib/recovery/restore-database.ts';
 import { SnapshotReader, names } from '../../lib/repository/index.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import type { LoadRequest } from '../../lib/sources/database-loader.ts';
+import { PostgresLoader } from '../../lib/sources/postgres/loader.ts';
 import { CommandSource } from '../../lib/sources/command.ts';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { backUp, testRepository } from '../support/run-backup.ts';
@@ -135,7 +137,7 @@ describe.each([15, 18] as const)('restoring into PostgreSQL %i (R1)', (version) 
 
 describe('versions', () => {
   it('an archive of a newer pg_dump is refused by its header', async () => {
-    const error = await failure(planDatabaseRestore(backups[18] as SnapshotReader, target(15, { name: 'x', mode: 'create' }), options(15)));
+    const error = await failure(plan(15, { name: 'x', mode: 'create' }, backups[18]));
     expect(error).toMatchObject({ code: 'refused', message: expect.stringMatching(/written by a pg_dump newer than .*pg_restore 15/) });
   });
 
@@ -182,18 +184,18 @@ describe('versions', () => {
   });
 });
 
-type Wanted = Partial<DatabaseTarget> & Partial<DatabaseRestoreOptions> & { readonly name: string; readonly mode: DatabaseTarget['mode']; readonly user?: string; readonly password?: string };
+type Wanted = LoadRequest & Partial<DatabaseRestoreOptions> & { readonly name: string; readonly user?: string; readonly password?: string; readonly binaries?: string };
 
-function restore(version: PostgresVersion, wish: Wanted, reader = backups[version] as SnapshotReader) {
-  return restoreDatabase(reader, target(version, wish), { ...options(version), ...wish });
+async function restore(version: PostgresVersion, wish: Wanted, reader?: SnapshotReader) {
+  const [report, ...others] = await executeDatabaseRestore(await plan(version, wish, reader), { clock: systemClock, signal: new AbortController().signal, ...wish });
+  expect(others).toEqual([]);
+  return report as DatabaseRestoreReport;
 }
 
-function target(version: PostgresVersion, { name, mode, isWithoutOwners, entry, user, password }: Wanted): DatabaseTarget {
-  return { connection: { ...connectionTo(servers[version], name), ...(user && { user }), ...(password && { password }) }, mode, isWithoutOwners, entry };
-}
-
-function options(version: PostgresVersion): DatabaseRestoreOptions {
-  return { binaries: servers[version].binaries, environment: process.env, temporaryFolder: folder, clock: systemClock, signal: new AbortController().signal };
+function plan(version: PostgresVersion, { name, user, password, binaries = servers[version].binaries, signal = new AbortController().signal, ...wanted }: Wanted, reader = backups[version] as SnapshotReader) {
+  const connection = { ...connectionTo(servers[version], name), ...(user && { user }), ...(password && { password }) };
+  const loader = new PostgresLoader({ connection, binaries, environment: process.env, temporaryFolder: folder, clock: systemClock });
+  return planDatabaseRestore(reader, loader, { wanted, signal });
 }
 
 async function backupOf(version: PostgresVersion, database = 'rich', client: PostgresVersion = version): Promise<SnapshotReader> {

@@ -1,6 +1,6 @@
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../../recovery/restore-database.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import type { SnapshotReader } from '../../repository/index.ts';
+import type { LoadMode } from '../../sources/database-loader.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import { confirm } from '../confirm.ts';
@@ -25,33 +25,34 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
       isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0], signal: surroundings.signal,
     });
     if (options['dryRun'] === true) return dryRun(context, plan);
-    if (plan.target.mode === 'clean' && plan.existing.objects > 0) await confirm(context, `${counted(plan.existing.objects, 'object')} of the database ${nameOf(plan)} will be dropped where the backup has them too:`, plan.existing.tables);
-    return perform(context, vault, { reader, plan });
+    for (const { mode, existing, place } of plan.loads) if (mode === 'clean' && existing.objects > 0) await confirm(context, `${counted(existing.objects, 'object')} of the database ${place} will be dropped where the backup has them too:`, existing.tables);
+    return perform(context, vault, plan);
   });
 }
 
-const HOW: Readonly<Record<DatabaseRestorePlan['target']['mode'], string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database' };
+const HOW: Readonly<Record<LoadMode, string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database' };
 
-function dryRun({ output }: CommandContext, plan: DatabaseRestorePlan): ExitCode {
-  const { backup, entry, bytes, header, client, server, existing, warnings, target } = plan;
-  const json = { type: 'database-restore-plan', backup, entry, bytes, database: nameOf(plan), mode: target.mode, archive: { server: header.server.text, dumpedBy: header.dumpedBy.text, database: header.database }, client: client.text, server: server.text, existing, warnings };
-  output.result(json, () => [
-    `Nothing was done. ${entry} (${bytesInWords(bytes)}, database ${header.database} of PostgreSQL ${header.server.text}, by pg_dump ${header.dumpedBy.text}) would go into ${HOW[target.mode]} ${nameOf(plan)} on PostgreSQL ${server.text}, by pg_restore ${client.text}.`,
-    ...(existing.objects > 0 ? [`  there now: ${counted(existing.objects, 'object')}, among them ${existing.tables.slice(0, SHOWN).join(', ') || 'no table'}`] : []),
-    ...warnings.map((warning) => `  ${warning}`),
-  ]);
+function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePlan): ExitCode {
+  for (const { entry, bytes, place, mode, archive, client, server, existing, warnings } of loads) {
+    output.result({ type: 'database-restore-plan', backup, entry, bytes, database: place, mode, archive, client, server, existing, warnings }, () => [
+      `Nothing was done. ${entry} (${bytesInWords(bytes)}, database ${archive.database} of server ${archive.server}, dumped by ${archive.dumpedBy}) would go into ${HOW[mode]} ${place} on server ${server}, by ${client}.`,
+      ...(existing.objects > 0 ? [`  there now: ${counted(existing.objects, 'object')}, among them ${existing.tables.slice(0, SHOWN).join(', ') || 'no table'}`] : []),
+      ...warnings.map((warning) => `  ${warning}`),
+    ]);
+  }
   return 0;
 }
 
-async function perform(context: CommandContext, vault: Vault, { reader, plan }: { readonly reader: SnapshotReader; readonly plan: DatabaseRestorePlan }): Promise<ExitCode> {
+async function perform(context: CommandContext, vault: Vault, plan: DatabaseRestorePlan): Promise<ExitCode> {
   const { output, surroundings, options } = context;
   const progress = new Progress(surroundings, options['progress'] === true);
-  const { report, notes } = await context.runtime
-    .restoreDatabase(vault, reader, plan, { signal: surroundings.signal, onProgress: (state) => progress.show({ phase: 'restoring', ...state }) })
+  const { reports, notes } = await context.runtime
+    .restoreDatabase(vault, plan, { signal: surroundings.signal, onProgress: (state) => progress.show({ phase: 'restoring', ...state }) })
     .finally(() => progress.clear());
-  output.result({ type: 'database-restore', ...report, notes }, () => reportLines(output, report));
-  for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
-  return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
+  for (const report of reports) output.result({ type: 'database-restore', ...report, notes }, () => reportLines(output, report));
+  const warnings = [...reports.flatMap((report) => report.warnings), ...notes];
+  for (const warning of warnings) if (!output.isJson) output.warn(warning);
+  return warnings.length > 0 ? 3 : 0;
 }
 
 function reportLines(output: Pick<Output, 'paint'>, { backup, database, bytes, tables, durationMilliseconds }: DatabaseRestoreReport): string[] {
@@ -59,8 +60,4 @@ function reportLines(output: Pick<Output, 'paint'>, { backup, database, bytes, t
   const shown = tables.slice(0, SHOWN).map(({ schema, table, rows: count }) => `  ${schema}.${table}  ${counted(count, 'row')}`);
   const more = tables.length > SHOWN ? [`  and ${numberInWords(tables.length - SHOWN)} more; --json names all`] : [];
   return [`${output.paint('green', 'Restored')} ${backup} into ${database}: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}, ${bytesInWords(bytes)}, in ${durationInWords(durationMilliseconds)}`, ...shown, ...more];
-}
-
-function nameOf({ target: { connection } }: DatabaseRestorePlan): string {
-  return `${connection.database} at ${connection.host}:${connection.port}`;
 }

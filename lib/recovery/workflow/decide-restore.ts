@@ -48,7 +48,7 @@ export function checkFitness(backup: BackupRecord, { name, target }: DeclaredTar
   if (takes !== 'anything' && !takes.includes(backup.source.type)) {
     throw new HoldfastError('refused', `The target "${name}" is of type ${target.type} and takes backups of ${takes.join(', ')}; backup ${backup.backupId} of plan ${backup.planName} holds ${backup.source.type}.`, { nextStep: 'Name a target of type directory, or a backup of a database.' });
   }
-  if (target.type === 'postgres' && select.length > 0) {
+  if (takes !== 'anything' && select.length > 0) {
     throw new HoldfastError('usage', `"select" names ${select.length} patterns, and the target "${name}" is a database, which is restored whole.`, { nextStep: 'Leave "select" out, or restore into a target of type directory.' });
   }
   // Patterns that climb out of the backup or cannot be read fail here, before a task is paid for.

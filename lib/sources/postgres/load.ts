@@ -12,7 +12,7 @@ import { feed } from './feed.ts';
 import { loadFailure } from './load-failures.ts';
 import type { Session } from './query.ts';
 
-export interface LoadOptions {
+export interface ArchiveLoadOptions {
   readonly server: PostgresVersion;
   /** All or nothing, in one transaction. */
   readonly isOneTransaction: boolean;
@@ -40,7 +40,7 @@ const HEAD_BYTES = 64 * 1024;
  * archive when every program ended well; fails as `target-failed`, `permission`, `unsupported`, `interrupted`, or as
  * reading the archive fails. What is half done then is rolled back in one transaction, and else the caller's to drop.
  */
-export async function loadArchive(archive: AsyncIterable<Uint8Array>, session: Session, options: LoadOptions): Promise<number> {
+export async function loadArchive(archive: AsyncIterable<Uint8Array>, session: Session, options: ArchiveLoadOptions): Promise<number> {
   const { client, connection } = session;
   const processes = client.version.major >= NEW_SETTING.since && options.server.major < NEW_SETTING.since ? startByScript(session, options) : [startDirect(session, options)];
   const [first] = processes as [Process];
@@ -64,7 +64,7 @@ export async function loadArchive(archive: AsyncIterable<Uint8Array>, session: S
   }
 }
 
-function startDirect(session: Session, options: LoadOptions): Process {
+function startDirect(session: Session, options: ArchiveLoadOptions): Process {
   return start(session, [session.client.pgRestore, ...switches(options), '--exit-on-error', '--no-password', '--dbname', session.opened.argument], 'ignore', options);
 }
 
@@ -72,7 +72,7 @@ function startDirect(session: Session, options: LoadOptions): Process {
  * A newer pg_restore into an older server: as a script, less the one setting that the server lacks. A script that is cut
  * lacks its COMMIT, and psql stops at the first error.
  */
-function startByScript(session: Session, options: LoadOptions): [Process, Process] {
+function startByScript(session: Session, options: ArchiveLoadOptions): [Process, Process] {
   const { client, opened } = session;
   const restore = start(session, [client.pgRestore, ...switches(options), '--file=-'], 'pipe', options);
   const psql = start(session, [client.psql, '--no-psqlrc', '--quiet', '--no-password', '--set', 'ON_ERROR_STOP=1', '--output=/dev/null', '--dbname', opened.argument], 'ignore', options);
@@ -81,13 +81,13 @@ function startByScript(session: Session, options: LoadOptions): [Process, Proces
   return [restore, psql];
 }
 
-function start({ connection, opened }: Session, program: readonly string[], stdout: 'ignore' | 'pipe', { clock }: LoadOptions): Process {
+function start({ connection, opened }: Session, program: readonly string[], stdout: 'ignore' | 'pipe', { clock }: ArchiveLoadOptions): Process {
   const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
   const group = new ProcessGroup(program, { stdin: 'pipe', stdout, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
   return { name: program[0]?.split('/').at(-1) ?? '', group, said };
 }
 
-function switches({ isOneTransaction, isCleaning, isWithoutOwners }: LoadOptions): string[] {
+function switches({ isOneTransaction, isCleaning, isWithoutOwners }: ArchiveLoadOptions): string[] {
   return ['--format=custom', ...(isOneTransaction ? ['--single-transaction'] : []), ...(isCleaning ? ['--clean', '--if-exists'] : []), ...(isWithoutOwners ? ['--no-owner', '--no-privileges'] : [])];
 }
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { HoldfastError, isHoldfastError } from '../model/errors.ts';
-import type { ArchiveHeader } from '../sources/postgres/archive.ts';
-import { serverName } from '../sources/postgres/connection.ts';
-import { query } from '../sources/postgres/query.ts';
-import type { Session } from '../sources/postgres/query.ts';
-import type { DatabaseRestorePlan, TableCount } from './restore-database-plan.ts';
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import type { ArchiveHeader } from './archive.ts';
+import { serverName } from './connection.ts';
+import { query } from './query.ts';
+import type { Session } from './query.ts';
+import type { DatabaseLoad, TableCount } from '../database-loader.ts';
 
 /** Not of the system, and not of an extension. */
 const IS_OWN = `nspname !~ '^pg_' and nspname <> 'information_schema' and not exists (select from pg_depend d where d.objid = o.oid and d.deptype = 'e')`;
@@ -24,7 +24,7 @@ const COUNTS = `
   select format('select %L, %L, count(*) from only %I.%I', nspname, relname, nspname, relname)
   from pg_class o join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'm') and ${IS_OWN} order by nspname, relname \\gexec`;
 
-export async function contentsOf(session: Session): Promise<DatabaseRestorePlan['existing']> {
+export async function contentsOf(session: Session): Promise<DatabaseLoad['existing']> {
   const rows = await query(session, CONTENTS);
   return { objects: rows.length, tables: rows.filter(([kind]) => kind === 'table').map(([, name = '']) => name) };
 }

@@ -1,4 +1,4 @@
-import { missingTables } from '../../lib/aws/restore-database-steps.ts';
+import { missingTables } from '../../../lib/sources/postgres/missing-tables.ts';
 
 describe('tables of an archive are looked for in the restored database (R8)', () => {
   it.each<[string, string[], string[], string[]]>([

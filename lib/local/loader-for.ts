@@ -1,0 +1,82 @@
+import { resolve } from 'node:path';
+import type { Config } from '../config/load-config.ts';
+import { resolveConnection } from '../config/resolve-plans.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { DatabaseLoader } from '../sources/database-loader.ts';
+import { PostgresLoader } from '../sources/postgres/loader.ts';
+import { findConfig } from './configuration.ts';
+import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
+import type { DatabaseRequest } from './restore-database.ts';
+import type { LocalContext } from './vault.ts';
+
+export interface ChosenLoader {
+  readonly loader: DatabaseLoader;
+  /** The declared target is to be made. */
+  readonly isCreating: boolean;
+}
+
+/** `given`: the password of the request; wins over the one of a declared target when it comes from a file. */
+type UrlLoader = (text: string, given: GivenPassword | undefined, context: LocalContext) => DatabaseLoader;
+
+interface GivenPassword {
+  readonly password: string;
+  readonly isFromFile: boolean;
+}
+
+const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl };
+const URLS_WANTED = [POSTGRES_URL];
+
+/** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
+export async function loaderFor(request: DatabaseRequest, context: LocalContext): Promise<ChosenLoader> {
+  const given = await givenPassword(request, context.environment);
+  if (request.target === undefined) return { loader: byUrl(request.url ?? '', given, context), isCreating: false };
+  const { config, fields } = declaredTarget(request.target, await findConfig(context.environment, request.config));
+  switch (fields.type) {
+    case 'postgres': {
+      const connection = await connectionOf(resolveConnection(config, fields), context.environment);
+      return { loader: postgres({ ...connection, ...chosenPassword(connection.password, given) }, context), isCreating: fields['create-database'] };
+    }
+    case 'directory':
+      throw new HoldfastError('usage', `The restore target ${request.target} is of type ${fields.type}, wanted a database.`, { nextStep: 'Restore into a directory with --to DIR.' });
+  }
+}
+
+/** A password in a URL is refused, and not repeated: every user of the machine sees the arguments of a command. */
+function byUrl(text: string, given: GivenPassword | undefined, context: LocalContext): DatabaseLoader {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.password || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
+  const make = BY_SCHEME[url?.protocol.slice(0, -1) ?? ''];
+  if (make !== undefined) return make(text, given, context);
+  throw new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URLS_WANTED.join(' or ')}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
+}
+
+function postgresByUrl(text: string, given: GivenPassword | undefined, context: LocalContext): DatabaseLoader {
+  return postgres({ ...parsePostgresUrl(text), ...chosenPassword(undefined, given) }, context);
+}
+
+function postgres(connection: ReturnType<typeof parsePostgresUrl>, { environment, clock }: LocalContext): DatabaseLoader {
+  return new PostgresLoader({ connection, ...postgresPlaces(environment), clock });
+}
+
+async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {
+  if (passwordFile !== undefined) {
+    const { readSecretFile } = await import('../keyring/secret-file.ts');
+    const [password = ''] = (await readSecretFile(resolve(workingFolder, passwordFile), 'password file')).toString('utf8').split(/\r?\n/);
+    return { password, isFromFile: true };
+  }
+  const password = variables[PASSWORD];
+  return password === undefined || password === '' ? undefined : { password, isFromFile: false };
+}
+
+function chosenPassword(declared: string | undefined, given: GivenPassword | undefined): { readonly password?: string } {
+  const password = given?.isFromFile ? given.password : (declared ?? given?.password);
+  return password === undefined ? {} : { password };
+}
+
+function declaredTarget(name: string, config: Config | undefined) {
+  const targets = config?.fields['restore-targets'] ?? {};
+  const fields = targets[name];
+  if (config !== undefined && fields !== undefined) return { config, fields };
+  throw new HoldfastError('not-found', `No restore target is called ${name}${config === undefined ? ': there is no holdfast.yaml' : ` in ${config.file}`}.`, { nextStep: `Declared: ${Object.keys(targets).join(', ') || 'none'}. Or name the database itself: --to-database postgres://USER@HOST/DATABASE.` });
+}
