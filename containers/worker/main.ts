@@ -8,6 +8,7 @@ import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { secretResolver } from '../../lib/aws/secrets.ts';
 import { taskToken } from '../../lib/aws/task-token.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
+import { hookInWords } from '../../lib/backup/hook-report.ts';
 import { EXIT_CODE_OF } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
@@ -53,12 +54,13 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
       if (event.event === 'ended') writeMetrics(backupMetrics(event.run, event.backup), { stackName: settings.stackName, planName: event.run.planName, at: Date.now() }, (line) => process.stdout.write(`${line}\n`));
     },
     onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'backing up')),
+    onHook: (report) => (report.complaint === undefined ? logger.info({ event: 'hook', ...report }, hookInWords(report)) : logger.warn({ event: 'hook', ...report }, hookInWords(report))),
   });
   if (outcome === undefined) return 0;
-  const { manifest, statistics, evidence } = outcome;
+  const { manifest, statistics, evidence, afterwards } = outcome;
   for (const warning of manifest.warnings.slice(0, 100)) logger.warn({ event: 'warning', ...warning }, warning.message);
   logger.info({ event: 'backup', backup: manifest.backup, plan: manifest.planName, statistics, evidence }, 'backup committed');
-  return manifest.warnings.length > 0 ? 3 : 0;
+  return manifest.warnings.length > 0 || afterwards !== undefined ? 3 : 0;
 }
 
 async function verifyBackup(settings: WorkerSettings, order: VerifyOrder, logger: Logger): Promise<number> {

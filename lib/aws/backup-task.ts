@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { withHooks } from '../backup/hooks.ts';
+import type { HookReport } from '../backup/hook-report.ts';
 import { performLeasedRun } from '../backup/perform-leased-run.ts';
 import type { LeasedRunEvent } from '../backup/perform-leased-run.ts';
 import { runBackup } from '../backup/run-backup.ts';
@@ -28,6 +30,8 @@ export interface BackupTaskContext extends TaskPlaces, VaultClients {
   readonly signal: AbortSignal;
   readonly onEvent: (event: LeasedRunEvent) => void;
   readonly onProgress: (progress: BackupProgress) => void;
+  /** Told of each command around the run that has ended. */
+  readonly onHook: (report: HookReport) => void;
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
 }
@@ -49,6 +53,12 @@ export function performBackupTask(runId: RunId, context: BackupTaskContext): Pro
 
 async function backUp(run: LedgerRun, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>, context: BackupTaskContext): Promise<BackupOutcome> {
   const plan: DeployedPlan = parseDeployedPlan(run.order);
+  const { commandEnvironment, scratchFolder, clock, onHook } = context;
+  const hookPorts = { environment: commandEnvironment, folder: scratchFolder, secrets: [], clock, signal: ports.signal, onHook };
+  return withHooks({ plan: plan.name, run: run.runId, type: run.type, hooks: plan.hooks }, hookPorts, () => backUpPlan({ run, plan }, ports, context));
+}
+
+async function backUpPlan({ run, plan }: { readonly run: LedgerRun; readonly plan: DeployedPlan }, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>, context: BackupTaskContext): Promise<BackupOutcome> {
   const { policy } = plan;
   const { repository, mayWrite } = await openStackVault(placeOf(plan.vault, context.vaults), context);
   if (!mayWrite) throw new HoldfastError('wrong-key', `The KMS key of the vault ${plan.vault} was left out when its keys were changed: it reads older backups and may not write.`, { nextStep: 'Rotate again with this key named, or point the vault at the newer key and deploy.' });

@@ -90,8 +90,8 @@ function stopByOf(run: LedgerRun, claimedAt: number, { maxDurationMs }: LeasedRu
 
 async function end(run: LedgerRun, outcome: BackupOutcome, ports: LeasedRunPorts): Promise<void> {
   const { onEvent, clock } = ports;
-  const { manifest } = outcome;
-  const to = manifest.warnings.length > 0 ? 'warnings' : 'completed';
+  const { manifest, afterwards } = outcome;
+  const to = manifest.warnings.length > 0 || afterwards !== undefined ? 'warnings' : 'completed';
   const backup = { ...backupRecordOf(manifest, 'completed'), vault: run.vault };
   const now = clock.now();
   const isRecorded = await endPatiently(run, { to, now, fence: run.fence, backup }, ports);

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { fsPath } from '../model/byte-string.ts';
+import { display, fsPath } from '../model/byte-string.ts';
 import type { ByteString } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
@@ -68,6 +68,8 @@ export interface BackupOutcome {
   readonly evidence: readonly string[];
   /** Writers whose packs were not reused, told when there was none at the start that could be. */
   readonly strangers: readonly string[];
+  /** What a command after the commit complained of: a warning of the run, and none of the backup's. */
+  readonly afterwards?: readonly string[];
   /** What became of older backups that were not whole; absent when none is known. */
   readonly healing?: HealingOutcome;
 }
@@ -277,10 +279,19 @@ function contentDigest(tree: BuiltTree): string {
   return sha256(Buffer.from([...tree.base.chunks, ...(tree.delta?.chunks ?? [])].map(({ id }) => id).join('\n'))).toString('hex');
 }
 
+/** It was there when the source was checked. */
+function isFolder(path: ByteString): boolean {
+  try {
+    return statSync(fsPath(path)).isDirectory();
+  } catch (cause) {
+    throw new HoldfastError('source-failed', `The path ${display(path)} is gone since the run began (${(cause as NodeJS.ErrnoException).code}).`, { nextStep: 'Nothing of this run is kept. Look whether what is mounted there is still mounted, and start again.', cause });
+  }
+}
+
 /** One path lies at the root of the backup, several below their base names, in the order of the tree. */
 function rootsOf(paths: readonly ByteString[]): WalkRoot[] {
   const [only] = paths;
-  if (paths.length === 1 && only !== undefined && statSync(fsPath(only)).isDirectory()) return [{ path: '' as ByteString, location: only }];
+  if (paths.length === 1 && only !== undefined && isFolder(only)) return [{ path: '' as ByteString, location: only }];
   const roots = paths.map((location) => ({ path: (basename(location) || 'root') as ByteString, location }));
   const taken = new Set<string>();
   for (const { path, location } of roots) {

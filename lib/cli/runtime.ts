@@ -1,3 +1,4 @@
+import type { HookReport } from '../backup/hook-report.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
@@ -172,6 +173,7 @@ export interface BackupOptions {
   readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+  readonly onHook?: ((report: HookReport) => void) | undefined;
 }
 
 export interface BackupResult {
@@ -180,6 +182,7 @@ export interface BackupResult {
   readonly evidence: readonly string[];
   readonly notes: readonly string[];
   readonly hints: readonly string[];
+  readonly hooks: readonly HookReport[];
 }
 
 export interface DatabaseRequest {

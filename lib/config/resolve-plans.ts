@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { invariant } from '../model/errors.ts';
+import { resolveHooks } from './hooks-schema.ts';
+import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
@@ -16,6 +18,8 @@ export interface ResolvedPlan {
   readonly vault: ResolvedVault;
   readonly source: ResolvedSource;
   readonly policy: ResolvedPolicy;
+  /** Commands around its runs; absent: none. */
+  readonly hooks?: ResolvedHooks;
 }
 
 /** All plans in the order of the file. */
@@ -25,6 +29,7 @@ export function resolvePlans(config: Config): ResolvedPlan[] {
     vault: resolveVault(config, plan.vault ?? Object.keys(config.fields.vaults)[0] ?? ''),
     source: resolveSource(config, plan),
     policy: resolvePolicy(config, plan.policy),
+    ...(plan.hooks && { hooks: resolveHooks(plan.hooks) }),
   }));
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { network, notifications, restoreTarget, stackPlanFields } from './aws-schema.ts';
+import { hooks } from './hooks-schema.ts';
 import { planPolicy, policy } from './policy-schema.ts';
 import { named, strictMap, text } from './schema-words.ts';
 import { source } from './source-schema.ts';
@@ -9,6 +10,7 @@ const plan = strictMap({
   source,
   vault: text('the name of a vault').optional().meta({ description: 'May be left out when there is only one vault.' }),
   policy: planPolicy.optional().meta({ description: 'A ready-made policy (database, media, configs, logs), one from `policies`, or the fields themselves.' }),
+  hooks: hooks.optional().meta({ description: 'Commands before and after each run, and when one fails.' }),
   ...stackPlanFields,
 }, 'a plan: a map with "source", "vault" and "policy"');
 

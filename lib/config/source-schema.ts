@@ -17,7 +17,7 @@ const sqlite = strictMap({
   path: path.meta({ description: 'A database file; it may be in use.' }),
 }, 'a sqlite source');
 
-const COMMAND_WANTED = 'a command line for the shell, or a list of a program and its arguments';
+export const COMMAND_WANTED = 'a command line for the shell, or a list of a program and its arguments';
 const command = strictMap({
   type: z.literal('command'),
   command: z.union([text(COMMAND_WANTED), z.array(text('a word of the command'), { error: COMMAND_WANTED }).min(1, { error: COMMAND_WANTED })], { error: COMMAND_WANTED }),

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { ResolvedHooks } from '../config/hooks-schema.ts';
 import type { Config } from '../config/load-config.ts';
 import type { ResolvedPlan } from '../config/resolve-plans.ts';
 import type { ResolvedPolicy } from '../config/resolve-policy.ts';
@@ -37,6 +38,8 @@ export interface BackupOrder {
   readonly vault: VaultChoice;
   readonly source: OrderedSource;
   readonly policy: OrderedPolicy;
+  /** Of a plan in `holdfast.yaml` alone. */
+  readonly hooks?: ResolvedHooks;
 }
 
 const DEFAULT_POLICY: OrderedPolicy = {
@@ -74,7 +77,7 @@ async function namedPlans({ targets }: BackupRequest, config: Config | undefined
 }
 
 async function orderOf(plan: ResolvedPlan, request: BackupRequest, environment: Environment, config: Config | undefined): Promise<BackupOrder> {
-  return { planName: plan.name, planParts: [fromText(plan.name)], vault: await chooseVault(request, environment, config, plan.vault), source: plan.source, policy: plan.policy };
+  return { planName: plan.name, planParts: [fromText(plan.name)], vault: await chooseVault(request, environment, config, plan.vault), source: plan.source, policy: plan.policy, ...(plan.hooks && { hooks: plan.hooks }) };
 }
 
 async function streamOrder(request: BackupRequest, environment: Environment, config: Config | undefined): Promise<BackupOrder> {

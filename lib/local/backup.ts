@@ -1,16 +1,20 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { withHooks } from '../backup/hooks.ts';
+import type { HookReport } from '../backup/hook-report.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { BackupOutcome } from '../backup/run-backup.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { RunState } from '../catalog/records.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
-import type { BackupId, RunId } from '../model/ids.ts';
+import type { BackupId, PlanId, RunId } from '../model/ids.ts';
 import type { BackupOrder } from './backup-order.ts';
 import { names } from '../repository/index.ts';
+import type { Writer } from '../repository/index.ts';
 import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { commandVariables, secretValues } from './command-variables.ts';
 import { bringKit } from './kit.ts';
 import { planIdOf } from './plan-id.ts';
 import { coverRecipients } from './recipients.ts';
@@ -31,6 +35,8 @@ export interface BackupOptions {
   readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Told of each command around the run that has ended. */
+  readonly onHook?: ((report: HookReport) => void) | undefined;
 }
 
 export interface BackupResult extends BackupOutcome {
@@ -38,6 +44,8 @@ export interface BackupResult extends BackupOutcome {
   readonly notes: readonly string[];
   /** Good to know; nothing went wrong. */
   readonly hints: readonly string[];
+  /** Commands around the run, in the order in which they ended. */
+  readonly hooks: readonly HookReport[];
 }
 
 /** Packs in flight are memory: more threads than this help only on machines that say so. */
@@ -54,38 +62,54 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
   const writer = await writerIdentity(placesOf(environment).stateFolder, { chunkerSecret: vault.repository.keys.keys.chunker, machine: await machineId(), uid: process.getuid?.() ?? 0 });
   const lock = takeRunLock(join(vault.stateFolder, 'locks', plan.id), order.planName);
   const run = newUlid<RunId>(clock.now());
+  const type = options.isFull ? 'full' : 'incremental';
   const recorder = new RunRecorder(() => vault.catalog(), clock);
   try {
     await vault.sweep();
     const rolledBack = await noteIfRolledBack(vault, plan.id);
     const recipients = await coverRecipients(vault, order.vault);
-    await recorder.begin({ runId: run, planId: plan.id, planName: plan.name, type: options.isFull ? 'full' : 'incremental', host: writer.host });
-    const { policy } = order;
-    const outcome = await runBackup(
-      {
-        repository: { ...vault.repository, cipher: policy.encryption },
-        writer, plan, run,
-        trustedWriters: order.vault.trustedWriters ?? [],
-        source: await sourceOf(order, vault.stateFolder, context),
-        type: options.isFull ? 'full' : 'incremental',
-        packClass: policy.class,
-        compression: policy.compression,
-        threads: options.threads ?? Math.min(availableParallelism(), DEFAULT_THREADS),
-        minimumBytes: policy.minimumSizeBytes,
-        policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
-      },
-      { clock, signal: options.signal, startThread: (settings) => startWorker(context.workers.crunch, settings), ...(options.onProgress && { onProgress: options.onProgress }) },
-    );
-    const state: RunState = outcome.manifest.warnings.length > 0 ? 'warnings' : 'completed';
+    await recorder.begin({ runId: run, planId: plan.id, planName: plan.name, type, host: writer.host });
+    const hooks: HookReport[] = [];
+    const onHook = (report: HookReport) => (hooks.push(report), options.onHook?.(report));
+    const hookPorts = { environment: commandVariables(environment, order.vault), folder: environment.workingFolder, secrets: secretValues(environment, order.vault), clock, signal: options.signal, onHook };
+    const outcome = await withHooks({ plan: plan.name, run, type, hooks: order.hooks }, hookPorts, async () => runOrder({ order, vault, writer, plan, run, type }, options, context));
+    const state: RunState = outcome.manifest.warnings.length > 0 || outcome.afterwards !== undefined ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
     const note = await bringKit(vault.repository.store, context.kit);
-    return { ...outcome, notes: [...rolledBack, ...recipients.notes, ...recorder.notes, ...(note === undefined ? [] : [note])], hints: [...recipients.hints, ...hintsOn(outcome.strangers), ...hintsOnHealing(outcome.healing)] };
+    return { ...outcome, hooks, notes: [...(outcome.afterwards ?? []), ...rolledBack, ...recipients.notes, ...recorder.notes, ...(note === undefined ? [] : [note])], hints: [...recipients.hints, ...hintsOn(outcome.strangers), ...hintsOnHealing(outcome.healing)] };
   } catch (error) {
     await recorder.fail(error);
     throw error;
   } finally {
     lock.release();
   }
+}
+
+interface OrderedRun {
+  readonly order: BackupOrder;
+  readonly vault: LocalVault;
+  readonly writer: Writer;
+  readonly plan: { readonly id: PlanId; readonly name: string };
+  readonly run: RunId;
+  readonly type: 'full' | 'incremental';
+}
+
+async function runOrder({ order, vault, writer, plan, run, type }: OrderedRun, options: BackupOptions, context: LocalContext & { readonly workers: WorkerEntries }): Promise<BackupOutcome> {
+  const { policy } = order;
+  return runBackup(
+    {
+      repository: { ...vault.repository, cipher: policy.encryption },
+      writer, plan, run, type,
+      trustedWriters: order.vault.trustedWriters ?? [],
+      source: await sourceOf(order, vault.stateFolder, context),
+      packClass: policy.class,
+      compression: policy.compression,
+      threads: options.threads ?? Math.min(availableParallelism(), DEFAULT_THREADS),
+      minimumBytes: policy.minimumSizeBytes,
+      policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
+    },
+    { clock: context.clock, signal: options.signal, startThread: (settings) => startWorker(context.workers.crunch, settings), ...(options.onProgress && { onProgress: options.onProgress }) },
+  );
 }
 
 /** Deduplication stops at writers, by design (design, Trust): whoever wonders where the space goes is told once. */

@@ -7,11 +7,9 @@ import { SqliteSource } from '../sources/sqlite.ts';
 import type { Source } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { BackupOrder } from './backup-order.ts';
+import { commandVariables } from './command-variables.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import type { LocalContext } from './vault.ts';
-
-/** Variables that a command may read out and print into its backup or its messages. */
-const OUR_SECRETS = /^HOLDFAST_(PASSPHRASE|DATABASE_PASSWORD)/;
 
 /** `stateFolder`: copies of databases lie below it in plain while they are read. */
 export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, { environment, clock }: LocalContext): Promise<Source> {
@@ -27,7 +25,6 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });
-  const variables = Object.fromEntries(Object.entries(environment.variables).filter(([variable]) => !OUR_SECRETS.test(variable) && !vault.secretVariables?.includes(variable)));
   const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
-  return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: variables, folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
+  return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: commandVariables(environment, vault), folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
 }

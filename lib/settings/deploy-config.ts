@@ -28,12 +28,13 @@ export function configHash(deployed: DeployedConfig): string {
 }
 
 function deployPlan(plan: ResolvedStackPlan, stackName: string): DeployedPlan {
-  const { name, vault, source, policy, mounts, network, task, events, freshnessHours, startWindowMinutes, maxDurationMinutes } = plan;
+  const { name, vault, source, policy, hooks, mounts, network, task, events, freshnessHours, startWindowMinutes, maxDurationMinutes } = plan;
   const planId = stackPlanId(stackName, name);
   // The id is already a hash: its first digits spread evenly.
   const schedule = scheduleOf(policy, Number.parseInt(planId.slice(0, 8), 16));
   return {
     name, planId, vault: vault.name, source, policy, mounts, network, task,
+    ...(hooks && { hooks }),
     ...(schedule && { schedule }),
     events, freshnessHours, startWindowMinutes, maxDurationMinutes,
   };

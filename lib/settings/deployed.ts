@@ -1,3 +1,4 @@
+import type { ResolvedHooks } from '../config/hooks-schema.ts';
 import type { ResolvedPolicy } from '../config/resolve-policy.ts';
 import type { ResolvedMount, ResolvedSource, ResolvedNetwork, ResolvedRestoreTarget } from '../config/resolved-aws.ts';
 
@@ -20,6 +21,8 @@ export interface DeployedPlan {
   readonly vault: string;
   readonly source: ResolvedSource;
   readonly policy: ResolvedPolicy;
+  /** Commands around its runs, in the worker's container; absent: none. */
+  readonly hooks?: ResolvedHooks;
   /** File systems that its tasks see; absent: none. */
   readonly mounts?: readonly ResolvedMount[];
   /** Name of the network its tasks run in. */

@@ -51,6 +51,8 @@ const source = z.discriminatedUnion('type', [
   z.strictObject({ ...connection, excludeTables: z.array(z.string()), minimumSizeBytes: whole }),
 ]);
 
+const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });
+
 const policy = z.strictObject({
   frequency: z.union([z.enum(['hourly', 'daily', 'weekly', 'monthly']), z.strictObject({ cron: z.string(), timeZone: z.string(), spreadMinutes: whole.optional() })]).optional(),
   retention: z.partialRecord(z.enum(['days', 'count', 'hourly', 'daily', 'weekly', 'monthly', 'yearly']), whole),
@@ -70,6 +72,7 @@ const deployedPlan = z.strictObject({
   vault: z.string().min(1),
   source,
   policy,
+  hooks: z.strictObject({ before: hook.optional(), after: hook.optional(), onFailure: hook.optional() }).optional(),
   mounts: z.array(mount).optional(),
   network: z.string().min(1),
   task,

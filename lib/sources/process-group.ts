@@ -27,6 +27,12 @@ const POLL_MILLISECONDS = 20;
 /** Left to a child's last words when something that it started keeps its standard error open. */
 const LAST_WORDS_MILLISECONDS = 500;
 
+/** A second Ctrl-C ends this process at once; being groups of their own, children would not hear of it. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const { pid } of running) if (pid !== undefined) trySignal(pid, 'SIGKILL');
+});
+
 /** A child in a process group of its own, so that a shell's children end with it; without a terminal to ask at. */
 export class ProcessGroup {
   /** Never rejects. */
@@ -46,6 +52,8 @@ export class ProcessGroup {
     });
     this.#child.stderr?.on('data', options.onStderr);
     this.ended = this.#watch();
+    running.add(this.#child);
+    void this.ended.then(() => running.delete(this.#child));
   }
 
   /** With `stdin: 'pipe'`. */
@@ -74,12 +82,7 @@ export class ProcessGroup {
   /** Signal 0 only asks. False when nothing of the group is left. */
   #send(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.#child;
-    if (pid === undefined) return false;
-    try {
-      return process.kill(-pid, signal);
-    } catch {
-      return false; // ESRCH: all of them have ended.
-    }
+    return pid !== undefined && trySignal(pid, signal);
   }
 
   #watch(): Promise<ProcessEnd> {
@@ -96,5 +99,13 @@ export class ProcessGroup {
       child.stderr?.destroy();
       return end;
     });
+  }
+}
+
+function trySignal(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false; // ESRCH: all of them have ended.
   }
 }

@@ -81,6 +81,22 @@ describe("the worker's tasks on the emulator", () => {
     expect(await stack.catalog.lastValidation(backupId)).toMatchObject({ level: 'full', result: 'good' });
   });
 
+  it('run the commands of the plan around the backup: one before stops it, one after cannot falsify it', async () => {
+    const told = temporaryFolder();
+    const tell = (name: string, code = 0) => ({ command: `echo "$HOLDFAST_HOOK $HOLDFAST_STATE $HOLDFAST_BACKUP$HOLDFAST_ERROR_CODE" >> ${told}/${name}; exit ${code}`, timeoutMs: 30_000 });
+    const said: string[] = [];
+    const onHook = ({ hook, complaint }: { hook: string; complaint?: string }) => void said.push(`${hook}: ${complaint ?? 'good'}`);
+    const good = await stack.admitted({ ...planOf(tree()), hooks: { before: tell('good'), after: tell('good', 3) } });
+    const outcome = await performBackupTask(good, stack.context({ onHook }));
+    expect(readFileSync(join(told, 'good'), 'utf8')).toBe(`before running \nafter completed ${outcome!.manifest.backup}\n`);
+    expect(await stack.ledger.getLedgerRun(good)).toMatchObject({ state: 'warnings', backupId: outcome!.manifest.backup });
+    const bad = await stack.admitted({ ...planOf(tree()), hooks: { before: tell('bad', 4), onFailure: tell('bad') } });
+    await expect(performBackupTask(bad, stack.context({ onHook }))).rejects.toMatchObject({ code: 'source-failed' });
+    expect(readFileSync(join(told, 'bad'), 'utf8')).toBe('before running \non-failure failed source-failed\n');
+    expect(await stack.ledger.getLedgerRun(bad)).toMatchObject({ state: 'failed', error: { code: 'source-failed', message: expect.stringContaining('exit code 4') as string } });
+    expect(said).toEqual(['before: good', 'after: ended with exit code 3, wanted 0', 'before: ended with exit code 4, wanted 0', 'on-failure: good']);
+  });
+
   it('restores say what they left out, and fail when the patterns match nothing (R2, R3)', async () => {
     const backup = (await performBackupTask(await stack.admitted(planOf(tree())), stack.context()))!.manifest.backup;
     const target = join(temporaryFolder(), 'restored');

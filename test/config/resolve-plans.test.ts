@@ -53,6 +53,12 @@ describe('resolved plans (P2, P3)', () => {
     expect(dump?.source).toEqual({ type: 'command', command: ['pg_dump', 'app'], stdinName: 'app.sql', endMarker: 'done', minimumSizeBytes: 1536 });
   });
 
+  it('have commands around their runs, with ten minutes for each that says nothing else', () => {
+    const [only] = resolvePlans(loadConfig('vaults: { v: { directory: /v, key-file: /k } }\nplans: { p: { source: { type: sqlite, path: /x }, hooks: { before: "a | b", after: [c, d], on-failure: { command: [e], timeout: 90s } } } }', '/h.yaml'));
+    expect(only?.hooks).toEqual({ before: { command: 'a | b', timeoutMs: 600_000 }, after: { command: ['c', 'd'], timeoutMs: 600_000 }, onFailure: { command: ['e'], timeoutMs: 90_000 } });
+    expect(tree).not.toHaveProperty('hooks');
+  });
+
   it.each([
     ['database', { frequency: 'daily', retention: { days: 30 }, class: 'hot', verification: 'full' }],
     ['media', { frequency: 'weekly', retention: { days: 90 }, class: 'warm', verification: 'none' }],

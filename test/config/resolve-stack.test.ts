@@ -125,9 +125,11 @@ describe('docs/configuration.md', () => {
   const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block as string);
 
   it('has a commented example that loads as it is, for each runtime', () => {
-    const [awsExample, localExample] = blocks.map((block) => loadConfig(block, '/etc/holdfast/holdfast.yaml', { home: '/home/me' }));
+    const [awsExample, localExample] = blocks.slice(0, 2).map((block) => loadConfig(block, '/etc/holdfast/holdfast.yaml', { home: '/home/me' }));
     expect(resolveStack(awsExample!).plans.map(({ name }) => name)).toEqual(['shop', 'media', 'orders']);
     expect(resolveVaults(localExample!).map(({ kind }) => kind)).toEqual(['directory', 's3', 's3']);
+    const [withHooks] = resolvePlans(loadConfig(`vaults: { v: { directory: /v, key-file: /k } }\n${blocks[2]}`, '/h.yaml'));
+    expect(withHooks?.hooks).toMatchObject({ before: { command: 'systemctl stop shop' }, after: { command: ['systemctl', 'start', 'shop'] }, onFailure: { timeoutMs: 90_000 } });
   });
 
   it.each(['holdfast-aws.yaml'])('goes with examples/%s, which loads as it is', (name) => {

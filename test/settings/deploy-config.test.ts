@@ -53,6 +53,12 @@ describe('what a stack deploys (design: Plans)', () => {
     expect(new Set(minutes).size).toBeGreaterThan(20);
   });
 
+  it('carries the commands around the runs of a plan, and reads them back', () => {
+    const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: command, command: x, stdin-name: d }, hooks: { before: b, on-failure: [c, d] } } }`), 'prod');
+    const [plan] = parseDeployedConfig(JSON.stringify(made)).plans;
+    expect(parseDeployedPlan(JSON.stringify(plan)).hooks).toEqual({ before: { command: 'b', timeoutMs: 600_000 }, onFailure: { command: ['c', 'd'], timeoutMs: 600_000 } });
+  });
+
   it.each([
     ['the example', example],
     ['a small file', `${VAULT}${POLICIES}plans:\n${PLANS.b}${PLANS.a}`],

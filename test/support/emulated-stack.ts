@@ -98,7 +98,7 @@ export class EmulatedStack {
     return {
       stackName: STACK, vaults, ledger, s3, kms: kmsClient(aws.client), clock: systemClock, signal: new AbortController().signal,
       scratchFolder: temporaryFolder(), commandEnvironment: { PATH: process.env['PATH'] ?? '' }, resolveSecret: () => Promise.reject(new HoldfastError('missing-key', 'no secret here')),
-      crunchEntry: entry('engine/worker.ts'), onEvent: () => undefined, onProgress: () => undefined, ...over,
+      crunchEntry: entry('engine/worker.ts'), onEvent: () => undefined, onProgress: () => undefined, onHook: () => undefined, ...over,
     };
   }
 }

@@ -2,6 +2,7 @@ import type { CommandArguments, CommandContext } from '../command.ts';
 import { listOf } from '../command.ts';
 import { EXIT_CODE_OF, worstOf } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { hookInWords } from '../../backup/hook-report.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { names } from '../../repository/index.ts';
 import { Progress } from '../progress.ts';
@@ -52,6 +53,10 @@ async function backUp(context: CommandContext, order: BackupOrder): Promise<Exit
       threads: options['threads'] as number | undefined,
       signal: context.surroundings.signal,
       onProgress: (state) => progress.show(state),
+      onHook: (report) => {
+        progress.clear();
+        context.output.note(`${order.planName}: ${hookInWords(report)}`);
+      },
     });
     progress.clear();
     return await finish(context, { order, vault, result, progress });
@@ -80,7 +85,7 @@ async function finish(context: CommandContext, { order, vault, result, progress 
   const { manifest, statistics } = result;
   const verification = await verifyNew(context, { order, vault, result, progress });
   const state = verification === 'corrupted' ? 'corrupted' : manifest.warnings.length > 0 ? 'warnings' : 'completed';
-  const json = { type: 'backup', backup: manifest.backup, plan: manifest.planName, planId: manifest.plan, run: manifest.run, sequence: manifest.sequence, state, verification, startedAt: manifest.startedAt, finishedAt: manifest.finishedAt, vault: vault.directory, statistics, evidence: result.evidence, warnings: manifest.warnings, notes: result.notes };
+  const json = { type: 'backup', backup: manifest.backup, plan: manifest.planName, planId: manifest.plan, run: manifest.run, sequence: manifest.sequence, state, verification, startedAt: manifest.startedAt, finishedAt: manifest.finishedAt, vault: vault.directory, statistics, evidence: result.evidence, warnings: manifest.warnings, notes: result.notes, ...(result.hooks.length > 0 && { hooks: result.hooks }) };
   output.result(json, () => summary(context, result, verification));
   if (!output.isJson) tellWarnings(context, result);
   for (const hint of result.hints) output.note(hint);
