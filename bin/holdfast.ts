@@ -14,6 +14,15 @@ const ALLOCATOR: Readonly<Record<string, string>> = { MALLOC_MMAP_THRESHOLD_: '1
 /** Commands that fill such buffers; the others save the 30 ms of a second start. */
 const FILLING: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'cat', 'export']);
 
+/** Of `wal-fetch` 1 is the end of WAL: whatever this process dies of must not be taken for it (lib/cli/command-table.ts). */
+const FAILED = args[0] === 'wal-fetch' ? 126 : 1;
+if (FAILED !== 1) {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`holdfast: ${error.stack ?? String(error)}\n`);
+    process.exit(FAILED);
+  });
+}
+
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) process.stdout.write(`${version()}\n`);
 else if (Number(process.versions.node.split('.')[0]) >= WANTED_NODE) await run();
 else await runWithNewerNode();
@@ -39,7 +48,7 @@ async function runWithNewerNode(): Promise<void> {
   const node = new URL('node_modules/node/bin/node', root);
   if (!existsSync(node)) {
     process.stderr.write(`holdfast: Node ${process.versions.node} is too old, wanted ${WANTED_NODE} or newer.\nInstall it from https://nodejs.org, or run \`npm install\` in the directory of Holdfast, which brings one.\n`);
-    process.exitCode = 1;
+    process.exitCode = FAILED;
     return;
   }
   const { spawn } = await import('node:child_process');
@@ -48,7 +57,7 @@ async function runWithNewerNode(): Promise<void> {
   const child = spawn(fileURLToPath(node), [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...ALLOCATOR, HOLDFAST_STARTED_BY: String(process.pid) } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);
+    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : FAILED);
   });
 }
 

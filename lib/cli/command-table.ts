@@ -1,7 +1,10 @@
 import type { Option } from 'commander';
 import { EXPORT_FORMATS } from '../recovery/export/formats.ts';
 import { RUN_TRANSITIONS } from '../catalog/records.ts';
+import type { ErrorCode } from '../model/errors.ts';
 import type { CommandModule } from './command.ts';
+import { EXIT_CODE_OF } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { byteRate, byteSize, collect, duration, oneOf, option, wholeNumber } from './option-values.ts';
 
 /** One command as the command line shows it; `load` fetches what it does only when it is called. */
@@ -15,6 +18,8 @@ export interface CommandRow {
   /** What its argument may be, where that is known. */
   readonly words?: readonly string[];
   readonly load: () => Promise<CommandModule>;
+  /** For who reads exit codes in another way than a shell: what every error of this command ends with. */
+  readonly failureCode?: (code: ErrorCode) => ExitCode;
 }
 
 export const COMPLETED_SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -163,6 +168,31 @@ export function commandTable(): CommandRow[] {
       name: 'stats', args: '', summary: 'show how much is protected and how much is stored', options: [],
       examples: ['holdfast stats', 'holdfast stats --json'],
       load: () => import('./commands/stats.ts'),
+    },
+    {
+      name: 'wal-archive', args: '<path> [name]', summary: 'keep one file of WAL; for archive_command of PostgreSQL, which gives %p and %f',
+      options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory')],
+      examples: ["archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],
+      // PostgreSQL calls again after 1 to 125; more than that, or a signal, makes its archiver end.
+      failureCode: (code) => (EXIT_CODE_OF[code] > 125 ? 1 : EXIT_CODE_OF[code]),
+      load: () => import('./commands/wal-archive.ts'),
+    },
+    {
+      name: 'wal-fetch', args: '<name> <path>', summary: 'write one file of WAL out; for restore_command of PostgreSQL, which gives %f and %p',
+      options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory')],
+      examples: ["restore_command = 'holdfast wal-fetch %f %p --plan cluster'", 'holdfast wal-fetch 00000002.history /tmp/00000002.history --plan cluster --system-id 7713232593048825347'],
+      // 1 is the end of WAL for PostgreSQL; an error must not look like it. More than 125 ends recovery.
+      failureCode: () => 126,
+      load: () => import('./commands/wal-fetch.ts'),
+    },
+    {
+      name: 'wal-receive', args: '<plan>', summary: 'receive WAL of a PostgreSQL plan all the time and keep it, until a signal ends it',
+      options: [
+        option('--slot <name>', 'replication slot, made when it is not there; holdfast_PLAN when not given'),
+        option('--partial-every <time>', 'how often the segment that is being written is kept, too: what the loss of the server may cost; 60s when not given', duration),
+      ],
+      examples: ['holdfast wal-receive cluster', 'holdfast wal-receive cluster --partial-every 10s --json'],
+      load: () => import('./commands/wal-receive.ts'),
     },
     {
       name: 'remove', args: '<ids...>', summary: 'remove backups; prune frees their space later',

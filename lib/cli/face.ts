@@ -29,6 +29,7 @@ export interface Face {
 export async function runFace(face: Face, args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
   const isJson = wantsJson(args);
+  const failureCode = rowOf(face, args)?.failureCode;
   const program = programOf(face, surroundings, { onDone: (code) => (exitCode = code), isJson });
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -36,9 +37,18 @@ export async function runFace(face: Face, args: readonly string[], surroundings:
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // For people commander has said it already, with what it suggests.
-    if (error instanceof CommanderError) return isJson ? reportError(face, usageError(face, error), surroundings, true) : 2;
-    return reportError(face, error, surroundings, isJson);
+    const thrown = error instanceof CommanderError ? usageError(face, error) : isHoldfastError(error) ? error : unexpected(error);
+    const known = face.reword?.(thrown) ?? thrown;
+    exitCode = failureCode?.(known.code) ?? EXIT_CODE_OF[known.code];
+    if (isJson || !(error instanceof CommanderError)) reportError(known, surroundings, { isJson, exitCode, thrown: error });
+    return exitCode;
   }
+}
+
+/** The command that is asked for, also when the rest of the line cannot be understood. */
+function rowOf({ rows }: Face, args: readonly string[]): CommandRow | undefined {
+  const first = args.find((word) => !word.startsWith('-'));
+  return rows.find(({ name }) => name === first);
 }
 
 /** Also when the rest of the line cannot be understood. */
@@ -108,17 +118,12 @@ function stackOf({ aws }: CommandContext['options'], { environment }: Surroundin
 }
 
 /** One line what failed, one line what to do; for programs one line of JSON. Stacks only when asked for. */
-function reportError(face: Face, error: unknown, surroundings: Surroundings, isJson: boolean): ExitCode {
-  const thrown = isHoldfastError(error) ? error : unexpected(error);
-  const known = face.reword?.(thrown) ?? thrown;
-  const exitCode = EXIT_CODE_OF[known.code];
-  const { code, message, nextStep } = known;
+function reportError({ code, message, nextStep }: HoldfastError, surroundings: Surroundings, { isJson, exitCode, thrown }: { readonly isJson: boolean; readonly exitCode: ExitCode; readonly thrown: unknown }): void {
   const lines = isJson
     ? JSON.stringify({ type: 'error', code, message, nextStep, exitCode })
     : `${message.split('\n').map((line) => `holdfast: ${line}`).join('\n')}${nextStep === undefined ? '' : `\n${nextStep}`}`;
   surroundings.stderr.write(`${isJson ? lines : unsteered(lines)}\n`);
-  if (surroundings.environment['HOLDFAST_DEBUG']) surroundings.stderr.write(`${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);
-  return exitCode;
+  if (surroundings.environment['HOLDFAST_DEBUG']) surroundings.stderr.write(`${thrown instanceof Error ? (thrown.stack ?? '') : String(thrown)}\n`);
 }
 
 function unexpected(cause: unknown): HoldfastError {

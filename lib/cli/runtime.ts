@@ -1,11 +1,14 @@
 import type { HookReport } from '../backup/hook-report.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
+import type { Shipped } from '../backup/wal/ship-wal.ts';
+import type { WalStatus } from '../backup/wal/receive-wal.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
 import type { RestoreRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import type { KeySlot, KeyWrapper } from '../keyring/key-slot.ts';
 import type { Clock } from '../model/clock.ts';
+import type { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import type { Kit } from '../recovery/kit.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
@@ -23,6 +26,9 @@ export interface Runtime {
   chooseVault(options: VaultOptions): Promise<VaultChoice>;
   openVault(options: VaultOptions): Promise<Vault>;
   openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined; readonly stop?: AbortSignal | undefined }): Promise<Vault>;
+  /** A plan by its name, and the vault that holdfast.yaml or the options name for it. */
+  openPlan(options: VaultOptions, planName: string, limits?: { readonly patienceMs?: number }): Promise<OpenedPlan>;
+  receiveWal(plan: OpenedPlan, options: WalReceiveOptions): Promise<Shipped>;
   makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined; readonly notes: readonly string[] }>;
   isVaultAt(directory: string): boolean;
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
@@ -207,6 +213,22 @@ export interface RestoreOptions {
   readonly restoreOwner?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: RestoreProgress) => void;
+}
+
+/** Made by `openPlan` and given back whole; only these parts are read here. */
+export interface OpenedPlan {
+  readonly vault: Vault;
+  readonly planName: string;
+  /** Its opaque id in the vault. */
+  readonly plan: string;
+}
+
+export interface WalReceiveOptions {
+  readonly slot?: string | undefined;
+  readonly partialEveryMs: number;
+  readonly signal: AbortSignal;
+  readonly onStatus: (status: WalStatus) => void;
+  readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
 }
 
 /** Everything a command touches of the outside. */

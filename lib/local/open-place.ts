@@ -38,7 +38,7 @@ export async function openPlace(choice: VaultChoice, context: LocalContext): Pro
   return { bare, opening, probes, patient: (limits) => patient(bare, clock, limits), sweep: async () => undefined, close: () => client.destroy() };
 }
 
-function patient(store: Store, clock: Clock, { uploadBytesPerSecond, stop }: StoreLimits = {}): Store {
-  const retried = retrying(store, { clock, random: Math.random });
+function patient(store: Store, clock: Clock, { uploadBytesPerSecond, stop, patienceMs }: StoreLimits = {}): Store {
+  const retried = retrying(store, { clock, random: Math.random, ...(patienceMs !== undefined && { budgetMs: patienceMs }) });
   return uploadBytesPerSecond === undefined ? retried : throttled(retried, { uploadBytesPerSecond, stop }, clock);
 }

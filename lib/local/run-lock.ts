@@ -13,7 +13,7 @@ export interface RunLock {
  * store the same new data. Held by the kernel through SQLite's lock on an empty file, so the lock of a dead process is
  * gone with it, however it died. Fails as `busy`.
  */
-export function takeRunLock(path: string, planName: string): RunLock {
+export function takeRunLock(path: string, planName: string, what = 'is being backed up'): RunLock {
   makeFolders(dirname(path));
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -21,7 +21,7 @@ export function takeRunLock(path: string, planName: string): RunLock {
   } catch (cause) {
     database.close();
     if (!isLocked(cause)) throw new HoldfastError('permission', `The lock ${path} cannot be taken: ${(cause as Error).message}.`, { nextStep: 'Make the state directory writable for this user, or remove this file.', cause });
-    throw new HoldfastError('busy', `The plan ${planName} is being backed up already${holder(path)}.`, { nextStep: 'Wait until it has ended, then run it again.', cause });
+    throw new HoldfastError('busy', `The plan ${planName} ${what} already${holder(path)}.`, { nextStep: 'Wait until it has ended, then run it again.', cause });
   }
   nameHolder(path);
   return { release: () => database.close() };

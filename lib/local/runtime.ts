@@ -1,3 +1,5 @@
+import type { Shipped } from '../backup/wal/ship-wal.ts';
+import { fromText } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { Kit } from '../recovery/kit.ts';
 import type { SnapshotFile, SnapshotReader } from '../repository/index.ts';
@@ -9,6 +11,7 @@ import type { Synchronised } from './catalog-sync.ts';
 import { findConfig } from './configuration.ts';
 import type { DoctorOptions, DoctorRow } from './doctor.ts';
 import type { FoundBackup } from './find-backup.ts';
+import { planIdOf } from './plan-id.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
 import type { HeadReport } from '../validation/verify.ts';
@@ -16,6 +19,7 @@ import type { VerifyRequest, VerifyResult } from './verify.ts';
 import type { WorkerEntries } from '../engine/start-thread.ts';
 import type { LocalContext, LocalVault, MadeVault, StoreLimits } from './vault.ts';
 import { examineVault, isVaultAt, makeVault, openVault } from './vault.ts';
+import type { OpenedPlan, ReceiveOptions } from './wal.ts';
 import { chooseVault } from './vault-choice.ts';
 import type { VaultChoice, VaultOptions } from './vault-choice.ts';
 
@@ -44,6 +48,24 @@ export class LocalRuntime {
 
   openChosen(choice: VaultChoice, limits: StoreLimits = {}): Promise<LocalVault> {
     return openVault(choice, this.#context, limits);
+  }
+
+  /**
+   * A plan by its name in holdfast.yaml, and the vault that this names; where there is no holdfast.yaml, any name and the
+   * vault of the options. Fails as `usage` when there is one and it has no such plan.
+   */
+  async openPlan(options: VaultOptions, planName: string, limits: StoreLimits = {}): Promise<OpenedPlan> {
+    const { environment } = this.#context;
+    const config = await findConfig(environment, options.config);
+    const found = config === undefined ? undefined : (await import('../config/resolve-plans.ts')).resolvePlans(config).find(({ name }) => name === planName);
+    if (config !== undefined && found === undefined) throw new HoldfastError('usage', `${planName} is no plan of ${config.file}.`, { nextStep: `Plans: ${Object.keys(config.fields.plans).join(', ') || 'none'}.` });
+    const vault = await openVault(await chooseVault(options, environment, config, found?.vault), this.#context, limits);
+    return { vault, planName, plan: planIdOf(vault.repository.keys.keys.chunker, [fromText(planName)]), ...(found && { source: found.source }) };
+  }
+
+  async receiveWal(plan: OpenedPlan, options: ReceiveOptions): Promise<Shipped> {
+    const { performReceive } = await import('./wal.ts');
+    return performReceive(plan, options, this.#context);
   }
 
   makeVault(choice: VaultChoice): Promise<MadeVault> {

@@ -22,6 +22,7 @@ import { placesOf } from './places.ts';
 import { LocalRuntime } from './runtime.ts';
 import type { LocalOptions } from './runtime.ts';
 import type { LocalVault, MadeVault } from './vault.ts';
+import type { OpenedPlan } from './wal.ts';
 import type { VaultChoice, VaultOptions } from './vault-choice.ts';
 
 /**
@@ -64,6 +65,10 @@ export class StackRuntime extends LocalRuntime {
       sweep: async () => undefined,
       close: async () => undefined,
     };
+  }
+
+  override openPlan(): Promise<OpenedPlan> {
+    return Promise.reject(notHere('WAL is kept by the local runtime, in a vault that it opens'));
   }
 
   override makeVault(): Promise<MadeVault> {

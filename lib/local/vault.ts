@@ -69,6 +69,8 @@ export interface StoreLimits {
   readonly uploadBytesPerSecond?: number | undefined;
   /** A run that is asked to stop must not first wait for its turn at this rate. */
   readonly stop?: AbortSignal | undefined;
+  /** How long one call outlasts failures that pass; ten minutes when not given. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** Fails as `vault-not-found`, `missing-key`, `wrong-key`, `unsupported-version`, `damaged`; then nothing was written. */

@@ -13,7 +13,7 @@ export const CODECS = { raw: 0, zstd: 1, gzip: 2 } as const;
 export type DataClass = 'hot' | 'warm' | 'cold';
 export type PackClass = DataClass | 'meta';
 
-export type SealKind = 'frame' | 'tree' | 'directory' | 'index' | 'snapshot' | 'partial' | 'verdict' | 'plan' | 'coverage';
+export type SealKind = 'frame' | 'tree' | 'directory' | 'index' | 'snapshot' | 'partial' | 'verdict' | 'plan' | 'coverage' | 'wal';
 
 export const HEADER_BYTES = 16;
 export const FOOTER_BYTES = 16;

@@ -35,3 +35,9 @@ export type { CommitResult, ManifestDraft, SessionOptions } from './backup-sessi
 export { decodeDamage, readDamagedPacks, recordDamage } from './damage.ts';
 export { openIndex, sealIndex } from './pack-index.ts';
 export type { DecodedIndex, IndexPart } from './pack-index.ts';
+export { checkedSystem, parseWalFile, parseWalObjectName, timelineInHex, walFile, walFolder, walObjectName } from './wal/wal-name.ts';
+export type { WalFile, WalKind, WalObjectName, WalPlace } from './wal/wal-name.ts';
+export { MAX_SEGMENT_BYTES, WAL_PART_BYTES, openWalPart, sealWalPart } from './wal/wal-object.ts';
+export type { WalHead, WalPart } from './wal/wal-object.ts';
+export { findWal, listWal, putWal, readWal, readWhole } from './wal/wal-archive.ts';
+export type { NewWalFile, PutWal, WalBytes, WalEntry } from './wal/wal-archive.ts';

@@ -16,6 +16,9 @@ export interface VaultKeys {
   readonly chunker: Uint8Array;
 }
 
+/** What the data key opens: who holds the meta key alone reads none of it. */
+const CONTENT_KINDS: ReadonlySet<string> = new Set<SealKind>(['frame', 'wal']);
+
 /** Hands out subkeys; the only place that knows which kind belongs to which key. */
 export class Subkeys {
   readonly repository: RepositoryId;
@@ -43,9 +46,10 @@ export class Subkeys {
 
   #key(kind: string, number: number): Uint8Array {
     const pair = this.keys.pairs.find((candidate) => candidate.number === number);
-    const key = kind === 'frame' ? pair?.data : pair?.meta;
+    const isContent = CONTENT_KINDS.has(kind);
+    const key = isContent ? pair?.data : pair?.meta;
     if (key) return key;
-    throw new HoldfastError('wrong-key', `The ${kind === 'frame' ? 'data' : 'meta'} key number ${number} is needed and was not opened by the key that was given.`, {
+    throw new HoldfastError('wrong-key', `The ${isContent ? 'data' : 'meta'} key number ${number} is needed and was not opened by the key that was given.`, {
       nextStep: 'Give a key file or passphrase that has a slot for this key number: `holdfast keys list` shows the slots.',
     });
   }

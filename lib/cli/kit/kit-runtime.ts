@@ -34,6 +34,8 @@ export class KitRuntime implements Runtime {
   readonly #ports: KitPorts;
   readonly chooseVault = absent('choosing vaults by a configuration');
   readonly openChosen = absent('opening vaults of a configuration');
+  readonly openPlan = absent('keeping WAL');
+  readonly receiveWal = absent('keeping WAL');
   readonly makeVault = absent('making vaults');
   readonly isVaultAt = absent('making vaults');
   readonly planOrders = absent('making backups');

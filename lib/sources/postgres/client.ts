@@ -39,7 +39,7 @@ export async function findClient(places: ClientPlaces): Promise<PostgresClient> 
   return { version, pgDump, pgRestore, psql };
 }
 
-async function findProgram(name: string, { binaries, environment }: ClientPlaces): Promise<string> {
+export async function findProgram(name: string, { binaries, environment }: ClientPlaces): Promise<string> {
   const folders = binaries === undefined ? (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '') : [binaries];
   for (const folder of folders) {
     const path = join(folder, name);
@@ -55,7 +55,7 @@ function environmentToAsk({ PATH, LD_LIBRARY_PATH }: Readonly<Record<string, str
   return { LC_ALL: 'C', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }) };
 }
 
-async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<PostgresVersion> {
+export async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<PostgresVersion> {
   const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 30_000, env: environmentToAsk(environment) }).catch((cause: { message: string }) => {
     throw new HoldfastError('source-failed', `${program} could not be run: ${cause.message.split('\n').slice(0, 2).join(' ')}.`, { nextStep: "Install PostgreSQL's client programs again.", cause });
   });

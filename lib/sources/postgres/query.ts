@@ -6,8 +6,13 @@ import { describeConnection } from './connection.ts';
 import type { PostgresClient } from './client.ts';
 import { knownFailure } from './failures.ts';
 
-export interface Session {
+export interface Session extends Asking {
   readonly client: PostgresClient;
+}
+
+/** What a question to a server needs. */
+export interface Asking {
+  readonly client: Pick<PostgresClient, 'psql'>;
   readonly connection: PostgresConnection;
   readonly opened: OpenedConnection;
   readonly signal?: AbortSignal | undefined;
@@ -19,7 +24,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * Runs a statement with psql and answers its rows as columns of text. `values` are handed
  * over as psql variables: `:'name'` is a literal, `:"name"` an identifier. Fails with what the server said.
  */
-export async function query(session: Session, text: string, values: Readonly<Record<string, string>> = {}): Promise<string[][]> {
+export async function query(session: Asking, text: string, values: Readonly<Record<string, string>> = {}): Promise<string[][]> {
   const { client, opened, signal } = session;
   const variables = Object.entries(values).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
   const args = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--no-password', '--field-separator=\u001f', '--record-separator-zero', '--set', 'ON_ERROR_STOP=1', ...variables, '--dbname', opened.argument];
@@ -30,7 +35,7 @@ export async function query(session: Session, text: string, values: Readonly<Rec
   throw failure(session, stderr, code);
 }
 
-function failure({ connection }: Session, stderr: Buffer, code: unknown): HoldfastError {
+function failure({ connection }: Asking, stderr: Buffer, code: unknown): HoldfastError {
   const tail = new OutputTail(connection.password === undefined ? [] : [connection.password]);
   tail.add(stderr);
   const said = tail.text();

@@ -1,0 +1,160 @@
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Receiver, WalServer } from '../../sources/postgres/wal/receiver.ts';
+import { WalShipper } from './ship-wal.ts';
+import type { ShipPorts, Shipped } from './ship-wal.ts';
+
+export interface ReceivePorts extends ShipPorts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Also proves that server and client go together. */
+  readonly identify: (signal: AbortSignal) => Promise<WalServer>;
+  /** `folder` is made for it. */
+  readonly receive: (folder: string) => Receiver;
+  readonly onStatus: (status: WalStatus) => void;
+  readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
+}
+
+export interface ReceiveOptions {
+  readonly partialEveryMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface WalStatus extends Shipped {
+  readonly systemId: string;
+  readonly timeline: number;
+  /** Up to where the server has flushed its own WAL. */
+  readonly serverLsn: bigint;
+  /** Bytes of WAL that are not in the vault yet. */
+  readonly behindBytes: number;
+}
+
+const LOOK_MS = 250;
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+/** What ran for this long was well: the next failure is the first one again. */
+const WELL_MS = 60_000;
+/** For what is left when somebody asks to stop; systemd waits for 90 seconds. */
+const LAST_MS = 45_000;
+
+/**
+ * Receives WAL of a server and keeps it in the vault until `signal` stops it. Two loops that do not wait for each other:
+ * pg_receivewal is started again with growing pauses whenever it ends, and what it has finished is archived and removed from
+ * the spool. So an outage of the store fills the spool and nothing else, and an outage of the server ends nothing. Fails when
+ * the first attempt shows something that waiting does not mend, and when the vault holds other WAL under the same names.
+ */
+export async function receiveWal(ports: ReceivePorts, { partialEveryMs, signal }: ReceiveOptions): Promise<Shipped> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const shipper = new WalShipper(ports);
+  const supervisor = new Supervisor(ports, either);
+  const shipping = ship(shipper, supervisor, ports, { partialEveryMs, signal: either });
+  const outcomes = await Promise.allSettled([supervisor.run(), shipping].map((loop) => loop.catch((error: unknown) => {
+    stop.abort(error);
+    throw error;
+  })));
+  // What was received until the end is kept, too; a failure of a loop is told all the same.
+  const last = shipper.ship(AbortSignal.timeout(LAST_MS), { withPartials: true });
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) {
+    await last.catch(() => undefined);
+    throw failed.reason;
+  }
+  return last;
+}
+
+class Supervisor {
+  readonly #ports: ReceivePorts;
+  readonly #signal: AbortSignal;
+  server: WalServer | undefined;
+  /** Where pg_receivewal writes now. */
+  folder: string | undefined;
+  #failures = 0;
+
+  constructor(ports: ReceivePorts, signal: AbortSignal) {
+    this.#ports = ports;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const startedAt = this.#ports.clock.now();
+      const failure = await this.#attempt();
+      if (this.#signal.aborted) return;
+      // What nobody mends by waiting is told at once to whoever starts this; later it may be a server that is being changed.
+      if (this.server === undefined && failure?.retryable === false) throw failure;
+      this.#failures = this.#ports.clock.now() - startedAt > WELL_MS ? 0 : this.#failures + 1;
+      await this.#pause(failure ?? new HoldfastError('source-failed', 'pg_receivewal ended by itself.', { retryable: true }));
+    }
+  }
+
+  async #attempt(): Promise<HoldfastError | undefined> {
+    try {
+      const server = await this.#ports.identify(this.#signal);
+      this.folder = await this.#ports.spool.folderFor(server.systemId, server.timeline);
+      const receiver = this.#ports.receive(this.folder);
+      this.server = server;
+      const stop = () => void receiver.stop();
+      this.#signal.addEventListener('abort', stop, { once: true });
+      if (this.#signal.aborted) stop();
+      const failure = await receiver.ended;
+      this.#signal.removeEventListener('abort', stop);
+      return failure;
+    } catch (error) {
+      if (this.#signal.aborted) return undefined;
+      if (!isHoldfastError(error)) throw error;
+      return error;
+    } finally {
+      this.folder = undefined;
+    }
+  }
+
+  async #pause(failure: HoldfastError): Promise<void> {
+    const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures - 1, 10));
+    const againMs = Math.round(ceiling * (0.5 + this.#ports.random() / 2));
+    this.#ports.onWarning(failure, { againMs });
+    await this.#ports.clock.sleep(againMs, this.#signal).catch(() => undefined);
+  }
+
+  /** How far the server is now; undefined while it does not answer. */
+  async ask(): Promise<WalServer | undefined> {
+    if (this.folder === undefined) return undefined;
+    return this.#ports.identify(this.#signal).catch((error: unknown) => {
+      if (!isHoldfastError(error)) throw error;
+      return undefined;
+    });
+  }
+}
+
+async function ship(shipper: WalShipper, supervisor: Supervisor, ports: ReceivePorts, { partialEveryMs, signal }: ReceiveOptions): Promise<void> {
+  const { clock, onStatus, onWarning } = ports;
+  let partialAt = clock.now() + partialEveryMs;
+  let failures = 0;
+  while (!signal.aborted) {
+    const isDue = clock.now() >= partialAt;
+    try {
+      const shipped = await shipper.ship(signal, { withPartials: isDue, liveFolder: supervisor.folder });
+      failures = 0;
+      if (isDue) partialAt = clock.now() + partialEveryMs;
+      const server = isDue ? await supervisor.ask() : undefined;
+      if (server !== undefined) onStatus(statusOf(server, shipped));
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    } catch (error) {
+      if (signal.aborted) return;
+      // Other bytes under the same name, a wrong key, a full disk of the vault: only the first two need somebody before anything can go on.
+      if (!isHoldfastError(error) || !(error.retryable || WAITED_FOR.has(error.code))) throw error;
+      failures += 1;
+      const againMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10));
+      onWarning(error, { waitingFiles: await shipper.waiting(), againMs });
+      await clock.sleep(againMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+const WAITED_FOR: ReadonlySet<string> = new Set(['unavailable', 'no-space', 'permission', 'read-only', 'vault-not-found', 'not-found']);
+
+function statusOf(server: WalServer, shipped: Shipped): WalStatus {
+  const { archivedLsn } = shipped;
+  const behind = archivedLsn === undefined ? 0n : server.lsn - archivedLsn;
+  return { ...shipped, systemId: server.systemId, timeline: server.timeline, serverLsn: server.lsn, behindBytes: Number(behind > 0n ? behind : 0n) };
+}

@@ -1,0 +1,131 @@
+import { HoldfastError } from '../../../model/errors.ts';
+import type { Clock } from '../../../model/clock.ts';
+import { OutputTail } from '../../output-tail.ts';
+import { ProcessGroup } from '../../process-group.ts';
+import type { ProcessEnd } from '../../process-group.ts';
+import { findProgram, versionOf } from '../client.ts';
+import type { ClientPlaces, PostgresVersion } from '../client.ts';
+import { describeConnection, serverName } from '../connection.ts';
+import type { OpenedConnection, PostgresConnection } from '../connection.ts';
+import { knownFailure } from '../failures.ts';
+import { query } from '../query.ts';
+import { parseLsn } from './lsn.ts';
+
+/** What receiving WAL needs of PostgreSQL's own programs; both are of one major version. */
+export interface WalClient {
+  readonly version: PostgresVersion;
+  readonly pgReceivewal: string;
+  readonly psql: string;
+}
+
+/** What a server says over a connection for replication. */
+export interface WalServer {
+  readonly systemId: string;
+  readonly timeline: number;
+  /** Up to where its WAL is flushed. */
+  readonly lsn: bigint;
+  readonly version: PostgresVersion;
+}
+
+export interface Reached {
+  readonly client: WalClient;
+  readonly connection: PostgresConnection;
+  readonly opened: OpenedConnection;
+  readonly clock: Clock;
+}
+
+/** One run of pg_receivewal. */
+export interface Receiver {
+  /** Never rejects. Undefined: it ended well, as it does when it is stopped. */
+  readonly ended: Promise<HoldfastError | undefined>;
+  stop(): Promise<void>;
+}
+
+/** Slots that pg_receivewal reads by itself after a start, and `--no-loop` with them. */
+const OLDEST_MAJOR = 15;
+const SLOT = /^[a-z0-9_]{1,63}$/;
+
+/** Finds pg_receivewal and psql and asks their version. Fails as `source-failed`. */
+export async function findWalClient(places: ClientPlaces): Promise<WalClient> {
+  const pgReceivewal = await findProgram('pg_receivewal', places);
+  const psql = await findProgram('psql', places);
+  return { version: await versionOf(pgReceivewal, places.environment), pgReceivewal, psql };
+}
+
+/** Fails as `usage`. */
+export function checkSlotName(slot: string): string {
+  if (SLOT.test(slot)) return slot;
+  throw new HoldfastError('usage', `${JSON.stringify(slot)} is no name of a replication slot, wanted 1 to 63 of the characters a-z, 0-9 and _.`);
+}
+
+/** Fails as `source-failed` when client and server do not go together, before pg_receivewal would. */
+export async function askServer(reached: Reached, signal?: AbortSignal): Promise<WalServer> {
+  const { client, connection, opened } = reached;
+  const asked = { client, connection, opened: { ...opened, argument: replicating(opened) }, signal };
+  const [[systemId = '', timeline = '', lsn = ''] = []] = await query(asked, 'IDENTIFY_SYSTEM;');
+  const [[text = ''] = []] = await query(asked, 'SHOW server_version;');
+  const version = { text, major: Number.parseInt(text, 10) };
+  refuseVersions(connection, client, version);
+  return { systemId, timeline: Number(timeline), lsn: parseLsn(lsn), version };
+}
+
+/** Makes the slot that keeps the server from removing WAL which was not received. Callable twice. */
+export async function makeSlot(reached: Reached, slot: string): Promise<void> {
+  const { ended } = start(reached, ['--slot', checkSlotName(slot), '--create-slot', '--if-not-exists']);
+  const failure = await ended;
+  if (failure !== undefined) throw failure;
+}
+
+/** Receives into `folder` until it is stopped or fails: who supervises it decides what then (`--no-loop`). */
+export function startReceiver(reached: Reached, { slot, folder }: { readonly slot: string; readonly folder: string }): Receiver {
+  return start(reached, ['--slot', checkSlotName(slot), '--directory', folder, '--synchronous', '--no-loop', '--status-interval', '5']);
+}
+
+function start({ client, connection, opened, clock }: Reached, args: readonly string[]): Receiver {
+  const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
+  const program = [client.pgReceivewal, ...args, '--no-password', '--dbname', opened.argument];
+  const group = new ProcessGroup(program, { stdout: 'ignore', environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  let isStopped = false;
+  return {
+    ended: group.ended.then((end) => (isStopped || end.code === 0 ? undefined : failure(client, connection, end, said.text()))),
+    // Its answer to SIGTERM is to write out what it has and to end.
+    stop: () => {
+      isStopped = true;
+      return group.kill();
+    },
+  };
+}
+
+function failure({ pgReceivewal }: WalClient, connection: PostgresConnection, end: ProcessEnd, said: string): HoldfastError {
+  const words = end.startError ? `could not be started (${end.startError.code})` : end.signal !== null ? `was killed by ${end.signal}` : `ended with exit code ${end.code}`;
+  const row = FAILURES.find(({ pattern }) => pattern.test(said));
+  if (row !== undefined) return new HoldfastError('source-failed', `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: row.nextStep, retryable: row.retryable });
+  return knownFailure(said, connection) ?? new HoldfastError('source-failed', `${pgReceivewal} ${words}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
+}
+
+const FAILURES: readonly { readonly pattern: RegExp; readonly retryable: boolean; readonly nextStep: string }[] = [
+  {
+    pattern: /has already been removed|can no longer get changes|invalidated|exceeded the maximum reserved size/,
+    retryable: true,
+    nextStep: 'The server removed WAL that was not received, so there is a gap. Drop the slot (SELECT pg_drop_replication_slot(…)), move the folder of the spool aside, start again, and take a base backup at once: `holdfast pitr windows` shows from where on you can restore.',
+  },
+  { pattern: /all replication slots are in use/, retryable: false, nextStep: 'Raise max_replication_slots, or drop a slot that nobody uses: SELECT slot_name, active FROM pg_replication_slots.' },
+  { pattern: /replication slot .* is active/, retryable: true, nextStep: 'Something else receives through this slot: stop it, or name another slot with --slot.' },
+  { pattern: /must be superuser or replication role|permission denied to (start WAL sender|use replication slots|create replication slot)/, retryable: false, nextStep: 'As a superuser: ALTER ROLE … REPLICATION.' },
+  { pattern: /replication slots can only be used if|wal_level/, retryable: false, nextStep: 'Set wal_level = replica (or logical) and max_wal_senders above 0, and restart the server.' },
+  { pattern: /requested starting point .* is ahead of|starting timeline .* is not present/, retryable: true, nextStep: 'The server is another one, or was restored to an earlier state. Each system and timeline has a folder of its own in the spool; give a restored copy a plan of its own.' },
+];
+
+function refuseVersions(connection: PostgresConnection, { pgReceivewal, version }: WalClient, server: PostgresVersion): void {
+  const seen = `The server at ${serverName(connection)} is PostgreSQL ${server.text}, and ${pgReceivewal} is ${version.text}`;
+  const data = { server: server.text, client: version.text };
+  if (server.major < OLDEST_MAJOR) throw new HoldfastError('unsupported', `${seen}: servers before ${OLDEST_MAJOR} do not tell where a slot stands, so that a start after a crash could leave a gap. Nothing was started.`, { nextStep: 'Use `holdfast wal-archive` as archive_command of this server.', data });
+  if (server.major <= version.major) return;
+  throw new HoldfastError('source-failed', `${seen}: pg_receivewal refuses servers newer than itself. Nothing was started.`, {
+    nextStep: `Install the client programs of PostgreSQL ${server.major} (Debian and Ubuntu: postgresql-client-${server.major}) and put them first in PATH, or name their folder with HOLDFAST_POSTGRES_BIN.`, data,
+  });
+}
+
+function replicating({ argument }: OpenedConnection): string {
+  return `${argument} replication=true`;
+}
