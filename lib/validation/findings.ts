@@ -123,7 +123,7 @@ function lostWithPack(touched: readonly TouchedBackup[]): string {
   const ranges = touched.reduce((sum, touch) => sum + touch.ranges.length, 0);
   if (entries + ranges === 0) return 'nothing: every entry that needs it can still be restored';
   const words = [...(entries > 0 ? [`the content of ${entries} ${entries === 1 ? 'entry' : 'entries'}`] : []), ...(ranges > 0 ? [`${ranges} ${ranges === 1 ? 'part' : 'parts'} of entry trees`] : [])];
-  return `${words.join(' and ')} in ${backupsOf(touched)}; the next backup stores anew what its source still has, and older backups get it back`;
+  return `${words.join(' and ')} in ${backupsOf(touched)}`;
 }
 
 function backupsOf(touched: readonly TouchedBackup[]): string {

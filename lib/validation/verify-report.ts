@@ -33,6 +33,8 @@ export interface DamagedObject {
   readonly problemCount: number;
   /** In words, for people. */
   readonly lost: string;
+  /** What could heal it, in words; of packs with which something is lost. */
+  readonly outlook?: string;
   readonly touched: readonly TouchedBackup[];
 }
 

@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { DAY, coverageState, daysAtThisPace, planCoverage } from './coverage-clock.ts';
 import type { ClockedPack } from './coverage-clock.ts';
 import { CoverageRecorder } from './coverage-recorder.ts';
+import { withOutlook } from './healing-outlook.ts';
 import { markSpoilt, noteEarlierDamage, resultOf, touchNamedPacks } from './judge-backups.ts';
 import { openBackups } from './open-backups.ts';
 import type { OpenedBackup } from './open-backups.ts';
@@ -57,7 +58,7 @@ export async function verifyWithin(repository: Repository, options: WithinOption
   touchNamedPacks(context, judged);
   noteEarlierDamage(context, survey, read.names);
   const backups = opened.map((backup) => resultOf(context, backup));
-  const damage = findings.report();
+  const damage = withOutlook(findings.report(), opened, listing);
   // Who is good was not proved; who is corrupted was.
   const corrupted = backups.filter(({ result }) => result === 'corrupted');
   if (options.isRecording !== false) await recordAll(context, corrupted, { damage, level: 'sample', sample: undefined, spoilt: read.spoilt }, recorder);

@@ -9,6 +9,7 @@ import type { PoolOptions } from './check-pool.ts';
 import type { Context } from './context.ts';
 import { CoverageRecorder } from './coverage-recorder.ts';
 import { Findings } from './findings.ts';
+import { withOutlook } from './healing-outlook.ts';
 import { markSpoilt, noteEarlierDamage, resultOf, touchNamedPacks } from './judge-backups.ts';
 import { openBackups } from './open-backups.ts';
 import type { OpenedBackup } from './open-backups.ts';
@@ -70,7 +71,7 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   touchNamedPacks(context, judged);
   noteEarlierDamage(context, survey, read.names);
   const backups = opened.map((backup) => resultOf(context, backup));
-  const damage = findings.report();
+  const damage = withOutlook(findings.report(), opened, listing);
   if (recorder) await recordAll(context, backups, { damage, level: options.level, sample, spoilt: read.spoilt }, recorder);
   const packs = { listed: listing.in('packs').length, needed: survey.packs.size, read: read.names.size, readBytes: read.bytes };
   return { level: options.level, backups, damage, notes: findings.notes, packs, sample, durationMilliseconds: options.clock.now() - startedAt };

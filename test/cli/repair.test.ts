@@ -30,6 +30,7 @@ describe('holdfast repair (V1)', () => {
     const found = await at.run('verify', '--level', 'full');
     expect(found.code).toBe(12);
     expect(found.stdout).toContain('or `holdfast repair packs` without a backup; then verify again.');
+    expect(found.stdout).toMatch(/\n {2}lost: the content of \d entr[a-z]+ in backup \w+\n {2}healing: a backup of .*\/files heals it as far as the source still has this data as it was; /);
     const planned = await at.run('repair', 'packs', '--dry-run');
     expect(planned.code).toBe(12);
     expect(planned.stdout).toMatch(/not healed packs\/hot\/.*: it is damaged, and \d+ chunks that entries need are in no other pack\n {4}a\n/);
@@ -41,6 +42,17 @@ describe('holdfast repair (V1)', () => {
     expect(await at.do('repair', 'packs')).toContain('No backup names a pack that is missing or that somebody found damaged.');
     await at.do('restore', 'latest', '--to', 'restored');
     expect(readFileSync(at.path('restored/a'), 'utf8')).toBe('a'.repeat(5000));
+  });
+
+  it('promises nothing after a backup that could not heal, because its source is another one by now', async () => {
+    const at = await desk();
+    flip(below(at, 'packs/hot')[0]!, 200);
+    await at.run('verify', '--level', 'full');
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(at.path('files'), name), `other than ${name}`);
+    await at.run('backup', at.path('files'));
+    const found = await at.run('verify', '--level', 'full');
+    expect(found.code).toBe(12);
+    expect(found.stdout).toMatch(/healing: a backup of .*\/files, made since this was noted, did not heal it: another one will only if the source has this data again; `holdfast repair packs --dry-run` says/);
   });
 
   it('takes a wrong note back after a question, and not without an answer', async () => {

@@ -83,7 +83,7 @@ function reportLines({ packs, storedBytes, backups, lostChunks, unhealed, cleare
   if (backups.length === 0 && unhealed.length === 0 && cleared.length === 0) return [NOTHING];
   return [
     ...(backups.length > 0 ? [packs === 0 ? `Wrote the list of packs of ${counted(backups.length, 'backup')} anew.` : `Healed ${counted(packs, 'pack')} of ${counted(backups.length, 'backup')}; ${bytesInWords(storedBytes)} stored.`, '`holdfast verify --level full` proves them and calls them good again.'] : []),
-    ...(lostChunks > 0 ? [`${counted(lostChunks, 'chunk')} of them ${lostChunks === 1 ? 'is' : 'are'} in no pack any more: verify names the entries. If the source still has them, the next backup heals them too.`] : []),
+    ...(lostChunks > 0 ? [`${counted(lostChunks, 'chunk')} of them ${lostChunks === 1 ? 'is' : 'are'} in no pack any more: verify names the entries. A backup heals them too, if its source still has them as they were.`] : []),
     ...unhealed.flatMap(unhealedLines),
   ];
 }

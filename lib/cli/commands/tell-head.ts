@@ -34,11 +34,12 @@ export function damageJson(object: DamagedObject): object {
   return { ...object, touched };
 }
 
-export function damageLines({ output }: CommandContext, { name, problems, lost, touched }: DamagedObject): string[] {
+export function damageLines({ output }: CommandContext, { name, problems, lost, outlook, touched }: DamagedObject): string[] {
   const examples = touched.flatMap((touch) => touch.examples.map(display));
   return [
     `${output.paint('red', 'damaged')} ${name}: ${problems.join('; ')}`,
     `  lost: ${lost}`,
+    ...(outlook === undefined ? [] : [`  healing: ${outlook}`]),
     ...touched.map(({ snapshot, entries }) => `  touches backup ${snapshot.slice(snapshot.lastIndexOf('/') + 1)}${entries > 0 ? `: ${counted(entries, 'entry', 'entries')}` : ''}`),
     ...examples.slice(0, 10).map((path) => `    ${path}`),
   ];
