@@ -32,6 +32,8 @@ export interface Runtime {
   makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined; readonly notes: readonly string[] }>;
   isVaultAt(directory: string): boolean;
   planOrders(request: BackupRequest): Promise<BackupOrder[]>;
+  /** Fails as a backup would where the source is not there or may not be read; touches nothing else. */
+  checkSource(order: BackupOrder): Promise<void>;
   backup(order: BackupOrder, vault: Vault, options: BackupOptions): Promise<BackupResult>;
   /** `passedOver`: of `latest`, in words, when newer backups are not good. */
   findBackup(vault: Vault, wanted: string): Promise<{ readonly name: string; readonly backup: string; readonly plan: string; readonly passedOver?: string }>;

@@ -81,6 +81,12 @@ export class LocalRuntime {
     return planOrders(request, this.#context.environment, await findConfig(this.#context.environment, request.config));
   }
 
+  async checkSource(order: BackupOrder): Promise<void> {
+    const [{ sourceOf }, { placesOf }] = await Promise.all([import('./source-of.ts'), import('./places.ts')]);
+    const source = await sourceOf(order, placesOf(this.#context.environment).stateFolder, this.#context);
+    await source.check();
+  }
+
   async backup(order: BackupOrder, vault: LocalVault, options: BackupOptions): Promise<BackupResult> {
     const { performBackup } = await import('./backup.ts');
     return performBackup(order, vault, options, this.#context);

@@ -43,7 +43,11 @@ function tellAndGoOn({ output }: CommandContext, order: BackupOrder, error: unkn
 
 async function backUp(context: CommandContext, order: BackupOrder): Promise<ExitCode> {
   const { runtime, options } = context;
-  if (order.vault.isDefault && !runtime.isVaultAt(order.vault.directory)) await makeDefaultVault(context, order);
+  if (order.vault.isDefault && !runtime.isVaultAt(order.vault.directory)) {
+    // A mistyped path as the first command leaves no vault and no key behind that somebody would have to care for.
+    await runtime.checkSource(order);
+    await makeDefaultVault(context, order);
+  }
   const vault = await runtime.openChosen(order.vault, { uploadBytesPerSecond: options['limitUpload'] as number | undefined, stop: context.surroundings.signal });
   const progress = new Progress(context.surroundings, options['progress'] === true);
   try {

@@ -39,6 +39,7 @@ export class KitRuntime implements Runtime {
   readonly makeVault = absent('making vaults');
   readonly isVaultAt = absent('making vaults');
   readonly planOrders = absent('making backups');
+  readonly checkSource = absent('making backups');
   readonly backup = absent('making backups');
   readonly synchroniseCatalog = absent('keeping a catalog');
   readonly planDatabaseRestore = absent('restoring into a database');
