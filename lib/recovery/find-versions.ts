@@ -5,6 +5,10 @@ import type { Entry, Repository, TreeDamage, TreeRecord } from '../repository/in
 import { contentDigest } from './content-digest.ts';
 import { isLoss } from './pack-jobs.ts';
 import type { Selection } from './selection.ts';
+import { workAhead } from './work-ahead.ts';
+
+/** Backups that are read at the same time: on a store far away most of a search is waiting. */
+const AT_ONCE = 8;
 
 /** A backup that is searched; its times are the writer's, milliseconds since the epoch. */
 export interface SearchedBackup {
@@ -56,16 +60,18 @@ export async function findVersions(repository: Repository, backups: readonly Sea
   const versions: FoundVersion[] = [];
   const unsearched: UnsearchedBackup[] = [];
   let done = 0;
-  for (const ofPlan of Map.groupBy(backups, ({ planId }) => planId).values()) {
+  const searches = [...Map.groupBy(backups, ({ planId }) => planId).values()].flatMap((ofPlan) => {
     const search = new PlanSearch(repository, options);
-    for (const backup of ofPlan.sort((left, right) => left.sequence - right.sequence || left.finishedAt - right.finishedAt)) {
-      options.signal.throwIfAborted();
-      options.onProgress(done++, backups.length);
-      const problem = await search.search(backup);
-      if (problem !== undefined) unsearched.push({ backupId: backup.backupId, problem });
-    }
-    versions.push(...search.versions);
+    return ofPlan.sort((left, right) => left.sequence - right.sequence || left.finishedAt - right.finishedAt).map((backup) => ({ search, backup }));
+  });
+  options.onProgress(done, backups.length);
+  for await (const { search, backup, matches, problem } of workAhead(searches, AT_ONCE, async ({ search, backup }) => ({ search, backup, ...(await search.read(backup)) }))) {
+    options.signal.throwIfAborted();
+    options.onProgress(++done, backups.length);
+    if (matches) search.add(backup, matches);
+    if (problem !== undefined) unsearched.push({ backupId: backup.backupId, problem });
   }
+  for (const search of new Set(searches.map(({ search }) => search))) versions.push(...search.versions);
   versions.sort((left, right) => comparePaths(left.path, right.path) || (left.planName < right.planName ? -1 : left.planName > right.planName ? 1 : right.last.finishedAt - left.last.finishedAt));
   return { versions, unsearched };
 }
@@ -87,14 +93,25 @@ interface GrowingVersion extends FoundVersion {
   lastNumber: number;
 }
 
-/** The backups of one plan, oldest first. */
+/** What of one backup matches, as far as it could be read. */
+interface Read {
+  readonly matches?: Matches;
+  readonly problem?: string | undefined;
+}
+
+interface ReadBase {
+  readonly matches: Matches;
+  readonly damage: readonly TreeDamage[];
+}
+
+/** The backups of one plan: read in any order, added oldest first. */
 class PlanSearch {
   readonly versions: GrowingVersion[] = [];
   readonly #repository: Repository;
   readonly #options: SearchOptions;
   readonly #newest = new Map<ByteString, GrowingVersion>();
-  /** Of the base that was searched last: most backups of a plan share theirs with the one before. */
-  #base: { readonly key: string; readonly matches: Matches } | undefined;
+  /** Of the bases that were asked for last: most backups of a plan share theirs with the one before. */
+  readonly #bases = new Map<string, Promise<ReadBase>>();
   #number = 0;
 
   constructor(repository: Repository, options: SearchOptions) {
@@ -102,26 +119,30 @@ class PlanSearch {
     this.#options = options;
   }
 
-  /** Answers what could not be read. */
-  async search(backup: SearchedBackup): Promise<string | undefined> {
+  async read(backup: SearchedBackup): Promise<Read> {
+    this.#options.signal.throwIfAborted();
     try {
       const reader = await SnapshotReader.open(this.#repository, names.snapshot(backup.planId, backup.backupId));
       const damage: TreeDamage[] = [];
       const matches = await this.#matchesOf(reader, damage);
-      this.#number++;
-      for (const [path, match] of matches) this.#add(path, match, backup);
-      return damage[0]?.error.message;
+      return { matches, problem: damage[0]?.error.message };
     } catch (error) {
       if (!isLoss(error) && !isHoldfastError(error, 'unsupported-version')) throw error;
-      return error.message;
+      return { problem: error.message };
     }
   }
 
+  add(backup: SearchedBackup, matches: Matches): void {
+    this.#number++;
+    for (const [path, match] of matches) this.#add(path, match, backup);
+  }
+
   async #matchesOf(reader: SnapshotReader, damage: TreeDamage[]): Promise<Matches> {
-    const base = await this.#baseMatches(reader, damage);
-    if (!reader.manifest.tree.delta) return base;
+    const base = await this.#baseOf(reader);
+    damage.push(...base.damage);
+    if (!reader.manifest.tree.delta) return base.matches;
     const lost: TreeDamage[] = [];
-    const matches = new Map(base);
+    const matches = new Map(base.matches);
     for await (const records of reader.storedRecords('delta', this.#options.selection.below, (one) => lost.push(one))) {
       for (const record of records) {
         const match = this.#match(record);
@@ -135,10 +156,22 @@ class PlanSearch {
     return matches;
   }
 
-  async #baseMatches(reader: SnapshotReader, damage: TreeDamage[]): Promise<Matches> {
+  /** A base that could not be read whole says so for each of its backups. */
+  #baseOf(reader: SnapshotReader): Promise<ReadBase> {
     const key = reader.manifest.tree.base.chunks.map(({ id }) => id).join();
-    if (this.#base?.key === key) return this.#base.matches;
+    const known = this.#bases.get(key);
+    if (known) return known;
+    const base = this.#readBase(reader);
+    base.catch(() => undefined);
+    this.#bases.set(key, base);
+    // Who waits for an older one has it in hand.
+    for (const [oldest] of this.#bases) if (this.#bases.size > AT_ONCE) this.#bases.delete(oldest);
+    return base;
+  }
+
+  async #readBase(reader: SnapshotReader): Promise<ReadBase> {
     const matches: Matches = new Map();
+    const damage: TreeDamage[] = [];
     for await (const records of reader.storedRecords('base', this.#options.selection.below, (one) => damage.push(one))) {
       this.#options.signal.throwIfAborted();
       for (const record of records) {
@@ -146,9 +179,7 @@ class PlanSearch {
         if (match) matches.set(record.path, match);
       }
     }
-    // A base that could not be read whole is read again for the next backup, which must say so too.
-    this.#base = damage.length === 0 ? { key, matches } : undefined;
-    return matches;
+    return { matches, damage };
   }
 
   #match({ path, body }: TreeRecord): Match | undefined {

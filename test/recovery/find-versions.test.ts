@@ -1,5 +1,6 @@
 import { rmSync, utimesSync, writeFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findVersions } from '../../lib/recovery/find-versions.ts';
 import type { SearchResult, SearchedBackup } from '../../lib/recovery/find-versions.ts';
 import { selectNames } from '../../lib/recovery/selection.ts';
@@ -91,6 +92,25 @@ describe('finding a file in all backups (R7)', () => {
     const bases = story.deltas.filter((isDelta) => !isDelta).length;
     // Directory and chunk of each base, directory and chunk of each delta.
     expect(reads).toBe(2 * bases + 2 * (story.backups.length - bases));
+  });
+
+  it('opens several backups at once and no more than eight, and finds the same whichever answers first', async () => {
+    const get = story.repository.store.get.bind(story.repository.store);
+    const expected = await story.versions('note.txt', 'link');
+    let open = 0;
+    let most = 0;
+    let turn = 0;
+    story.repository.store.get = async (name, range) => {
+      most = Math.max(most, ++open);
+      // The later one asks the sooner it has its answer.
+      await sleep(Math.max(0, 20 - turn++));
+      open--;
+      return get(name, range);
+    };
+    const found = await story.versions('note.txt', 'link').finally(() => (story.repository.store.get = get));
+    expect(found).toEqual(expected);
+    expect(most).toBeGreaterThan(2);
+    expect(most).toBeLessThanOrEqual(8);
   });
 
   it('names backups that cannot be searched, and finds in the others', async () => {

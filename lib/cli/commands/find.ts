@@ -31,7 +31,7 @@ export async function run(context: CommandContext, [given]: CommandArguments): P
     const { backups, exitCode } = await searchedBackups(context, vault);
     const progress = new Progress(surroundings, options['progress'] === true);
     const startedAt = surroundings.clock.now();
-    const onProgress = (done: number, total: number) => progress.show({ phase: `searching backup ${done + 1} of ${total}`, etaSeconds: done === 0 ? undefined : (((surroundings.clock.now() - startedAt) / done) * (total - done)) / 1000 });
+    const onProgress = (done: number, total: number) => progress.show({ phase: `searched ${done} of ${counted(total, 'backup')}`, etaSeconds: done === 0 ? undefined : (((surroundings.clock.now() - startedAt) / done) * (total - done)) / 1000 });
     const result = await findVersions(vault.repository, backups, { selection, accepts, signal: surroundings.signal, onProgress }).finally(() => progress.clear());
     for (const { backupId, problem } of result.unsearched) output.warn(`${backupId} could not be searched whole: ${problem}`);
     if (result.versions.length === 0 && result.unsearched.length === 0) throw nothingFound(patterns, backups.length, context);
