@@ -239,7 +239,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
       backup,
       planName: request.plan.name,
       type: request.type,
-      source: { type: request.source.type, description: request.source.description, paths: request.source.shape === 'tree' ? request.source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')) : [] },
+      source: sourceRecord(request.source),
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
       sequence: predecessor.sequence,
@@ -301,3 +301,9 @@ function rootsOf(paths: readonly ByteString[]): WalkRoot[] {
   return roots.sort((left, right) => (left.path < right.path ? -1 : 1));
 }
 
+function sourceRecord(source: Source): Manifest['source'] {
+  const { type, description } = source;
+  if (source.shape !== 'tree') return { type, description, paths: [] };
+  const { include = [], exclude = [], isOneFileSystem } = source.options;
+  return { type, description, paths: source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')), selection: { include: [...include], exclude: [...exclude], isOneFileSystem } };
+}

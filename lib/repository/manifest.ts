@@ -50,7 +50,14 @@ const manifestSchema = z.object({
   writer: z.string(),
   host: z.string(),
   type: z.enum(['full', 'incremental', 'differential', 'snapshot']),
-  source: z.object({ type: z.string(), description: z.string(), /** Byte strings in base64. */ paths: z.array(z.string()) }),
+  source: z.object({
+    type: z.string(),
+    description: z.string(),
+    /** Byte strings in base64. */
+    paths: z.array(z.string()),
+    /** What of a tree was to be kept: patterns as somebody wrote them. Absent: not recorded. */
+    selection: z.object({ include: z.array(z.string()), exclude: z.array(z.string()), isOneFileSystem: z.boolean() }).optional(),
+  }),
   /** Writer's clock, for people. */
   startedAt: time,
   finishedAt: time,

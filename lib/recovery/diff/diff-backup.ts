@@ -1,9 +1,11 @@
+import { exclusionOf } from '../../backup/exclusion.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { comparePaths, isBelow } from '../../repository/index.ts';
 import type { SnapshotReader, TreeDamage, TreeRecord } from '../../repository/index.ts';
 import { FILE_TYPE, aspectsOf, entryOf } from './compared-entry.ts';
 import type { Aspect, ComparedEntry } from './compared-entry.ts';
 import { fileDigest, folderEntries } from './folder-entries.ts';
+import type { FolderOptions } from './folder-entries.ts';
 import { mergeEntries } from './merge-entries.ts';
 
 export interface EntryDifference {
@@ -28,6 +30,8 @@ export interface FolderDiffOptions extends DiffOptions {
   readonly readsContent: boolean;
   /** What of the directory cannot be read: nothing is said about it, nor about what lies below it. */
   readonly onUnreadable: (path: ByteString, reason: string) => void;
+  /** What the backup was told to leave out is not compared; told with the topmost path. */
+  readonly onLeftOut: (path: ByteString) => void;
 }
 
 /** What changed from one backup to another, in the order of paths; compares records alone and reads no content. */
@@ -59,7 +63,7 @@ export async function* diffFolder(before: SnapshotReader, folder: ByteString, op
   };
   let [entries, bytes] = [0, 0];
   const content = { ...options, onUnreadable, onRead: (count: number) => options.onProgress(entries, (bytes += count)) };
-  for await (const pairs of mergeEntries(before.recordBatches(undefined, unknown.add), folderEntries(folder, onUnreadable, options.signal))) {
+  for await (const pairs of mergeEntries(before.recordBatches(undefined, unknown.add), folderEntries(folder, { ...leftOutBy(before), onUnreadable, onLeftOut: options.onLeftOut, signal: options.signal }))) {
     options.signal.throwIfAborted();
     for (const { left, right } of pairs) {
       entries++;
@@ -73,6 +77,12 @@ export async function* diffFolder(before: SnapshotReader, folder: ByteString, op
     }
     options.onProgress(entries, bytes);
   }
+}
+
+/** Paths in the directory are those in the backup, so its patterns mean the same. Nothing, where it records none. */
+function leftOutBy({ manifest: { source } }: SnapshotReader): Pick<FolderOptions, 'isLeftOut' | 'isOneFileSystem'> {
+  const { include, exclude, isOneFileSystem = false } = source.selection ?? {};
+  return { isLeftOut: exclusionOf(include, exclude), isOneFileSystem };
 }
 
 function treeKey({ manifest: { tree } }: SnapshotReader): string {

@@ -13,34 +13,49 @@ const LINK_TYPE = 0o120000;
 const FOLDER_TYPE = 0o040000;
 const DEVICE_TYPES: ReadonlySet<number> = new Set([0o020000, 0o060000]);
 
+export interface FolderOptions {
+  readonly onUnreadable: (path: ByteString, reason: string) => void;
+  /** True for what a backup of this directory would leave out, with everything below. */
+  readonly isLeftOut: (path: ByteString, isDirectory: boolean) => boolean;
+  readonly onLeftOut: (path: ByteString) => void;
+  /** Directories on which another file system is mounted are there, and nothing below them. */
+  readonly isOneFileSystem: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** What stands in a directory, in the order of a backup. Follows no link; what goes away meanwhile is not there. */
-export async function* folderEntries(root: ByteString, onUnreadable: (path: ByteString, reason: string) => void, signal: AbortSignal): AsyncGenerator<ComparedEntry[]> {
+export async function* folderEntries(root: ByteString, options: FolderOptions): AsyncGenerator<ComparedEntry[]> {
   let batch: ComparedEntry[] = [];
-  for (const entry of walk(root, '' as ByteString, onUnreadable)) {
+  for (const entry of walk(root, '' as ByteString, options)) {
     if (batch.push(entry) < BATCH_ENTRIES) continue;
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     yield batch;
     batch = [];
   }
   yield batch;
 }
 
-function* walk(root: ByteString, path: ByteString, onUnreadable: (path: ByteString, reason: string) => void): Generator<ComparedEntry> {
-  const entry = look(root, path, onUnreadable);
-  if (entry === undefined) return;
+function* walk(root: ByteString, path: ByteString, options: FolderOptions, parentMount?: bigint): Generator<ComparedEntry> {
+  const { onUnreadable, isLeftOut, onLeftOut, isOneFileSystem } = options;
+  const found = look(root, path, onUnreadable);
+  if (found === undefined) return;
+  const { entry, mount } = found;
+  if (path !== '' && isLeftOut(path, entry.type === FOLDER_TYPE)) return onLeftOut(path);
   yield entry;
-  if (entry.type !== FOLDER_TYPE) return;
+  if (entry.type !== FOLDER_TYPE || (isOneFileSystem && parentMount !== undefined && parentMount !== mount)) return;
   const names = attempt(path, onUnreadable, () => readdirSync(at(root, path), { encoding: 'buffer' }).map(byteString).sort());
-  for (const name of names ?? []) yield* walk(root, (path === '' ? name : `${path}/${name}`) as ByteString, onUnreadable);
+  for (const name of names ?? []) yield* walk(root, (path === '' ? name : `${path}/${name}`) as ByteString, options, mount);
 }
 
-function look(root: ByteString, path: ByteString, onUnreadable: (path: ByteString, reason: string) => void): ComparedEntry | undefined {
+/** `mount`: the device of the file system that it lies on. */
+function look(root: ByteString, path: ByteString, onUnreadable: FolderOptions['onUnreadable']): { readonly entry: ComparedEntry; readonly mount: bigint } | undefined {
   return attempt(path, onUnreadable, () => {
     const stat = lstatSync(at(root, path), { bigint: true });
     const type = Number(stat.mode) & 0o170000;
     const common = { path, type, size: type === FILE_TYPE ? Number(stat.size) : 0, mode: Number(stat.mode) & 0o7777, uid: Number(stat.uid), gid: Number(stat.gid), mtimeNanoseconds: stat.mtimeNs };
-    if (type === LINK_TYPE) return { ...common, target: byteString(readlinkSync(at(root, path), 'buffer')) };
-    return type === FILE_TYPE || type === FOLDER_TYPE ? common : { ...common, device: DEVICE_TYPES.has(type) ? deviceOf(stat) : { major: 0, minor: 0 } };
+    const entry = type === LINK_TYPE ? { ...common, target: byteString(readlinkSync(at(root, path), 'buffer')) }
+      : type === FILE_TYPE || type === FOLDER_TYPE ? common : { ...common, device: DEVICE_TYPES.has(type) ? deviceOf(stat) : { major: 0, minor: 0 } };
+    return { entry, mount: stat.dev };
   });
 }
 

@@ -79,7 +79,7 @@ describe('what differs between a backup and a directory (R7)', () => {
     return { root, reader: await Reader.open(repository, names.snapshot(manifest.plan, manifest.backup)) };
   }
   const compare = async (reader: SnapshotReader, root: string, readsContent = false, onUnreadable: (path: ByteString) => void = () => undefined) =>
-    words(await Array.fromAsync(diffFolder(reader, fromText(root), { ...options(), readsContent, onUnreadable })));
+    words(await Array.fromAsync(diffFolder(reader, fromText(root), { ...options(), readsContent, onUnreadable, onLeftOut: () => undefined })));
 
   it('is nothing for the source as it was', async () => {
     const { root, reader } = await backedUp();
@@ -99,12 +99,34 @@ describe('what differs between a backup and a directory (R7)', () => {
     const { root, reader } = await backedUp();
     writeFileSync(join(root, 'd-'), 'SORTS AFTER D/');
     let known: EntryDifference | undefined;
-    for await (const difference of diffFolder(reader, fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined })) known = difference;
+    for await (const difference of diffFolder(reader, fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined, onLeftOut: () => undefined })) known = difference;
     expect(known?.aspects).toEqual(['time']);
     const { mtimeNanoseconds } = known?.before ?? { mtimeNanoseconds: 0n };
     utimesSync(join(root, 'd-'), Number(mtimeNanoseconds) / 1e9, Number(mtimeNanoseconds) / 1e9);
     expect(await compare(reader, root)).toEqual([]);
     expect(await compare(reader, root, true)).toEqual(['changed d- content']);
+  });
+
+  it('is not what the backup was told to leave out: that is counted, by its topmost path', async () => {
+    const root = temporaryFolder();
+    const write = (path: string) => {
+      mkdirSync(join(root, path, '..'), { recursive: true });
+      writeFileSync(join(root, path), path);
+    };
+    for (const path of ['d/kept.txt', 'd/spoilt.tmp', 'modules/a/b', 'only.bin']) write(path);
+    const repository = testRepository();
+    const { manifest } = await backUp(repository, root, { exclude: ['*.tmp', '/modules'], include: ['*.txt'] });
+    const reader = await Reader.open(repository, names.snapshot(manifest.plan, manifest.backup));
+    write('d/new.txt');
+    write('d/new.tmp');
+    const leftOut: string[] = [];
+    const found = await Array.fromAsync(diffFolder(reader, fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined, onLeftOut: (path) => leftOut.push(path) }));
+    expect(words(found)).toEqual(['changed d time', 'added d/new.txt']);
+    expect(leftOut).toEqual(['d/new.tmp', 'd/spoilt.tmp', 'modules', 'only.bin']);
+    // Of a backup that does not record them nothing is left out.
+    const { selection: _, ...source } = reader.manifest.source;
+    expect(words(await Array.fromAsync(diffFolder(new Reader(repository, { ...reader.manifest, source }, reader.refs), fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined, onLeftOut: (path) => leftOut.push(path) })))).toContain('added modules/a/b');
+    expect(leftOut).toHaveLength(4);
   });
 
   it('says nothing about what cannot be looked at, nor about what lies below it', async () => {
