@@ -42,6 +42,13 @@ export function isOwnerDead(name: string, processes: ProcessTable): boolean {
   return started === undefined || (started !== owner.started && started !== UNKNOWN && owner.started !== UNKNOWN);
 }
 
+/** True only when the owner provably runs: the very process, seen from here. */
+export function isOwnerRunning(name: string, { self, startOf }: ProcessTable): boolean {
+  const owner = parseOwner(name);
+  if (owner === undefined || [owner.boot, owner.namespace, owner.started].includes(UNKNOWN)) return false;
+  return owner.boot === self.boot && owner.namespace === self.namespace && startOf(owner.pid) === owner.started;
+}
+
 /** Reads `/proc` (proc(5)); elsewhere everything is unknown and temporaries wait for their age. */
 export function systemProcesses(): ProcessTable {
   const machine = readOr('/etc/machine-id', UNKNOWN);

@@ -6,7 +6,7 @@ import { errnoOf, fileError } from './directory/file-error.ts';
 import { realFileOps, type FileFacts, type FileOps } from './directory/file-ops.ts';
 import { Folders, parentOf } from './directory/folders.ts';
 import { listObjects, toObjectInfo } from './directory/listing.ts';
-import { systemProcesses, temporaryName, type ProcessTable } from './directory/owner.ts';
+import { systemProcesses, temporaryName, type ProcessTable } from '../model/process-owner.ts';
 import { Publisher } from './directory/publish.ts';
 import { sweepFolder, type SweepResult } from './directory/sweep.ts';
 import { discard, readExactly, writeTemporary } from './directory/temporary.ts';

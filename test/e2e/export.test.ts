@@ -151,8 +151,13 @@ describe('exports of directory trees as archives that every system reads (K9)', 
     while (!isWriting() && child.exitCode === null) await sleep(2);
     child.kill(signal);
     const ran = await end;
-    expect([ran.signal ?? ran.code, readdirSync(folder).map((name) => name.replace(/[0-9a-f]{16}$/, ''))]).toEqual([signal === 'SIGKILL' ? signal : 130, Array<string>(partials).fill('.holdfast-export-')]);
-    await person.do(['export', 'latest', '--to', `${folder}/`]);
+    expect([ran.signal ?? ran.code, readdirSync(folder).map((name) => name.replace(/(?<=^\.holdfast-export-).*/, ''))]).toEqual([signal === 'SIGKILL' ? signal : 130, Array<string>(partials).fill('.holdfast-export-')]);
+    const left = signal === 'SIGKILL' ? [expect.stringContaining('/.holdfast-export-')] : [];
+    const [planned] = await person.json<{ leftovers: { path: string }[] }>(['export', 'latest', '--to', `${folder}/`, '--dry-run']);
+    expect(planned?.leftovers.map(({ path }) => path)).toEqual(left);
+    const { stdout: told } = await person.do(['export', 'latest', '--to', `${folder}/`]);
+    expect(told.includes('which an export that was killed left')).toBe(signal === 'SIGKILL');
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
     const [made] = readdirSync(folder).filter((name) => name.endsWith('.sha256'));
     expect(spawnSync('sha256sum', ['-c', made ?? ''], { cwd: folder }).status).toBe(0);
   });

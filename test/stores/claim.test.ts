@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { withClaim, type ClaimPorts } from '../../lib/stores/directory/claim.ts';
 import { realFileOps, type FileOps } from '../../lib/stores/directory/file-ops.ts';
-import { temporaryName, type Owner, type ProcessTable } from '../../lib/stores/directory/owner.ts';
+import { temporaryName, type Owner, type ProcessTable } from '../../lib/model/process-owner.ts';
 import { expectCode } from '../contract/store.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
 import { fileOpsWith } from '../support/file-ops.ts';

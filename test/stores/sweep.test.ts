@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { linkSync, lstatSync, readdirSync, writeFileSync, mkdirSync, utimesSync, existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isOwnerDead, systemProcesses, temporaryName, type Owner, type ProcessTable } from '../../lib/stores/directory/owner.ts';
+import { isOwnerDead, systemProcesses, temporaryName, type Owner, type ProcessTable } from '../../lib/model/process-owner.ts';
 import { realFileOps, type FileOps } from '../../lib/stores/directory/file-ops.ts';
 import { openDirectoryStore } from '../../lib/stores/directory-store.ts';
 import { bytesOf, text } from '../contract/store.ts';

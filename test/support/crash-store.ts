@@ -1,6 +1,6 @@
 import { isHoldfastError } from '../../lib/model/errors.ts';
 import type { FileOps } from '../../lib/stores/directory/file-ops.ts';
-import type { Owner, ProcessTable } from '../../lib/stores/directory/owner.ts';
+import type { Owner, ProcessTable } from '../../lib/model/process-owner.ts';
 import { openDirectoryStore, type DirectoryStore } from '../../lib/stores/directory-store.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { CrashDisk, PowerLost, SURVIVALS } from './crash-disk.ts';

@@ -5,11 +5,13 @@ import type { FileHandle } from 'node:fs/promises';
 import { display, fsPath } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { temporaryName } from '../../model/process-owner.ts';
+import type { Owner } from '../../model/process-owner.ts';
 import { errnoOf, errnoWords } from '../errno.ts';
 import { moveToNew } from '../move-to-new.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, O_RDONLY, O_DIRECTORY } = constants;
-/** Of files that are not whole yet; what a killed export left has such a name. */
+/** Of files that are not whole yet; what a killed export left has such a name. Behind it stands which process made it. */
 export const PARTIAL_PREFIX = '.holdfast-export-';
 
 /**
@@ -28,14 +30,14 @@ export class NewFile {
     this.handle = handle;
   }
 
-  static async create(path: ByteString): Promise<NewFile> {
-    const partial = fsPath(`${folderOf(path)}/${PARTIAL_PREFIX}${randomBytes(8).toString('hex')}` as ByteString);
+  static async create(path: ByteString, owner: Owner): Promise<NewFile> {
+    const partial = fsPath(`${folderOf(path)}/${PARTIAL_PREFIX}${temporaryName(owner, randomBytes(8))}` as ByteString);
     return new NewFile(path, partial, await writing(path, () => open(partial, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600)));
   }
 
   /** Writes it whole. */
-  static async write(path: ByteString, bytes: Uint8Array): Promise<NewFile> {
-    const file = await NewFile.create(path);
+  static async write(path: ByteString, bytes: Uint8Array, owner: Owner): Promise<NewFile> {
+    const file = await NewFile.create(path, owner);
     try {
       await writing(path, () => file.handle.writeFile(bytes));
       return file;
@@ -108,7 +110,7 @@ function targetExists(path: ByteString): HoldfastError {
   return new HoldfastError('target-exists', `${display(path)} is there already, and an export overwrites nothing.`, { nextStep: 'Move it away, or choose another --to.' });
 }
 
-function folderOf(path: ByteString): ByteString {
+export function folderOf(path: ByteString): ByteString {
   const slash = path.lastIndexOf('/');
   return (slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)) as ByteString;
 }

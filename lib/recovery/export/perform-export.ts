@@ -5,6 +5,7 @@ import type { ByteString } from '../../model/byte-string.ts';
 import { display, fromText, fsPath } from '../../model/byte-string.ts';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import type { ProcessTable } from '../../model/process-owner.ts';
 import { ENTRY, names, readManifest } from '../../repository/index.ts';
 import type { SnapshotFile, SnapshotReader } from '../../repository/index.ts';
 import { contentDigest } from '../content-digest.ts';
@@ -17,11 +18,13 @@ import type { Part } from './content-windows.ts';
 import { entryDamaged, exportBlocks, rawParts } from './export-blocks.ts';
 import { checksumLine, exportMetadata, incompleteNote } from './export-metadata.ts';
 import type { ExportFacts, ExportedContent, LeftOut } from './export-metadata.ts';
+import { findLeftovers, removeLeftovers } from './export-leftovers.ts';
+import type { ExportLeftover } from './export-leftovers.ts';
 import type { ExportPlan, PlannedExport } from './export-plan.ts';
 import { findLosses } from './find-losses.ts';
 import { EXPORT_FORMATS } from './formats.ts';
 import type { FormatRow } from './formats.ts';
-import { NewFile, refuseExisting, removeIfThere, writeError, writing } from './new-file.ts';
+import { NewFile, folderOf, refuseExisting, removeIfThere, writeError, writing } from './new-file.ts';
 import { TAR_TYPE, padded } from './tar-header.ts';
 import { memberHeader } from './tar-member.ts';
 
@@ -38,6 +41,8 @@ export interface ExportOptions {
   readonly version: string;
   /** Where an export without a path goes; not ended. */
   readonly stream: NodeJS.WritableStream;
+  /** Who runs on this machine: tells whether what an earlier export left is at work still. */
+  readonly processes: ProcessTable;
   readonly onProgress?: (progress: ExportProgress) => void;
 }
 
@@ -46,6 +51,8 @@ export interface ExportReport {
   /** The documents that stand beside the exports. */
   readonly exports: readonly ExportedFile[];
   readonly leftOut: readonly LeftOut[];
+  /** What earlier exports left there: removed where it is abandoned. */
+  readonly leftovers: readonly ExportLeftover[];
   readonly isComplete: boolean;
   readonly durationMilliseconds: number;
 }
@@ -73,6 +80,12 @@ export async function refuseTaken({ exports }: ExportPlan): Promise<void> {
   await refuseExisting(exports.flatMap(({ path }) => (path === undefined ? [] : namesOf(path))));
 }
 
+/** What earlier exports did not come to finish where this one would write. */
+export async function leftoversFor({ request: { target } }: ExportPlan, { processes, clock }: Pick<ExportOptions, 'processes' | 'clock'>): Promise<ExportLeftover[]> {
+  if (target.kind === 'stream') return [];
+  return findLeftovers(target.kind === 'folder' ? target.path : folderOf(target.path), { processes, now: clock.now() });
+}
+
 class ExportRun {
   readonly #reader: SnapshotReader;
   readonly #plan: ExportPlan;
@@ -93,13 +106,16 @@ class ExportRun {
     const startedAt = clock.now();
     await refuseTaken(this.#plan);
     if (target.kind === 'folder') await writing(target.path, async () => void (await mkdir(fsPath(target.path), { recursive: true })));
+    const leftovers = await leftoversFor(this.#plan, this.#options);
+    // First of all: they may be what fills the disk.
+    const removed = new Set(await removeLeftovers(leftovers));
     const [torn] = treeDamage;
     if (torn && !request.isGoingOn) throw entryDamaged(torn.from, torn.error);
     if (request.isGoingOn) await this.#findLosses();
     const done: ExportedFile[] = [];
     for (const planned of this.#exportsLeft()) done.push(await this.#export(planned));
     const leftOut = [...this.#leftOut.values()];
-    return { backup: this.#reader.manifest.backup, exports: done, leftOut, isComplete: treeDamage.length === 0 && !leftOut.some(({ kind }) => kind === 'damaged'), durationMilliseconds: clock.now() - startedAt };
+    return { backup: this.#reader.manifest.backup, exports: done, leftOut, leftovers: leftovers.filter((one) => removed.has(one) || !one.isAbandoned), isComplete: treeDamage.length === 0 && !leftOut.some(({ kind }) => kind === 'damaged'), durationMilliseconds: clock.now() - startedAt };
   }
 
   async #findLosses(): Promise<void> {
@@ -120,13 +136,14 @@ class ExportRun {
   async #export(planned: PlannedExport): Promise<ExportedFile> {
     if (planned.path === undefined) return this.#write(planned, (bytes) => writeTo(this.#options.stream, bytes));
     const { path } = planned;
-    const file = await NewFile.create(path);
+    const { self } = this.#options.processes;
+    const file = await NewFile.create(path, self);
     const beside: NewFile[] = [];
     try {
       const done = await this.#write(planned, (bytes) => writing(path, () => writeAll(file, bytes)));
       const [, metadata, checksum] = namesOf(path) as [ByteString, ByteString, ByteString];
-      beside.push(await NewFile.write(metadata, Buffer.from(`${JSON.stringify(done.metadata, null, 2)}\n`)));
-      beside.push(await NewFile.write(checksum, checksumLine(done.sha256, planned.name)));
+      beside.push(await NewFile.write(metadata, Buffer.from(`${JSON.stringify(done.metadata, null, 2)}\n`), self));
+      beside.push(await NewFile.write(checksum, checksumLine(done.sha256, planned.name), self));
       // What is beside it comes first: whoever sees the export may rely on it.
       await publishAll([...beside, file]);
       return done;

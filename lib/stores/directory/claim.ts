@@ -4,7 +4,7 @@ import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import { errnoOf } from './file-error.ts';
 import type { FileOps } from './file-ops.ts';
-import { isOwnerDead, type ProcessTable } from './owner.ts';
+import { isOwnerDead, type ProcessTable } from '../../model/process-owner.ts';
 
 const LOOK_AGAIN_MS = 20;
 const GIVE_UP_MS = 30_000;

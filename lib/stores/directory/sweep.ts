@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { isClaim } from './claim.ts';
 import { errnoOf } from './file-error.ts';
 import type { FileOps } from './file-ops.ts';
-import { isOwnerDead, type ProcessTable } from './owner.ts';
+import { isOwnerDead, type ProcessTable } from '../../model/process-owner.ts';
 
 /** Temporaries whose owner cannot be proved dead are left for so long: another machine may be writing them. */
 export const TEMPORARY_MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000;
