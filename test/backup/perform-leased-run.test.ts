@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { performLeasedRun } from '../../lib/backup/perform-leased-run.ts';
 import type { LeasedRunEvent, LeasedRunPorts } from '../../lib/backup/perform-leased-run.ts';
 import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
@@ -14,6 +14,7 @@ import type { RunId } from '../../lib/model/ids.ts';
 import type { Repository } from '../../lib/repository/index.ts';
 import { wrapStore } from '../../lib/stores/wrapping.ts';
 import type { StoreCall } from '../../lib/stores/wrapping.ts';
+import { LeapingClock } from '../support/fake-clock.ts';
 import { TEST_PLAN, backUp, objectNames, testRepository } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { threadInProcess } from '../support/thread-in-process.ts';
@@ -59,6 +60,18 @@ function filled(): string {
   return root;
 }
 
+/** Never due within a test; a timer of this length is real. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** Time passes by sleeping alone, however slow the machine is; between two sleeps everything else has its turn. */
+class TurnTakingClock extends LeapingClock {
+  override async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    if (milliseconds === NEVER_MS) return systemClock.sleep(milliseconds, signal);
+    await super.sleep(milliseconds, signal);
+    await turn();
+  }
+}
+
 /** Works until it is told to stop, as a backup of a large source does. */
 const endless: LeasedRunPorts['backUp'] = (_run, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new HoldfastError('interrupted', 'The backup was interrupted')), { once: true }));
 
@@ -88,19 +101,22 @@ describe('a worker with its run (design, Life of a run)', () => {
   it('keeps its lease while it works, and shows how far it is', async () => {
     const { run, record } = await admitted();
     const stop = new AbortController();
+    const clock = new TurnTakingClock(Date.now());
+    const begun = clock.now();
     const working = run({
-      heartbeatMs: 10, leaseMs: 200, signal: stop.signal,
+      heartbeatMs: 10, leaseMs: 200, signal: stop.signal, clock,
       backUp: (claimed, ports) => {
         ports.onProgress?.({ phase: 'storing', entries: 1, files: 1, bytes: 700, totalBytes: 1000, storedBytes: 1 });
         return endless(claimed, ports);
       },
     });
-    await sleep(500);
+    while (clock.now() < begun + 1000) await turn();
     const seen = await record();
     stop.abort(new HoldfastError('interrupted', 'enough'));
     await expect(working).rejects.toMatchObject({ code: 'interrupted' });
     expect(seen).toMatchObject({ state: 'running', progress: { doneBytes: 700, totalBytes: 1000 } });
-    expect(seen?.leaseUntil).toBeGreaterThan(Date.now() - 200);
+    // Five leases later.
+    expect(seen?.leaseUntil).toBeGreaterThanOrEqual(begun + 1000);
   });
 
   it('a zombie whose run was ended stops, stores no snapshot and changes nothing', async () => {
@@ -179,7 +195,7 @@ describe('a worker with its run (design, Life of a run)', () => {
       claimRun: ledger.claimRun.bind(ledger), heartbeat: ledger.heartbeat.bind(ledger), beginCommit: ledger.beginCommit.bind(ledger),
       endRun: (runId, end) => (refusals-- > 0 ? Promise.reject(new HoldfastError('unavailable', 'DynamoDB does not answer')) : ledger.endRun(runId, end)),
     };
-    const outcome = await run({ ledger: away, leaseMs: 400 });
+    const outcome = await run({ ledger: away, leaseMs: 400, heartbeatMs: NEVER_MS, clock: new TurnTakingClock(Date.now()) });
     expect(await record()).toMatchObject({ state: 'completed', backupId: outcome?.manifest.backup });
     expect((await catalog.listBackups()).backups).toHaveLength(1);
   });
@@ -190,7 +206,7 @@ describe('a worker with its run (design, Life of a run)', () => {
       claimRun: ledger.claimRun.bind(ledger), heartbeat: ledger.heartbeat.bind(ledger), beginCommit: ledger.beginCommit.bind(ledger),
       endRun: () => Promise.reject(new HoldfastError('unavailable', 'DynamoDB does not answer')),
     };
-    await expect(run({ ledger: away, leaseMs: 200 })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(run({ ledger: away, leaseMs: 200, heartbeatMs: NEVER_MS, clock: new TurnTakingClock(Date.now()) })).rejects.toMatchObject({ code: 'unavailable' });
     expect(await record()).toMatchObject({ state: 'committing' });
     expect(await objectNames(repository.store, 'snapshots/')).toHaveLength(1);
   });
