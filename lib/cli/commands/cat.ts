@@ -10,7 +10,9 @@ import { pathInBackup } from './ls.ts';
 /** Every chunk is proved against its id before it is written. */
 export async function run(context: CommandContext, [id, path]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
-    const reader = await openWanted(context, vault, textOf(id));
+    const { reader, notes } = await openWanted(context, vault, textOf(id));
+    // The result is the content itself, so there is no place for this in it.
+    if (context.output.isJson) for (const note of notes) context.output.note(JSON.stringify({ type: 'note', message: note }));
     const wanted = pathInBackup(textOf(path));
     for await (const entry of reader.entries(wanted)) {
       if (entry.path !== wanted) break;

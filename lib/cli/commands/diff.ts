@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { shellQuote } from '../../keyring/shell-quote.ts';
 import { display, fromText, toBytes } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
@@ -15,7 +16,6 @@ import { hexOf, isoTime } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { worstOf } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
-import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted } from '../words.ts';
 import { openWanted } from '../wanted-backup.ts';
 
@@ -24,8 +24,9 @@ const WORDS = { added: ['green', 'added'], removed: ['red', 'removed'], changed:
 export async function run(context: CommandContext, [first, second]: CommandArguments): Promise<ExitCode> {
   const folder = folderOf(context, textOf(second));
   return withVault(context, async (vault) => {
-    const before = await open(context, vault, textOf(first));
-    const after = folder === undefined ? await open(context, vault, textOf(second)) : undefined;
+    const { reader: before, notes } = await openWanted(context, vault, textOf(first));
+    const other = folder === undefined ? await openWanted(context, vault, textOf(second)) : undefined;
+    const after = other?.reader;
     const tally = new Tally();
     const progress = new Progress(context.surroundings, context.options['progress'] === true);
     try {
@@ -38,7 +39,8 @@ export async function run(context: CommandContext, [first, second]: CommandArgum
     } finally {
       progress.clear();
     }
-    tell(context, tally, { before: before.manifest.backup, after: after?.manifest.backup ?? null, folder: folder ?? null });
+    tell(context, tally, { before: before.manifest.backup, after: after?.manifest.backup ?? null, folder: folder ?? null, notes: [...notes, ...(other?.notes ?? [])] });
+    if (folder !== undefined && !context.output.isJson) for (const line of exclusionLines(before, tally)) context.output.note(line);
     return worstOf([tally.damaged > 0 ? 12 : 0, tally.unreadable > 0 || (tally.isDifferent && context.options['exitCode'] === true) ? 3 : 0]);
   });
 }
@@ -54,10 +56,6 @@ function folderOf({ options, surroundings }: CommandContext, second: string): st
   const folder = resolve(surroundings.workingFolder, given);
   if (given !== '' && statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
   throw new HoldfastError(given === '' ? 'usage' : 'not-found', given === '' ? '--with is empty, wanted a directory.' : `${folder} is no directory.`, { nextStep: 'Check --with.' });
-}
-
-async function open(context: CommandContext, vault: Vault, wanted: string): Promise<SnapshotReader> {
-  return openWanted(context, vault, wanted);
 }
 
 function differences({ options, surroundings, output }: CommandContext, sides: { before: SnapshotReader; after: SnapshotReader | undefined; folder: string | undefined }, tally: Tally, progress: Progress): AsyncGenerator<EntryDifference> {
@@ -83,6 +81,7 @@ function differences({ options, surroundings, output }: CommandContext, sides: {
       tally.unreadable++;
       output.warn(`${display(path) || 'the directory'} cannot be read: ${reason}`);
     },
+    onLeftOut: () => void tally.leftOut++,
   });
 }
 
@@ -93,6 +92,8 @@ class Tally {
   readonly aspects: Record<string, number> = {};
   damaged = 0;
   unreadable = 0;
+  /** What stands in the directory and the backup was told to leave out, not counting what is below. */
+  leftOut = 0;
 
   add({ change, aspects, before, after }: EntryDifference): void {
     this.counts[change]++;
@@ -125,11 +126,20 @@ function sideJson(side: ComparedEntry | undefined): object | null {
 
 const KINDS: Readonly<Record<number, string>> = { 0o100000: 'file', 0o040000: 'directory', 0o120000: 'symlink', 0o010000: 'fifo', 0o140000: 'socket', 0o020000: 'characterDevice', 0o060000: 'blockDevice' };
 
-function tell({ output }: CommandContext, tally: Tally, sides: { readonly before: string; readonly after: string | null; readonly folder: string | null }): void {
-  const { counts, bytes, aspects, damaged, unreadable, isDifferent } = tally;
+/** A directory has more in it than a backup was to keep. */
+function exclusionLines({ manifest: { backup, source } }: SnapshotReader, { leftOut }: Tally): string[] {
+  if (source.selection === undefined) return source.type === 'files' ? [`${backup} does not record what it was told to leave out: such entries seem to be added.`] : [];
+  if (leftOut === 0) return [];
+  const { include, exclude } = source.selection;
+  const patterns = [...exclude.map((pattern) => `--exclude ${shellQuote(pattern)}`), ...include.map((pattern) => `--include ${shellQuote(pattern)}`)].join(' ');
+  return [`Not compared, as the backup left it out: ${counted(leftOut, 'entry', 'entries')} and all below (${patterns}).`];
+}
+
+function tell({ output }: CommandContext, tally: Tally, sides: { readonly before: string; readonly after: string | null; readonly folder: string | null; readonly notes: readonly string[] }): void {
+  const { counts, bytes, aspects, damaged, unreadable, leftOut, isDifferent } = tally;
   const other = sides.after ?? sides.folder ?? '';
   const partly = damaged + unreadable > 0 ? ', as far as they could be read' : '';
-  output.result({ type: 'diff', ...sides, isDifferent, ...counts, bytes, aspects, damaged, unreadable }, () => {
+  output.result({ type: 'diff', ...sides, isDifferent, ...counts, bytes, aspects, damaged, unreadable, leftOut }, () => {
     if (!isDifferent) return `${sides.before} and ${other} are the same${partly}.`;
     const ways = Object.entries(aspects).map(([aspect, count]) => `${aspect} ${count}`).join(', ');
     const grown = `${bytes.changed < 0 ? '-' : '+'}${bytesInWords(Math.abs(bytes.changed))}`;

@@ -2,10 +2,12 @@ import { lstatSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { display, fromText } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import { systemProcesses } from '../../model/process-owner.ts';
+import type { ExportLeftover } from '../../recovery/export/export-leftovers.ts';
 import { planExport } from '../../recovery/export/export-plan.ts';
 import type { ExportPlan, ExportTarget } from '../../recovery/export/export-plan.ts';
 import type { ExportFormat } from '../../recovery/export/formats.ts';
-import { namesOf, performExport, refuseTaken } from '../../recovery/export/perform-export.ts';
+import { leftoversFor, namesOf, performExport, refuseTaken } from '../../recovery/export/perform-export.ts';
 import type { ExportReport } from '../../recovery/export/perform-export.ts';
 import type { SnapshotReader } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
@@ -27,11 +29,11 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   const { options, surroundings } = context;
   const target = targetOf(context, options['to'] as string);
   return withVault(context, async (vault) => {
-    const reader = await openWanted(context, vault, textOf(id));
+    const { reader, notes } = await openWanted(context, vault, textOf(id));
     const plan = await planExport(reader, {
       target, patterns: listOf(patterns), format: options['format'] as ExportFormat | undefined, isGoingOn: options['keepGoing'] === true, keepsHoles: options['sparse'] !== false, signal: surroundings.signal,
     });
-    return options['dryRun'] === true ? dryRun(context, reader, plan) : perform(context, reader, plan);
+    return options['dryRun'] === true ? dryRun(context, { reader, plan, notes }) : perform(context, { reader, plan, notes });
   });
 }
 
@@ -47,35 +49,46 @@ function targetOf({ surroundings }: CommandContext, to: string): ExportTarget {
   return { kind: isFolder || to.endsWith('/') ? 'folder' : 'file', path: fromText(path) };
 }
 
-async function dryRun({ output }: CommandContext, { manifest }: SnapshotReader, plan: ExportPlan): Promise<ExitCode> {
+interface Chosen {
+  readonly reader: SnapshotReader;
+  readonly plan: ExportPlan;
+  /** About the choice of the backup. */
+  readonly notes: readonly string[];
+}
+
+async function dryRun({ output, surroundings }: CommandContext, { reader: { manifest }, plan, notes }: Chosen): Promise<ExitCode> {
   await refuseTaken(plan);
   const { format, exports, totals, treeDamage } = plan;
+  const leftovers = await leftoversFor(plan, { processes: systemProcesses(), clock: surroundings.clock });
   const paths = exports.map(({ path }) => (path === undefined ? null : display(path)));
-  output.result({ type: 'export-plan', backup: manifest.backup, format, paths, ...totals, unreadableRanges: treeDamage.length }, () => [
+  output.result({ type: 'export-plan', backup: manifest.backup, format, paths, ...totals, unreadableRanges: treeDamage.length, leftovers: leftovers.map(leftoverJson), notes }, () => [
+    ...leftovers.map((leftover) => leftoverLine(leftover, 'would remove')),
     ...paths.map((path) => `would write ${path ?? 'to standard output'}${path === null ? '' : ', and .json and .sha256 beside it'}`),
     `Nothing was done. As ${format}: ${counted(totals.entries, 'entry', 'entries')}, ${counted(totals.files, 'file')}, ${bytesInWords(totals.bytes)} before compression.`,
   ]);
   return treeDamage.length > 0 ? 12 : 0;
 }
 
-async function perform(context: CommandContext, reader: SnapshotReader, plan: ExportPlan): Promise<ExitCode> {
+async function perform(context: CommandContext, { reader, plan, notes }: Chosen): Promise<ExitCode> {
   const { options, surroundings } = context;
   // What is cut must not end as if its reader had seen enough.
   if (plan.request.target.kind === 'stream') surroundings.stdout.removeAllListeners('error').on('error', () => undefined);
   const progress = new Progress(surroundings, options['progress'] === true);
-  const report = await performExport(reader, plan, { clock: surroundings.clock, version: surroundings.version, stream: surroundings.stdout, onProgress: (state) => progress.show(state) }).finally(() => progress.clear());
-  tell(context, plan, report);
+  const report = await performExport(reader, plan, { clock: surroundings.clock, processes: systemProcesses(), version: surroundings.version, stream: surroundings.stdout, onProgress: (state) => progress.show(state) }).finally(() => progress.clear());
+  tell(context, { plan, notes }, report);
   if (!report.isComplete) return 12;
   return report.leftOut.some(({ kind }) => kind === 'never-kept') ? 3 : 0;
 }
 
 /** Where the export itself is on standard output, the result is on standard error. */
-function tell({ output }: CommandContext, { format, request, totals }: ExportPlan, report: ExportReport): void {
-  const { backup, exports, leftOut, isComplete, durationMilliseconds } = report;
+function tell({ output }: CommandContext, { plan: { format, request, totals }, notes }: Pick<Chosen, 'plan' | 'notes'>, report: ExportReport): void {
+  const { backup, exports, leftOut, leftovers, isComplete, durationMilliseconds } = report;
   const json = {
     type: 'export', backup, format, isComplete, durationMilliseconds, ...totals,
     exports: exports.map(({ path, name, bytes, sha256, metadata }) => ({ name: display(name), ...pathsOf(path), bytes, sha256, metadata })),
     leftOut: leftOut.map(({ path, ...rest }) => ({ path: display(path), ...rest })),
+    leftovers: leftovers.map(leftoverJson),
+    notes,
   };
   const word = isComplete ? output.paint('green', 'Exported') : output.paint('yellow', 'Exported in part');
   const lines = [
@@ -83,9 +96,19 @@ function tell({ output }: CommandContext, { format, request, totals }: ExportPla
     `  ${counted(totals.files, 'file')}, ${bytesInWords(totals.bytes)} before compression, in ${durationInWords(durationMilliseconds)}`,
     ...leftOut.slice(0, SHOWN).map(({ path, reason }) => `  ${output.paint('yellow', 'left out')} ${display(path)}: ${reason}`),
     ...(leftOut.length > SHOWN ? [`  and ${leftOut.length - SHOWN} more: the metadata has all`] : []),
+    ...leftovers.map((leftover) => `  ${leftoverLine(leftover, 'removed')}`),
   ];
   if (request.target.kind !== 'stream') return output.result(json, () => lines);
   for (const line of output.isJson ? [JSON.stringify(json)] : lines) output.note(line);
+}
+
+function leftoverLine({ path, bytes, isAbandoned }: ExportLeftover, done: string): string {
+  const what = `${display(path)} (${bytesInWords(bytes)})`;
+  return isAbandoned ? `${done} ${what}, which an export that was killed left` : `left ${what}: an export that was killed, or is at work on another machine; a week after it was written to it is removed`;
+}
+
+function leftoverJson({ path, bytes, isAbandoned }: ExportLeftover): object {
+  return { path: display(path), bytes, isAbandoned };
 }
 
 function pathsOf(path: Parameters<typeof namesOf>[0] | undefined): object {

@@ -1,7 +1,7 @@
 import { display, fromText } from '../../model/byte-string.ts';
 import type { ByteString } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { ENTRY, SnapshotReader, isSnapshotFile } from '../../repository/index.ts';
+import { ENTRY, isSnapshotFile } from '../../repository/index.ts';
 import type { SnapshotEntry } from '../../repository/index.ts';
 import { contentDigest } from '../../recovery/content-digest.ts';
 import { directChildren } from '../../recovery/direct-children.ts';
@@ -9,6 +9,7 @@ import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
 import { TYPE_NAMES, hexOf, isoTime, modifiedAt } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { openWanted } from '../wanted-backup.ts';
 import { bytesInWords, timeInWords } from '../words.ts';
 
 const TYPE_LETTERS: Readonly<Record<number, string>> = { [ENTRY.file]: '-', [ENTRY.stream]: '-', [ENTRY.directory]: 'd', [ENTRY.symlink]: 'l', [ENTRY.fifo]: 'p', [ENTRY.socket]: 's', [ENTRY.characterDevice]: 'c', [ENTRY.blockDevice]: 'b' };
@@ -16,8 +17,8 @@ const TYPE_LETTERS: Readonly<Record<number, string>> = { [ENTRY.file]: '-', [ENT
 /** Reads tree chunks only, and of those only the ones that can hold what is listed. */
 export async function run(context: CommandContext, [id, path]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
-    const { name } = await context.runtime.findBackup(vault, textOf(id));
-    const reader = await SnapshotReader.open(vault.repository, name);
+    const { reader, notes } = await openWanted(context, vault, textOf(id));
+    if (context.output.isJson) for (const note of notes) context.output.result({ type: 'note', message: note }, () => []);
     const folder = pathInBackup(textOf(path));
     const isRecursive = context.options['recursive'] === true;
     let count = 0;

@@ -7,6 +7,7 @@ import { readPruneState } from '../../retention/prune-state.ts';
 import { lookingOnly } from '../../stores/read-only.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
+import { isoTime } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { bytesInWords, counted, timeInWords } from '../words.ts';
 
@@ -19,14 +20,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const looked = isDryRun ? lookingOnly(store, surroundings.clock) : store;
     const plan = planPrune(await readPruneState(looked, { ...vault.repository, store: looked }));
     if (isDryRun) {
-      output.result({ type: 'prune-plan', ...plan }, () => planLines(plan));
+      output.result({ type: 'prune-plan', ...plan, at: isoTime(plan.at), waiting: waitingJson(plan) }, () => planLines(plan));
       return plan.blockers.length > 0 ? 3 : 0;
     }
     const budget = { clock: surroundings.clock, signal: surroundings.signal };
     const done = await executePrune(plan, store, budget);
     if (done.deletedPacks > 0) await removeDeadIndexes(vault.repository, budget);
     await removeSpentNotes(vault.repository);
-    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: plan.waiting }, () => [
+    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: waitingJson(plan) }, () => [
       `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
       ...(plan.marks.length > 0 ? [`What was marked now waits for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
       ...waitingLines(plan),
@@ -46,6 +47,10 @@ function planLines(plan: PrunePlan): string[] {
   ];
   const wait = plan.bytesWaiting === 0 ? '' : `; ${bytesInWords(plan.bytesWaiting)} wait for a second look`;
   return [...(lines.length > 0 ? lines : ['There is nothing to do yet.']), ...waitingLines(plan), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed)}${wait}.`];
+}
+
+function waitingJson({ waiting }: PrunePlan): object[] {
+  return waiting.map((group) => ({ ...group, until: isoTime(group.until) }));
 }
 
 /** Who removed a backup and sees no space freed must learn when it will be. */

@@ -10,16 +10,18 @@ import { listOf, withVault } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Vault } from '../runtime.ts';
+import { findWanted } from '../wanted-backup.ts';
 import { counted } from '../words.ts';
 
 export async function run(context: CommandContext, [ids]: CommandArguments): Promise<ExitCode> {
   const { options, output, surroundings } = context;
   return withVault(context, async (vault) => {
     const unfinished = await findUnfinishedRemovals(vault.repository.store);
-    const wanted = await Promise.all(listOf(ids).map((id) => wholeId(context, vault, id, unfinished)));
+    const chosen = await Promise.all(listOf(ids).map((id) => choose(context, vault, id, unfinished)));
+    const wanted = chosen.map(({ id }) => id);
     const plan = planRemove({ ids: wanted, force: options['force'] === true }, await readBackups(vault, wanted), unfinished);
     const isDryRun = options['dryRun'] === true;
-    output.result({ type: 'remove-plan', ...plan, dryRun: isDryRun }, () => planLines(plan));
+    output.result({ type: 'remove-plan', ...plan, dryRun: isDryRun, notes: chosen.flatMap(({ notes }) => notes) }, () => planLines(plan));
     const [refusal] = plan.refusals;
     if (refusal) throw new HoldfastError(refusal.code, refusal.reason, { nextStep: refusal.nextStep });
     if (isDryRun) return 0;
@@ -31,9 +33,12 @@ export async function run(context: CommandContext, [ids]: CommandArguments): Pro
   });
 }
 
-async function wholeId({ runtime }: CommandContext, vault: Vault, id: string, unfinished: readonly { readonly backup: string }[]): Promise<string> {
-  const begun = unfinished.filter(({ backup }) => backup.startsWith(id.toUpperCase()));
-  return begun.length === 1 ? (begun[0] as { backup: string }).backup : (await runtime.findBackup(vault, id)).backup;
+/** The whole id of what was named. */
+async function choose(context: CommandContext, vault: Vault, named: string, unfinished: readonly { readonly backup: string }[]): Promise<{ readonly id: string; readonly notes: readonly string[] }> {
+  const begun = unfinished.filter(({ backup }) => backup.startsWith(named.toUpperCase()));
+  if (begun.length === 1) return { id: (begun[0] as { backup: string }).backup, notes: [] };
+  const { name, notes } = await findWanted(context, vault, named);
+  return { id: idOf(name), notes };
 }
 
 /** All backups of the plans that are touched: removal must know whether the last good one goes. */

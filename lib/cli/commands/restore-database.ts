@@ -19,22 +19,22 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
   const { options, surroundings } = context;
   if (entries.length > 1) throw new HoldfastError('usage', `${entries.length} entries were named, wanted at most one: a database comes from one archive.`);
   return withVault(context, async (vault) => {
-    const reader = await openWanted(context, vault, id);
+    const { reader, notes } = await openWanted(context, vault, id);
     const plan = await context.runtime.planDatabaseRestore(vault, reader, {
       config: options.config, url: options['toDatabase'] as string | undefined, target: options['toTarget'] as string | undefined, passwordFile: options['passwordFile'] as string | undefined,
       isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0], signal: surroundings.signal,
     });
-    if (options['dryRun'] === true) return dryRun(context, plan);
+    if (options['dryRun'] === true) return dryRun(context, plan, notes);
     for (const { mode, existing, place } of plan.loads) if (mode === 'clean' && existing.objects > 0) await confirm(context, `${counted(existing.objects, 'object')} of the database ${place} will be dropped where the backup has them too:`, existing.tables);
-    return perform(context, vault, plan);
+    return perform(context, vault, { plan, notes });
   });
 }
 
 const HOW: Readonly<Record<LoadMode, string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database' };
 
-function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePlan): ExitCode {
+function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePlan, notes: readonly string[]): ExitCode {
   for (const { entry, bytes, place, mode, archive, client, server, existing, warnings } of loads) {
-    output.result({ type: 'database-restore-plan', backup, entry, bytes, database: place, mode, archive, client, server, existing, warnings }, () => [
+    output.result({ type: 'database-restore-plan', backup, entry, bytes, database: place, mode, archive, client, server, existing, warnings, notes }, () => [
       `Nothing was done. ${entry} (${bytesInWords(bytes)}, database ${archive.database} of server ${archive.server}, dumped by ${archive.dumpedBy}) would go into ${HOW[mode]} ${place} on server ${server}, by ${client}.`,
       ...(existing.objects > 0 ? [`  there now: ${counted(existing.objects, 'object')}, among them ${existing.tables.slice(0, SHOWN).join(', ') || 'no table'}`] : []),
       ...warnings.map((warning) => `  ${warning}`),
@@ -43,13 +43,13 @@ function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePl
   return 0;
 }
 
-async function perform(context: CommandContext, vault: Vault, plan: DatabaseRestorePlan): Promise<ExitCode> {
+async function perform(context: CommandContext, vault: Vault, { plan, notes: earlier }: { readonly plan: DatabaseRestorePlan; readonly notes: readonly string[] }): Promise<ExitCode> {
   const { output, surroundings, options } = context;
   const progress = new Progress(surroundings, options['progress'] === true);
   const { reports, notes } = await context.runtime
     .restoreDatabase(vault, plan, { signal: surroundings.signal, onProgress: (state) => progress.show({ phase: 'restoring', ...state }) })
     .finally(() => progress.clear());
-  for (const report of reports) output.result({ type: 'database-restore', ...report, notes }, () => reportLines(output, report));
+  for (const report of reports) output.result({ type: 'database-restore', ...report, notes: [...earlier, ...notes] }, () => reportLines(output, report));
   const warnings = [...reports.flatMap((report) => report.warnings), ...notes];
   for (const warning of warnings) if (!output.isJson) output.warn(warning);
   return warnings.length > 0 ? 3 : 0;

@@ -36,17 +36,17 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
   if (options['to'] === undefined) return (await import('./restore-database.ts')).restoreIntoDatabase(context, textOf(id), listOf(patterns));
   return withVault(context, async (vault) => {
-    const reader = await openWanted(context, vault, textOf(id));
+    const { reader, notes } = await openWanted(context, vault, textOf(id));
     const target = resolve(surroundings.workingFolder, options['to'] as string);
     const overwrite = (options['overwrite'] as OverwritePolicy | undefined) ?? 'never';
     const plan = await planRestore(reader, { target, patterns: listOf(patterns), overwrite, deleteExtra: options['deleteExtra'] === true, signal });
     refuseNothing(plan);
     const warning = spaceWarning(plan);
     if (warning !== undefined && !context.output.isJson) context.output.warn(warning);
-    if (options['dryRun'] === true) return dryRun(context, reader, plan);
+    if (options['dryRun'] === true) return dryRun(context, { reader, plan, notes });
     const deletions = plan.totals['delete-extra'].entries;
     if (deletions > 0) await confirm(context, `${counted(deletions, 'entry', 'entries')} below ${target} that the backup does not have will be deleted:`, namesOf(plan));
-    return perform(context, vault, reader, plan);
+    return perform(context, vault, { reader, plan, notes });
   });
 }
 
@@ -59,14 +59,21 @@ function namesOf(plan: RestorePlan): string[] {
   return [...plan.exceptions.values()].filter(({ action }) => action === 'delete-extra').map(({ path }) => display(path));
 }
 
-async function dryRun({ output }: CommandContext, reader: SnapshotReader, plan: RestorePlan): Promise<ExitCode> {
+interface Chosen {
+  readonly reader: SnapshotReader;
+  readonly plan: RestorePlan;
+  /** About the choice of the backup. */
+  readonly notes: readonly string[];
+}
+
+async function dryRun({ output }: CommandContext, { reader, plan, notes }: Chosen): Promise<ExitCode> {
   for await (const { action, path, bytes, reason } of plannedEntries(reader, plan)) output.result({ type: 'planned', action, path: display(path), bytes, reason }, () => `${action.padEnd(12)} ${display(path) || '.'}  (${reason})`);
   const { totals } = plan;
-  output.result({ type: 'restore-plan', backup: plan.backup, target: plan.target, totals }, () => ['', `Nothing was done. Into ${plan.target}: ${Object.entries(totals).map(([action, total]) => `${action} ${total.entries}`).join(', ')}; ${bytesInWords(totals.create.bytes + totals.overwrite.bytes)}.`]);
+  output.result({ type: 'restore-plan', backup: plan.backup, target: plan.target, totals, notes }, () => ['', `Nothing was done. Into ${plan.target}: ${Object.entries(totals).map(([action, total]) => `${action} ${total.entries}`).join(', ')}; ${bytesInWords(totals.create.bytes + totals.overwrite.bytes)}.`]);
   return plan.treeDamage.length > 0 ? 12 : 0;
 }
 
-async function perform(context: CommandContext, vault: Vault, reader: SnapshotReader, plan: RestorePlan): Promise<ExitCode> {
+async function perform(context: CommandContext, vault: Vault, { reader, plan, notes: earlier }: Chosen): Promise<ExitCode> {
   const { options, surroundings, output } = context;
   const progress = new Progress(surroundings, options['progress'] === true);
   const threads = options['threads'] as number | undefined;
@@ -79,7 +86,7 @@ async function perform(context: CommandContext, vault: Vault, reader: SnapshotRe
     })
     .finally(() => progress.clear());
   const outcome = outcomeOf(report);
-  output.result(restoreJson(report, notes), () => restoreLines(output, report, plan.overwrite));
+  output.result(restoreJson(report, [...earlier, ...notes]), () => restoreLines(output, report, plan.overwrite));
   for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
   if (outcome === undefined) return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
   // Something stood in the way of single entries, or differs and was left: the rest is there.

@@ -2,19 +2,21 @@ import { readManifest, readVerdicts, standingVerdict } from '../../repository/in
 import type { Manifest, Verdict } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf, withVault } from '../command.ts';
+import { isoTime } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { pairLines } from '../table.ts';
+import { findWanted } from '../wanted-backup.ts';
 import { bytesInWords, counted, durationInWords, numberInWords, timeInWords, warningInWords } from '../words.ts';
 
 const SHOWN_WARNINGS = 100;
 
 export async function run(context: CommandContext, [id]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
-    const { name } = await context.runtime.findBackup(vault, textOf(id));
+    const { name, notes } = await findWanted(context, vault, textOf(id));
     const { manifest, sha256 } = await readManifest(vault.repository, name);
     const verdicts = await readVerdicts(vault.repository, manifest.backup);
     const standing = standingVerdict(verdicts);
-    context.output.result({ ...jsonOf(manifest, vault.directory, sha256), verdict: standing ?? null, verdicts: verdicts.verdicts }, () => linesOf(context, manifest, standing));
+    context.output.result({ ...jsonOf(manifest, vault.directory, sha256), verdict: standing === undefined ? null : verdictJson(standing), verdicts: verdicts.verdicts.map(verdictJson), notes }, () => linesOf(context, manifest, standing));
     return 0;
   });
 }
@@ -23,7 +25,11 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
 function jsonOf({ tree, source, type: kind, ...rest }: Manifest, vault: string, manifestSha256: string): object {
   const { base, delta } = tree;
   const paths = source.paths.map((path) => Buffer.from(path, 'base64').toString('utf8'));
-  return { type: 'backup', kind, ...rest, vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+  return { type: 'backup', kind, ...rest, checkedAt: isoTime(rest.checkedAt), vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+}
+
+function verdictJson(verdict: Verdict): object {
+  return { ...verdict, at: isoTime(verdict.at) };
 }
 
 function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdict | undefined): string[] {

@@ -11,6 +11,7 @@ import type { ProgressState } from '../progress.ts';
 import type { StackRuntime } from '../runtime.ts';
 import { stoppedWatching } from '../stopped-watching.ts';
 import { bytesInWords, counted } from '../words.ts';
+import { findWanted } from '../wanted-backup.ts';
 import { restoreJson } from './restores.ts';
 
 /** The catalog names stages by what they leave behind. */
@@ -24,10 +25,10 @@ const UNDER_WAY: Readonly<Record<RestoreStage['name'], string>> = {
  */
 export async function restoreInStack(context: CommandContext, stack: StackRuntime, asked: { readonly id: string; readonly target: string; readonly select: readonly string[] }): Promise<ExitCode> {
   const { output, surroundings, options } = context;
-  const backup = await idOf(stack, options, asked.id);
+  const { backup, notes } = await wantedOf(context, stack, asked.id);
   const input = { backup, target: asked.target, confirm: asked.target, select: asked.select };
   if (options['dryRun'] === true) {
-    output.result({ type: 'restore-input', input }, () => [`Nothing was started. The workflow would get ${JSON.stringify(input)}`]);
+    output.result({ type: 'restore-input', input, notes }, () => [`Nothing was started. The workflow would get ${JSON.stringify(input)}`]);
     return 0;
   }
   await confirm(context, `The backup ${backup} will be restored into ${asked.target} of the stack ${stack.stackName}:`, [asked.target]);
@@ -39,14 +40,15 @@ export async function restoreInStack(context: CommandContext, stack: StackRuntim
     .finally(() => progress.clear());
   const { record, failure } = ended;
   if (!ended.isSuccess) throw new HoldfastError(codeOf(failure?.code), failure?.message ?? `The restore ended without a reason.`, { nextStep: failure?.nextStep ?? `Look at the execution ${execution}.` });
-  output.result({ ...(record === undefined ? { type: 'restore', backup, target: asked.target } : restoreJson(record)), execution }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
+  output.result({ ...(record === undefined ? { type: 'restore', backup, target: asked.target } : restoreJson(record)), execution, notes }, () => [`${output.paint('green', 'Restored')} ${output.paint('bold', backup)} into ${asked.target}: ${counted(record?.files ?? 0, 'file')}, ${bytesInWords(record?.bytes ?? 0)}${record?.state === 'warnings' ? ', with warnings' : ''}`]);
   return record?.state === 'warnings' ? 3 : 0;
 }
 
-async function idOf(stack: StackRuntime, options: CommandContext['options'], wanted: string): Promise<string> {
+async function wantedOf({ output, options }: CommandContext, stack: StackRuntime, wanted: string): Promise<{ readonly backup: string; readonly notes: readonly string[] }> {
   const vault = await stack.openVault(options);
   try {
-    return (await stack.findBackup(vault, wanted)).backup;
+    const { name, notes } = await findWanted({ runtime: stack, output }, vault, wanted);
+    return { backup: name.slice(name.lastIndexOf('/') + 1), notes };
   } finally {
     await vault.close();
   }

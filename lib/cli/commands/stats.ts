@@ -5,6 +5,7 @@ import { lookAtCoverage } from '../../validation/look-at-coverage.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import { clockInWords, coverageJson, oldestInWords } from '../coverage-words.ts';
+import { isoTime } from '../entry-words.ts';
 import { worstOf } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { pairLines, tableLines } from '../table.ts';
@@ -19,7 +20,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const { listed, ...stored } = await measure(vault.repository.store);
     const coverage = await lookAtCoverage(vault.repository, listed, { clock: surroundings.clock, withinDays: vault.coverage?.withinDays });
     const clock = clockInWords(coverage);
-    const json = { type: 'stats', vault: vault.directory, repository: vault.repository.config.repository, ...stats, storedBytes: stored.bytes, storedObjects: stored.objects, packs: stored.packs, packBytes: stored.packBytes, coverage: coverageJson(coverage) };
+    const json = { type: 'stats', vault: vault.directory, repository: vault.repository.config.repository, ...stats, plans: stats.plans.map((plan) => ({ ...plan, latestFinishedAt: isoTime(plan.latestFinishedAt) })), storedBytes: stored.bytes, storedObjects: stored.objects, packs: stored.packs, packBytes: stored.packBytes, coverage: coverageJson(coverage) };
     output.result(json, () => [
       ...pairLines([
         ['vault', vault.directory],

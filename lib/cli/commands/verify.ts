@@ -6,6 +6,7 @@ import { clockInWords, coverageAdvice, coverageJson, isTooSlow, oldestInWords } 
 import type { ExitCode } from '../exit-codes.ts';
 import { Progress } from '../progress.ts';
 import type { Coverage } from '../runtime.ts';
+import { findWanted } from '../wanted-backup.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
 import { damageJson, damageLines, tellingHead } from './tell-head.ts';
 
@@ -24,12 +25,13 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
   return tellingHead(context, () => withVault(context, async (vault) => {
     const { runtime, surroundings, output } = context;
     const within = withinOf(options, wanted, vault.coverage);
-    const backups = wanted === '' ? undefined : [(await runtime.findBackup(vault, wanted)).name];
+    const chosen = wanted === '' ? undefined : await findWanted(context, vault, wanted);
+    const backups = chosen && [chosen.name];
     const progress = new Progress(surroundings, options['progress'] === true);
     const { report, notes } = await runtime
       .verify(vault, { backups, level: (options['level'] ?? 'sample') as VerifyLevel, within, signal: surroundings.signal, onProgress: (state) => progress.show(state) })
       .finally(() => progress.clear());
-    output.result(jsonOf(report, notes), () => linesOf(context, report, within));
+    output.result(jsonOf(report, { catalog: notes, chosen: chosen?.notes ?? [] }), () => linesOf(context, report, within));
     for (const note of notes) if (!output.isJson) output.warn(note);
     if (report.damage.length > 0) return 12;
     return notes.length > 0 || isAlarming(report) ? 3 : 0;
@@ -51,8 +53,8 @@ function isAlarming({ backups, notes, coverage }: VerifyReport): boolean {
   return isLate || backups.some(({ result }) => result === 'void') || notes.some(({ code }) => ALARMING.includes(code));
 }
 
-function jsonOf(report: VerifyReport, notes: readonly string[]): object {
-  return { type: 'verify', ...report, result: report.damage.length > 0 ? 'damaged' : 'good', damage: report.damage.map(damageJson), ...(report.coverage && { coverage: coverageJson(report.coverage) }), catalogNotes: notes };
+function jsonOf(report: VerifyReport, { catalog, chosen }: { readonly catalog: readonly string[]; readonly chosen: readonly string[] }): object {
+  return { type: 'verify', ...report, notes: [...chosen.map((message) => ({ code: 'passed-over', message })), ...report.notes], result: report.damage.length > 0 ? 'damaged' : 'good', damage: report.damage.map(damageJson), ...(report.coverage && { coverage: coverageJson(report.coverage) }), catalogNotes: catalog };
 }
 
 function linesOf(context: CommandContext, report: VerifyReport, within: Coverage | undefined): string[] {
@@ -74,7 +76,7 @@ function linesOf(context: CommandContext, report: VerifyReport, within: Coverage
 
 /** What to do now, by what is damaged; the others say it themselves. */
 const NEXT_STEPS: Readonly<Partial<Record<DamagedObject['kind'], string>>> = {
-  pack: 'Packs: run the backups whose source still has the data, which heals older ones, or `holdfast repair packs` without a backup; then verify again.',
+  pack: 'Packs: a backup whose source still has the data as it was gives it back to older ones too, or `holdfast repair packs` without a backup; then verify again.',
   refs: 'Lists of packs: `holdfast repair packs` makes them again from the manifests.',
   index: 'Indexes: `holdfast repair index` makes them again from the packs.',
 };
