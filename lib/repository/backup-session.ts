@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId, RunId } from '../model/ids.ts';
-import { readDamageTimes } from './damage.ts';
+import { readDamageTimes, readDamagedPacks } from './damage.ts';
 import { FORMAT_VERSION } from './format.ts';
 import type { Manifest } from './manifest.ts';
 import { sealManifest } from './manifest.ts';
@@ -39,12 +39,12 @@ export interface CommitResult {
   readonly manifestSha256: string;
 }
 
-/** The second look found packs that this run relied on and may not: their entries must be read again (format §12). */
+/** The second look found packs that this run relied on and may not: their entries must be read again (format §11, §12). */
 export class PacksWithdrawn extends HoldfastError {
   readonly packs: ReadonlySet<string>;
 
   constructor(packs: ReadonlySet<string>) {
-    super('stale', `${packs.size} packs that this run relied on are about to be deleted or are gone.`, {
+    super('stale', `${packs.size === 1 ? 'A pack' : `${packs.size} packs`} that this run relied on ${packs.size === 1 ? 'is' : 'are'} about to be deleted, gone, or found to be damaged.`, {
       nextStep: 'Run the backup again: what was stored is reused, and what those packs held is read from the source.',
     });
     this.packs = packs;
@@ -272,7 +272,10 @@ export class BackupSession {
     return { manifest, manifestSha256: sha256(sealed).toString('hex') };
   }
 
-  /** Packs listed after `condemned/`, its own ones too: a run that outlives every margin may have lost even those. */
+  /**
+   * Packs listed after `condemned/`, its own ones too: a run that outlives every margin may have lost even those. What a
+   * verification found damaged since the first look is relied on no more than what prune condemned.
+   */
   async #secondLook(used: ReadonlySet<string>): Promise<Marks> {
     const { store } = this.repository;
     const marks = await readMarks(store);
@@ -282,7 +285,8 @@ export class BackupSession {
     const judged = judgeMarks(marks, 'second');
     const listed = new Set<string>();
     for await (const { name } of store.list('packs/')) listed.add(packIdOf(name));
-    const withdrawn = new Set([...used].filter((pack) => judged.get(pack) === 'reread' || !listed.has(pack)));
+    const damaged = await readDamagedPacks(store);
+    const withdrawn = new Set([...used].filter((pack) => judged.get(pack) === 'reread' || !listed.has(pack) || damaged.has(pack)));
     if (withdrawn.size > 0) throw new PacksWithdrawn(withdrawn);
     return marks;
   }

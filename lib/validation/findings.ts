@@ -119,6 +119,7 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
 };
 
 function lostWithPack(touched: readonly TouchedBackup[]): string {
+  if (touched.length === 0) return 'nothing: no list of packs that can be read names it. New backups pass it over, and `holdfast prune` frees it';
   const entries = touched.reduce((sum, touch) => sum + touch.entries, 0);
   const ranges = touched.reduce((sum, touch) => sum + touch.ranges.length, 0);
   if (entries + ranges === 0) return 'nothing: every entry that needs it can still be restored';

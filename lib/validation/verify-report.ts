@@ -69,6 +69,8 @@ export interface VerifyReport {
     readonly needed: number;
     /** Read in full. */
     readonly read: number;
+    /** Of those: named by no list of packs that could be read. A writer may build on them. */
+    readonly unneeded: number;
     readonly readBytes: number;
   };
   /** Which part of the rotation was read; only with level `sample`. */

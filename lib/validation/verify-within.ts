@@ -23,7 +23,7 @@ import { recordAll } from './record-verdicts.ts';
 import { startContext } from './start-context.ts';
 import type { ContextOptions } from './start-context.ts';
 import { checkTrees } from './tree-check.ts';
-import { checkRest } from './verify.ts';
+import { checkRest, countPacks } from './verify.ts';
 import type { CoverageReport, VerifyReport } from './verify-report.ts';
 
 export interface WithinOptions extends ContextOptions, PoolOptions {
@@ -63,7 +63,7 @@ export async function verifyWithin(repository: Repository, options: WithinOption
   const corrupted = backups.filter(({ result }) => result === 'corrupted');
   if (options.isRecording !== false) await recordAll(context, corrupted, { damage, level: 'sample', sample: undefined, spoilt: read.spoilt }, recorder);
   const coverage = await clockOf(options.isRecording !== false && recorder.problem === undefined);
-  const packs = { listed: listing.in('packs').length, needed: survey.packs.size, read: read.names.size, readBytes: read.bytes };
+  const packs = countPacks(context, survey, read);
   return { level: 'coverage', backups, damage, notes: findings.notes, packs, sample: undefined, coverage, durationMilliseconds: options.clock.now() - startedAt };
 }
 

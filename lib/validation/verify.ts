@@ -13,8 +13,9 @@ import { withOutlook } from './healing-outlook.ts';
 import { markSpoilt, noteEarlierDamage, resultOf, touchNamedPacks } from './judge-backups.ts';
 import { openBackups } from './open-backups.ts';
 import type { OpenedBackup } from './open-backups.ts';
+import type { PackToCheck } from './pack-check.ts';
 import { surveyPacks } from './pack-survey.ts';
-import type { PackSurvey, SurveyedPack } from './pack-survey.ts';
+import type { PackSurvey } from './pack-survey.ts';
 import { readPacks } from './read-packs.ts';
 import type { ReadPacks, VerifyProgress } from './read-packs.ts';
 import { recordAll } from './record-verdicts.ts';
@@ -23,6 +24,7 @@ import type { SampleTurn } from './sample.ts';
 import { startContext } from './start-context.ts';
 import type { ContextOptions } from './start-context.ts';
 import { checkTrees } from './tree-check.ts';
+import { reusablePacks } from './unneeded-packs.ts';
 import { checkCounterparts, checkFacts, noteOrphans } from './vault-facts.ts';
 import type { VerifyLevel, VerifyReport } from './verify-report.ts';
 
@@ -63,7 +65,9 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   const survey = await surveyPacks(context, judged.flatMap(({ refs }) => refs ?? []));
   touchNamedPacks(context, judged);
   if (isWhole) await checkRest(context, opened, survey);
-  const readable = [...survey.packs.values()].filter((pack) => !pack.isLost);
+  // A read-back of one backup is about that one; who proves the vault proves what the next backup may build on, too.
+  const reusable = isWhole && options.level !== 'structure' ? await reusablePacks(context, survey, options.clock) : [];
+  const readable = [...[...survey.packs.values()].filter((pack) => !pack.isLost), ...reusable];
   const sample = options.level === 'sample' ? (options.sampleTurn ?? filledTurn(readable, await nextTurn(context.repository, opened.map(({ snapshot }) => backupOf(snapshot.name))))) : undefined;
   const selected = options.level === 'structure' ? [] : sample ? packsOfTurn(readable, sample) : readable;
   const recorder = options.isRecording === false ? undefined : new CoverageRecorder(context.repository, await lookingOnly(context.repository.store, options.clock).now(), options);
@@ -73,8 +77,14 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   const backups = opened.map((backup) => resultOf(context, backup));
   const damage = withOutlook(findings.report(), opened, listing);
   if (recorder) await recordAll(context, backups, { damage, level: options.level, sample, spoilt: read.spoilt }, recorder);
-  const packs = { listed: listing.in('packs').length, needed: survey.packs.size, read: read.names.size, readBytes: read.bytes };
+  const packs = countPacks(context, survey, read);
   return { level: options.level, backups, damage, notes: findings.notes, packs, sample, durationMilliseconds: options.clock.now() - startedAt };
+}
+
+/** How many packs there are, and how many were read. */
+export function countPacks({ listing }: Context, survey: PackSurvey, read: ReadPacks): VerifyReport['packs'] {
+  const unneeded = [...read.names].filter((name) => !survey.packs.has(name)).length;
+  return { listed: listing.in('packs').length, needed: survey.packs.size, read: read.names.size, unneeded, readBytes: read.bytes };
 }
 
 /** What no single backup needs. */
@@ -88,7 +98,7 @@ export async function checkRest(context: Context, opened: readonly OpenedBackup[
 interface Contents {
   readonly judged: readonly OpenedBackup[];
   readonly survey: PackSurvey;
-  readonly selected: readonly SurveyedPack[];
+  readonly selected: readonly { readonly ref: PackToCheck }[];
   readonly recorder: CoverageRecorder | undefined;
   readonly options: VerifyOptions;
 }

@@ -11,10 +11,11 @@ import { performVerify } from '../../lib/local/verify.ts';
 import { createSlots, writeSlots } from '../../lib/keyring/slots.ts';
 import { openSlots } from '../../lib/keyring/open-slots.ts';
 import { createKeyFile } from '../../lib/keyring/key-file.ts';
-import { newRepositoryConfig, openRepository, writeConfig } from '../../lib/repository/index.ts';
-import type { Repository, RepositoryConfig } from '../../lib/repository/index.ts';
+import { decodeRefs, newRepositoryConfig, openRepository, writeConfig } from '../../lib/repository/index.ts';
+import type { Refs, Repository, RepositoryConfig } from '../../lib/repository/index.ts';
 import type { KeyWrapper } from '../../lib/keyring/key-slot.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import { executeRemove } from '../../lib/retention/remove.ts';
 import { readOnly } from '../../lib/stores/read-only.ts';
 import type { Store } from '../../lib/stores/store.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
@@ -75,6 +76,18 @@ class Terminal {
     return { description: store.description, get, put: store.put.bind(store), stat: store.stat.bind(store), list: store.list.bind(store), remove: store.remove.bind(store), now: store.now.bind(store) };
   }
 
+  /** The newest backup is removed: what only it needed stays until prune comes. */
+  async removeNewest(): Promise<void> {
+    const [newest] = (await this.lists()).sort((left, right) => right.packs.length - left.packs.length);
+    const { plan, backup } = newest!;
+    await executeRemove({ removals: [{ plan, backup, reason: 'it was asked for' }], affected: [], warnings: [], refusals: [] }, this.#repository, { who: 'u', why: 'to see' });
+  }
+
+  async lists(): Promise<Refs[]> {
+    const names = (await Array.fromAsync(this.store.list('refs/'))).map(({ name }) => name);
+    return Promise.all(names.map(async (name) => decodeRefs(await this.store.get(name), name, this.#repository.config.repository)));
+  }
+
   close(): void {
     this.#repository = { ...this.#repository, store: this.#slow(readOnly(this.store, 'it is mounted for reading')) };
   }
@@ -121,6 +134,25 @@ describe('holdfast verify --within and holdfast stats (V2)', () => {
     expect(caughtUp.stdout).toMatch(/^Good: 8 packs of 8 read in full, .* and all that is beside them, of 4 backups, in 8\.0 s\nLongest unread: 0 days\nClock kept: every stored byte was read within 30 days\n {2}8 packs had waited for longer and are read now\n$/);
     expect((await terminal.run('stats')).code).toBe(0);
     expect((await terminal.json<CoverageJson>('stats')).coverage).toMatchObject({ packs: 8, overdue: { packs: 0 }, oldest: { since: expect.stringMatching(/^20.*Z$/) as string } });
+  });
+
+  test('packs that no backup needs are read and counted apart; damage there names no backup and says that nothing has to be healed (V1)', async () => {
+    const terminal = await new Terminal().make();
+    await terminal.removeNewest();
+    expect((await terminal.run('verify', '--level', 'full')).stdout).toMatch(/^Good: 3 of 3 backups good at level full; 6 packs of 6 read in full and 2 packs that no backup needs, /m);
+    expect((await terminal.json<CoverageJson>('verify', '--level', 'full')).packs).toMatchObject({ listed: 8, needed: 6, read: 8, unneeded: 2 });
+    const named = (await terminal.lists()).flatMap(({ packs }) => packs.map(({ name }) => name));
+    const [pack] = (await Array.fromAsync(terminal.store.list('packs/hot/'))).map(({ name }) => name).filter((name) => !named.includes(name));
+    const bytes = Uint8Array.from(await terminal.store.get(pack!));
+    bytes[100]! ^= 1;
+    await terminal.store.remove(pack!);
+    await terminal.store.put(pack!, bytes);
+    const found = await terminal.run('verify', '--level', 'full');
+    expect([found.code, found.stdout.includes('corrupted')]).toEqual([12, false]);
+    expect(found.stdout).toMatch(/nothing: no list of packs that can be read names it\. New backups pass it over, and `holdfast prune` frees it/);
+    expect(found.stdout).toMatch(/^Packs that no backup needs: nothing to heal, and no new backup builds on them\./m);
+    expect(found.stdout).not.toContain('repair packs');
+    expect((await terminal.run('verify', '--level', 'full')).code).toBe(0);
   });
 
   test('without a wanted number of days, stats says how old the oldest is and calls nothing overdue', async () => {

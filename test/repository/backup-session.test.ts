@@ -62,7 +62,7 @@ describe('a session (format §10, K3)', () => {
     const stored = pack(repository, 1, ['one']);
     await stored.store(one);
     await one.commit(draft(), new Set([stored.id]));
-    expect(calls).toEqual(['put packs', 'put index', 'now', 'list condemned/', 'list packs/', 'put refs', 'put snapshots']);
+    expect(calls).toEqual(['put packs', 'put index', 'now', 'list condemned/', 'list packs/', 'list damaged/', 'put refs', 'put snapshots']);
   });
 
   it('a manifest binds its refs, names all packs in them, and says when marks were looked at', async () => {

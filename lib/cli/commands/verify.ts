@@ -68,15 +68,27 @@ function linesOf(context: CommandContext, report: VerifyReport, within: Coverage
     ...report.notes.map(({ message }) => `note: ${message}`),
     ...backups.filter(({ result }) => result !== 'good').map(({ backup, planName, result }) => `${output.paint('red', result)} ${backup}${planName === undefined ? '' : ` of ${planName}`}`),
     ...(report.coverage === undefined
-      ? [`${verdict}: ${good} of ${counted(backups.length, 'backup')} good at level ${report.level}${part}; ${counted(packs.read, 'pack')} of ${packs.needed} read in full, ${bytesInWords(packs.readBytes)}, in ${durationInWords(report.durationMilliseconds)}`]
-      : [`${verdict}: ${counted(packs.read, 'pack')} of ${packs.listed} read in full, ${bytesInWords(packs.readBytes)}, and all that is beside them, of ${counted(backups.length, 'backup')}, in ${durationInWords(report.durationMilliseconds)}`, ...coverageLines(context, report.coverage, { maxDurationMs: within?.maxDurationMs, readBytes: packs.readBytes })]),
-    ...[...new Set(damage.map(({ kind }) => kind))].flatMap((kind) => NEXT_STEPS[kind] ?? []),
+      ? [`${verdict}: ${good} of ${counted(backups.length, 'backup')} good at level ${report.level}${part}; ${counted(packs.read - packs.unneeded, 'pack')} of ${packs.needed} read in full${unneededInWords(report)}, ${bytesInWords(packs.readBytes)}, in ${durationInWords(report.durationMilliseconds)}`]
+      : [`${verdict}: ${counted(packs.read - packs.unneeded, 'pack')}${unneededInWords(report)} of ${packs.listed} read in full, ${bytesInWords(packs.readBytes)}, and all that is beside them, of ${counted(backups.length, 'backup')}, in ${durationInWords(report.durationMilliseconds)}`, ...coverageLines(context, report.coverage, { maxDurationMs: within?.maxDurationMs, readBytes: packs.readBytes })]),
+    ...[...new Set(damage.map(topicOf))].flatMap((topic) => NEXT_STEPS[topic] ?? []),
   ];
 }
 
+/** Read besides those that backups need. */
+function unneededInWords({ packs: { unneeded }, damage }: VerifyReport): string {
+  // What a list that cannot be read names is not known.
+  const isKnown = damage.every(({ kind }) => kind !== 'refs' && kind !== 'snapshot');
+  return unneeded === 0 ? '' : ` and ${counted(unneeded, 'pack')} that no ${isKnown ? 'backup needs' : 'readable list names'}`;
+}
+
+function topicOf({ kind, touched }: DamagedObject): DamagedObject['kind'] | 'unneeded-pack' {
+  return kind === 'pack' && touched.length === 0 ? 'unneeded-pack' : kind;
+}
+
 /** What to do now, by what is damaged; the others say it themselves. */
-const NEXT_STEPS: Readonly<Partial<Record<DamagedObject['kind'], string>>> = {
+const NEXT_STEPS: Readonly<Partial<Record<ReturnType<typeof topicOf>, string>>> = {
   pack: 'Packs: a backup whose source still has the data as it was gives it back to older ones too, or `holdfast repair packs` without a backup; then verify again.',
+  'unneeded-pack': 'Packs that no backup needs: nothing to heal, and no new backup builds on them. Look for what spoilt them before it spoils others.',
   refs: 'Lists of packs: `holdfast repair packs` makes them again from the manifests.',
   index: 'Indexes: `holdfast repair index` makes them again from the packs.',
 };

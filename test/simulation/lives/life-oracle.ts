@@ -99,11 +99,6 @@ export class LifeOracle extends Oracle {
     return truths;
   }
 
-  /** Packs that a verification of the whole vault reads: those that a list of a backup names. */
-  packsInUse(): Set<string> {
-    return new Set([...this.snapshots.values()].flatMap(({ isVoid, packs }) => (isVoid ? [] : [...packs])));
-  }
-
   #follow(backup: string, pack: string): string {
     const replaced = new Map(this.#refs.get(backup)?.replaced.map((pair) => [pair.old, pair.new]));
     let id = pack;

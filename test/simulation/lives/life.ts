@@ -159,9 +159,10 @@ export class Life {
     return new SteppedStore(this.#wounds.store(), { scheduler: this.#scheduler, oracle: this.#oracle }, actor);
   }
 
-  /** Opened anew each time, with the slots that are there now. */
+  /** Opened anew each time, with the slots that are there now, and those that a rotation adds meanwhile. */
   async #open(store: Store): Promise<Repository> {
-    return openRepository(store, CONFIG, await openSlots(store, CONFIG.repository, HOLDER));
+    const reopen = () => openSlots(store, CONFIG.repository, HOLDER);
+    return openRepository(store, CONFIG, await reopen(), { reopen });
   }
 
   #shelf(repository: Repository): PackShelf {
@@ -176,21 +177,19 @@ export class Life {
     const repository = await this.#open(writerStore(this.#store(actor)));
     const clientNow = this.#scheduler.now + (actor.dice.pick(97) - 48) * HOUR;
     const settings = { plan: PLANS[writer], writer: { id: WRITERS[writer], host: 'host' }, trustedWriters: writer === 1 ? [WRITERS[0]] : [], contents, clientNow };
-    await this.#orGiveUp(actor, repository, async () => {
+    await this.#orGiveUp(actor, async () => {
       const backup = await LifeRun.execute(repository, settings, { dice: actor.dice, oracle: this.#oracle, packs: this.#shelf(repository) });
       this.#counts.backups++;
       this.#scheduler.note(actor, `committed ${backup}`);
     });
   }
 
-  /** Whoever slept too long fails, or built on what went bad meanwhile, or opened the vault before the keys were rotated. */
-  async #orGiveUp(actor: Actor, repository: Repository | undefined, work: () => Promise<void>): Promise<void> {
-    const known = repository?.keys.current ?? this.#oracle.newestKey;
+  /** Whoever slept too long fails, or built on what went bad meanwhile; nobody because keys were rotated meanwhile. */
+  async #orGiveUp(actor: Actor, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      const isOvertaken = isHoldfastError(error, 'wrong-key') && known < this.#oracle.newestKey;
-      if (!isOvertaken && !['stale', 'not-found', 'damaged'].some((code) => isHoldfastError(error) && error.code === code)) throw error;
+      if (!['stale', 'not-found', 'damaged'].some((code) => isHoldfastError(error) && error.code === code)) throw error;
       this.#scheduler.note(actor, `gives up: ${(error as Error).message}`);
     }
   }
@@ -198,14 +197,12 @@ export class Life {
   async #prune(actor: Actor): Promise<void> {
     const { prunerStore = (store: Store) => store } = this.#meddling;
     const repository = await this.#open(prunerStore(this.#store(actor)));
-    await this.#orGiveUp(actor, repository, () => this.#pruneWith(actor, repository));
+    await this.#orGiveUp(actor, () => this.#pruneWith(actor, repository));
   }
 
   async #pruneWith(actor: Actor, repository: Repository): Promise<void> {
     const plan = planPrune(await readPruneState(repository.store, repository));
-    // What was stored under newer keys than these says nothing to this pruner, which then keeps its hands off.
-    if (plan.blockers.length > 0 && repository.keys.current === this.#oracle.newestKey) return this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
-    if (plan.blockers.length > 0) return;
+    if (plan.blockers.length > 0) return this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
     const budget = { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2 };
     const { deletedPacks } = await executePrune(plan, repository.store, budget);
     this.#counts.deletedPacks += deletedPacks;
@@ -225,7 +222,7 @@ export class Life {
 
   async #verifyNow(actor: Actor): Promise<void> {
     const level = actor.dice.from<VerifyLevel>(['full', 'full', 'sample', 'structure']);
-    await this.#orGiveUp(actor, undefined, async () => void (await this.#verify(actor, level)));
+    await this.#orGiveUp(actor, async () => void (await this.#verify(actor, level)));
   }
 
   async #verify(actor: Actor, level: VerifyLevel): Promise<Awaited<ReturnType<typeof verify>>> {
@@ -240,7 +237,7 @@ export class Life {
   async #heal(actor: Actor): Promise<void> {
     const { healerStore = (store: Store) => store } = this.#meddling;
     const repository = await this.#open(healerStore(this.#store(actor)));
-    await this.#orGiveUp(actor, repository, async () => {
+    await this.#orGiveUp(actor, async () => {
       const { packs, backups } = await healVault(repository, { random: actor.dice.bytes });
       this.#counts.healed += packs;
       this.#scheduler.note(actor, `healed ${packs} packs for ${backups.length} backups`);
@@ -280,11 +277,10 @@ export class Life {
   /** What is damaged is found, what the source has is stored again, and nothing that prune takes then is missed. */
   async #afterwards(actor: Actor): Promise<void> {
     await this.#judge(actor);
-    const read = this.#oracle.packsInUse();
-    for (const writer of [0, 1] as const) await this.#backupAll(actor, writer, read);
+    for (const writer of [0, 1] as const) await this.#backupAll(actor, writer);
     await this.#heal(actor);
     await this.#judge(actor);
-    await this.#expectHealed(read);
+    await this.#expectHealed();
     for (const days of [8, 2, 1]) {
       await this.#scheduler.sleep(actor, days * DAY);
       await this.#prune(actor);
@@ -292,22 +288,21 @@ export class Life {
     await this.#judge(actor);
   }
 
-  /** `read`: packs that a verification just read. Damage in others, which no backup needed, is found by the next one. */
-  async #backupAll(actor: Actor, writer: 0 | 1, read: ReadonlySet<string>): Promise<void> {
+  /** A verification has just read whatever this run may build on, also what no backup needed: it lacks nothing. */
+  async #backupAll(actor: Actor, writer: 0 | 1): Promise<void> {
     const { backups } = this.#counts;
     const before = new Set(this.#oracle.snapshots.keys());
     await this.#backup(actor, writer, CONTENTS);
     if (this.#counts.backups !== backups + 1) return this.#oracle.fail('the run afterwards gave up');
     const made = [...this.#oracle.snapshots.keys()].find((backup) => !before.has(backup)) ?? '';
     const truth = (await this.#truth()).get(made);
-    const relied = [...(truth?.lostIn ?? [])].filter((pack) => read.has(pack));
-    if (!truth || relied.length > 0) this.#oracle.fail(`the backup ${made}, made after all damage was found, lacks ${truth?.lost.join(', ')} in ${relied.join(', ')}`);
+    if (!truth || truth.lost.length > 0) this.#oracle.fail(`the backup ${made}, made after all damage was found, lacks ${truth?.lost.join(', ')} in ${[...(truth?.lostIn ?? [])].join(', ')}`);
   }
 
-  /** The source has everything: of what was found damaged, only what stood in a tree that is damaged may be lost. */
-  async #expectHealed(read: ReadonlySet<string>): Promise<void> {
-    for (const [backup, { isVoid, hasTree, lost, lostIn }] of await this.#truth()) {
-      if (!isVoid && hasTree && [...lostIn].some((pack) => read.has(pack))) this.#oracle.fail(`${backup} lacks ${lost.join(', ')} after healing, and the source has them`);
+  /** The source has everything: only what stood in a tree that is damaged may be lost. */
+  async #expectHealed(): Promise<void> {
+    for (const [backup, { isVoid, hasTree, lost }] of await this.#truth()) {
+      if (!isVoid && hasTree && lost.length > 0) this.#oracle.fail(`${backup} lacks ${lost.join(', ')} after healing, and the source has them`);
     }
   }
 
