@@ -3,7 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { KeySlot, Unlocker } from '../keyring/key-slot.ts';
 import { kmsUnlocker } from '../keyring/kms.ts';
 import type { KmsScope } from '../keyring/kms.ts';
-import { openSlots } from '../keyring/open-slots.ts';
+import { openSettledSlots, openSlots } from '../keyring/open-slots.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { openRepository, readConfig } from '../repository/index.ts';
@@ -44,10 +44,10 @@ export async function openStackVault(place: VaultPlace, clients: VaultClients, s
   const store = stackStore(place, clients);
   const config = await readConfig(store);
   const unlocker = kmsUnlocker({ client: clients.kms, repository: config.repository, scope, keyId: place.keyArn });
-  const keys = await openSlots(store, config.repository, unlocker);
+  const keys = await openSettledSlots(store, { repository: config.repository, unlocker, clock: clients.clock });
   return {
     place,
-    repository: openRepository(store, config, keys),
+    repository: openRepository(store, config, keys, { reopen: () => openSlots(store, config.repository, unlocker) }),
     unlocker,
     opened: keys.slots,
     mayWrite: keys.newestNumber <= Math.max(...keys.pairs.map(({ number }) => number)),

@@ -175,7 +175,7 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   const blocks = sharedBuffers(blockBuffers(shape));
   const settings: CrunchSettings = {
     repository: repository.config.repository,
-    keys: repository.keys.keys,
+    keys: repository.keys.sealing,
     cipher: repository.cipher,
     compression: request.compression,
     packClass: request.packClass,

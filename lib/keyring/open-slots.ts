@@ -1,3 +1,4 @@
+import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RepositoryId } from '../model/ids.ts';
 import { damagedSlot, isSlotName, keyNumberOf, parseSlot, slotName } from './key-slot.ts';
@@ -40,6 +41,8 @@ export async function listSlots(store: SlotStore, repository: RepositoryId): Pro
   for await (const { name, size } of store.list('keys/')) {
     if (++count > MAX_SLOTS) throw new HoldfastError('damaged', `There are more than ${MAX_SLOTS} objects below keys/.`, { nextStep: 'Remove what is not a key slot of this vault.' });
     const slot = await readSlot(store, name, size, repository).catch((cause: unknown) => {
+      // Taken away since it was listed.
+      if (isHoldfastError(cause, 'not-found')) return;
       if (!isHoldfastError(cause, 'damaged')) throw cause;
       problems.push(cause);
     });
@@ -67,6 +70,35 @@ export async function openSlots(store: SlotStore, repository: RepositoryId, unlo
   }
   if (opened.length === 0) throw nothingOpens(listed.slots, problems, unlocker);
   return { ...gather(opened), newestNumber: newestNumberOf(listed), slots: opened.map(({ slot }) => slot), problems };
+}
+
+/** So long does a rotation need at most to store its slots, one after another, on a slow store. */
+const ROTATION_MILLISECONDS = 60_000;
+const PAUSE_MILLISECONDS = 1000;
+const MAX_PAUSES = 10;
+
+/**
+ * The same, for whoever is about to write. A rotation stores one slot after another, so that for a moment a number is there
+ * which not all who shall have it can open: a key that seems to be left out by a number that is just being added is looked
+ * for again, for ten seconds at most, before anybody is told that it is left out.
+ */
+export async function openSettledSlots(store: SlotStore & Pick<DatedStore, 'list'>, { repository, unlocker, clock }: { readonly repository: RepositoryId; readonly unlocker: Unlocker; readonly clock: Clock }): Promise<OpenedKeys> {
+  for (let pauses = 0; ; pauses++) {
+    const opened = await openSlots(store, repository, unlocker);
+    const isBehind = opened.newestNumber > Math.max(...opened.pairs.map(({ number }) => number));
+    if (!isBehind || pauses === MAX_PAUSES || !(await isJustAdded(store, opened.newestNumber, clock.now()))) return opened;
+    await clock.sleep(PAUSE_MILLISECONDS);
+  }
+}
+
+interface DatedStore {
+  list(prefix: string): AsyncIterable<{ readonly name: string; readonly size: number; readonly storedAt: number }>;
+}
+
+/** By this machine's clock: when it is wrong, nobody waits, or somebody ten seconds in vain. */
+async function isJustAdded(store: DatedStore, keyNumber: number, now: number): Promise<boolean> {
+  for await (const { storedAt } of store.list(`keys/${keyNumber}/`)) if (Math.abs(now - storedAt) < ROTATION_MILLISECONDS) return true;
+  return false;
 }
 
 /** The greatest key number that any slot names, a damaged one as well. */

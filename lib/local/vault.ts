@@ -6,7 +6,7 @@ import type { ResolvedCoverage } from '../config/resolved-vault.ts';
 import { createKeyFile } from '../keyring/key-file.ts';
 import { distinctWrappers } from '../keyring/recipient.ts';
 import type { KeySlot, KeyWrapper, Unlocker } from '../keyring/key-slot.ts';
-import { listSlots, openSlots } from '../keyring/open-slots.ts';
+import { listSlots, openSettledSlots, openSlots } from '../keyring/open-slots.ts';
 import { shownFingerprint } from '../keyring/recipient/public-half.ts';
 import { createSlots, writeSlots } from '../keyring/slots.ts';
 import type { Clock } from '../model/clock.ts';
@@ -80,14 +80,14 @@ export async function openVault(choice: VaultChoice, context: LocalContext, limi
   const unlocker = await unlockerOf(choice.key, context.environment, config.repository).catch(async (error: unknown) => {
     throw isHoldfastError(error, 'missing-key') ? await namingPapers(error, place.opening, config.repository) : error;
   });
-  const keys = await openSlots(place.opening, config.repository, unlocker).catch((error: unknown) => {
+  const keys = await openSettledSlots(place.opening, { repository: config.repository, unlocker, clock: context.clock }).catch((error: unknown) => {
     throw isHoldfastError(error, 'wrong-key') ? namingKey(error, choice) : error;
   });
   const stateFolder = join(placesOf(context.environment).stateFolder, 'repositories', config.repository);
   let catalog: Promise<Catalog> | undefined;
   return {
     directory: choice.directory,
-    repository: openRepository(place.patient(limits), config, keys),
+    repository: openRepository(place.patient(limits), config, keys, { reopen: () => openSlots(place.opening, config.repository, unlocker) }),
     unlocker,
     opened: keys.slots,
     wrappers: (key) => (key === undefined ? wrappersOfChoice(choice, context, config.repository) : wrappersOf(key, context.environment, config.repository)),

@@ -115,9 +115,7 @@ export interface FrameOpener {
 }
 
 export function frameOpener(keys: Subkeys, kind: FrameOpener['kind']): FrameOpener {
-  const subkeys: Record<number, Uint8Array> = {};
-  for (const pair of keys.keys.pairs) if (kind === 'tree' || pair.data) subkeys[pair.number] = keys.subkey(kind, pair.number);
-  return { repository: keys.repository, subkeys, kind };
+  return { repository: keys.repository, subkeys: keys.openers(kind), kind };
 }
 
 /**

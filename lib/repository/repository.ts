@@ -7,6 +7,8 @@ import { CHUNKER_SIZES, FORMAT_VERSION, checkVersion, damaged } from './format.t
 import type { ChunkerSizes, CipherName } from './format.ts';
 import { Subkeys } from './keys.ts';
 import type { VaultKeys } from './keys.ts';
+import { withLateKeys } from './late-keys.ts';
+import type { ReopenSlots } from './late-keys.ts';
 import { CONFIG_NAME } from './names.ts';
 import { parseJson } from './sealed-object.ts';
 
@@ -53,8 +55,15 @@ export async function readConfig(store: Pick<Store, 'get' | 'description'>): Pro
   return parsed.data as RepositoryConfig;
 }
 
-export function openRepository(store: Store, config: RepositoryConfig, keys: VaultKeys, cipher: CipherName = 'aes-256-gcm'): Repository {
-  return { store, config, keys: new Subkeys(config.repository, keys), cipher };
+export interface OpenOptions {
+  readonly cipher?: CipherName;
+  /** For whoever may work while keys are rotated; without it the keys that were opened are all there are. */
+  readonly reopen?: ReopenSlots;
+}
+
+export function openRepository(store: Store, config: RepositoryConfig, opened: VaultKeys, { cipher = 'aes-256-gcm', reopen }: OpenOptions = {}): Repository {
+  const keys = new Subkeys(config.repository, opened);
+  return { store: reopen ? withLateKeys(store, keys, reopen) : store, config, keys, cipher };
 }
 
 function checkSizes({ min, avg, max }: ChunkerSizes): void {

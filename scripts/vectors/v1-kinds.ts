@@ -46,7 +46,7 @@ export async function makeKinds(target: string): Promise<void> {
   const first = await createSlots(config.repository, keys.wrappers);
   await writeSlots(store, first.slots);
   await writeConfig(store, config);
-  const sealing = (opened: VaultKeys, cipher: CipherName) => openRepository(store, config, opened, cipher);
+  const sealing = (opened: VaultKeys, cipher: CipherName) => openRepository(store, config, opened, { cipher });
 
   const backups = await backUpMedia(sealing(first.keys, 'aes-256-gcm'), sealing(first.keys, 'chacha20-poly1305'));
   const second = await rotate(config.repository, first.keys, keys.wrappers);

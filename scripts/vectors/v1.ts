@@ -47,7 +47,7 @@ export async function makeV1(target: string): Promise<void> {
 
   const second = await rotate(config.repository, first.keys, wrappers);
   await writeSlots(store, second.slots);
-  const rotated = openRepository(store, config, second.keys, 'chacha20-poly1305');
+  const rotated = openRepository(store, config, second.keys, { cipher: 'chacha20-poly1305' });
   writeFileSync('dump', STREAM);
   const sha256 = createHash('sha256').update(STREAM).digest('hex');
   expect(await backUp({ repository: rotated, plan: plans.dump, source: streamOf('dump', 'dump.sql', '-- dump complete') }), rotated, [{ path: Buffer.from('dump.sql').toString('base64'), type: 'stream', mode: 0o600, size: STREAM.length, sha256 }]);

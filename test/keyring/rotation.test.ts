@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeySlot, KeyWrapper } from '../../lib/keyring/key-slot.ts';
 import { slotName } from '../../lib/keyring/key-slot.ts';
-import { listSlots, openSlots } from '../../lib/keyring/open-slots.ts';
+import { listSlots, openSettledSlots, openSlots } from '../../lib/keyring/open-slots.ts';
 import { passphraseWrapper } from '../../lib/keyring/passphrase.ts';
 import { executeRotation, planRotation } from '../../lib/keyring/rotation.ts';
 import type { RotationPlan } from '../../lib/keyring/rotation.ts';
@@ -11,6 +11,7 @@ import { addSlot, createSlots, writeSlots } from '../../lib/keyring/slots.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import type { RepositoryId } from '../../lib/model/ids.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
+import { LeapingClock } from '../support/fake-clock.ts';
 import { backUp, heldBy, testRepository } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -141,6 +142,42 @@ describe('a rotation of keys (K1)', () => {
     expect([...(await heldBy(await open(file), before)).keys(), ...(await heldBy(await open(file), after)).keys()]).toEqual(['', 'a', '', 'a', 'b']);
     expect([...(await heldBy(await open(words), before)).keys()]).toEqual(['', 'a']);
     await expect(heldBy(await open(words), after)).rejects.toMatchObject({ code: 'wrong-key' });
+  });
+});
+
+describe('opening a vault in the middle of a rotation (K1)', () => {
+  /** Rotates for all three, and stops after the first slot until it is told to go on. */
+  async function begun() {
+    const made = await vault();
+    const { first, rest } = await plan(made.store, made.file, [made.words, made.pruner]).then(({ made: { slots } }) => ({ first: slots.slice(0, 1), rest: slots.slice(1) }));
+    await writeSlots(made.store, first);
+    return { ...made, goOn: () => writeSlots(made.store, rest) };
+  }
+
+  it('waits for the slots that are still to come: nobody is told that he was left out who is not', async () => {
+    const { store, words, goOn } = await begun();
+    expect((await openSlots(store, repository, words)).newestNumber).toBe(2);
+    const clock = { now: systemClock.now, sleep: async () => void (await goOn()) };
+    const opened = await openSettledSlots(store, { repository, unlocker: words, clock });
+    expect(opened.pairs.map(({ number }) => number)).toEqual([1, 2]);
+  });
+
+  it('ends when nothing comes, and at once when the rotation was long ago', async () => {
+    const { store, words } = await begun();
+    const clock = new LeapingClock(systemClock.now());
+    const open = () => openSettledSlots(store, { repository, unlocker: words, clock });
+    expect(await open()).toMatchObject({ newestNumber: 2, pairs: [{ number: 1 }] });
+    expect(clock.sleeps).toEqual(Array.from({ length: 10 }, () => 1000));
+    clock.advance(120_000);
+    await open();
+    expect(clock.sleeps).toHaveLength(10);
+  });
+
+  it('passes over a slot that is taken away while slots are read', async () => {
+    const { store, file, slots } = await vault();
+    const leaving: MemoryStore = Object.assign(Object.create(store) as MemoryStore, { list: (prefix: string) => store.list(prefix), get: async (name: string) => (await store.remove(slotName(slots[2])), store.get(name)) });
+    expect((await openSlots(leaving, repository, file)).pairs).toHaveLength(1);
+    expect((await listSlots(leaving, repository)).problems).toEqual([]);
   });
 });
 
