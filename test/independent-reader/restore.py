@@ -1,7 +1,7 @@
 """Entries back below an empty directory: a check of data, with no ambition to be the product's restore."""
 import os
 
-from sealing import must
+from sealing import Refused, must
 
 
 def restore(entries, content, target):
@@ -55,9 +55,15 @@ class Writer:
         if entry.group and first:
             os.link(first, path, follow_symlinks=False)
             return True
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), 'wb') as stream:
-            for piece in self.content.pieces(entry):
-                stream.write(piece)
+        try:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), 'wb') as stream:
+                for piece in self.content.pieces(entry):
+                    stream.write(piece)
+        except Refused as refusal:
+            # Content that is lost costs that entry, and no other.
+            os.remove(path)
+            self.left.append((entry, str(refusal)))
+            return False
         self.groups[(entry.group, tuple(entry.refs))] = path
         return True
 
