@@ -8,7 +8,7 @@ import { PostgresSource } from '../sources/postgres.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
-import type { ResolvedPostgres } from '../config/resolved-aws.ts';
+import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 
 export interface TaskPlaces {
@@ -38,18 +38,19 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
     }
     case 'postgres':
       return new PostgresSource({
+        ...source,
         connection: await connectionOf(source, places.resolveSecret),
-        excludeTables: source.excludeTables,
         minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes),
         environment: places.commandEnvironment,
         temporaryFolder: scratchFolder,
+        scratchFolder: join(scratchFolder, 'copies'),
         clock,
       });
   }
 }
 
 /** User and password are fetched now, at the moment of use. */
-export async function connectionOf(place: Omit<ResolvedPostgres, 'type' | 'excludeTables' | 'minimumSizeBytes'>, resolveSecret: TaskPlaces['resolveSecret']): Promise<PostgresConnection> {
+export async function connectionOf(place: Omit<ResolvedPostgresPlace, 'type'>, resolveSecret: TaskPlaces['resolveSecret']): Promise<PostgresConnection> {
   const { host, port, database, user, password, sslMode, sslRootCert } = place;
   return {
     host, port, database,

@@ -17,7 +17,7 @@ import { PackIds } from '../engine/pack-ids.ts';
 import { SharedBuffers } from '../engine/shared-buffers.ts';
 import { loadXattrReader } from '../engine/xattrs.ts';
 import { BackupSession, PACK_SIZES, PacksWithdrawn, names, sha256 } from '../repository/index.ts';
-import type { BackupStatistics, Compression, DataClass, Manifest, PackSizes, Repository, Writer } from '../repository/index.ts';
+import type { BackupStatistics, Compression, DataClass, Manifest, ManifestEvidence, PackSizes, Repository, Writer } from '../repository/index.ts';
 import { judgeCommit } from '../retention/void.ts';
 import type { Source } from '../sources/source.ts';
 import { healAfterBackup } from '../validation/healing/after-backup.ts';
@@ -135,7 +135,7 @@ function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupReque
   throw new HoldfastError('source-failed', `The source (${source.description}) held ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Check that what should be there is there and mounted, or lower the minimum size.' });
 }
 
-async function performPass(run: BackupRun, request: BackupRequest): Promise<string[]> {
+async function performPass(run: BackupRun, request: BackupRequest): Promise<ManifestEvidence[]> {
   const { source } = request;
   if (source.shape === 'streams') return performStreamPass(run, source);
   const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
@@ -224,7 +224,7 @@ interface CommitParts {
   readonly predecessor: Predecessor;
   readonly tree: BuiltTree;
   readonly startedAt: number;
-  readonly evidence: readonly string[];
+  readonly evidence: readonly ManifestEvidence[];
   readonly strangers: readonly string[];
   readonly ports: BackupPorts;
 }
@@ -248,6 +248,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
       contentSha256: contentDigest(tree),
       statistics,
       warnings: run.warnings,
+      ...(parts.evidence.length > 0 && { evidence: [...parts.evidence] }),
       ...(request.policy && { policy: request.policy }),
     },
     usedPacks(tree, session),
@@ -258,7 +259,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
   const isHealing = session.hasHealingMaterial(predecessor.storedAt ?? 0) || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
   if (isHealing) run.report('healing');
   const healing = isHealing ? await healAfterBackup(request.repository, { signal: ports.signal }) : undefined;
-  return { manifest, statistics: manifest.statistics, evidence: parts.evidence, strangers: parts.strangers, ...(healing && { healing }) };
+  return { manifest, statistics: manifest.statistics, evidence: parts.evidence.flatMap(({ facts }) => facts), strangers: parts.strangers, ...(healing && { healing }) };
 }
 
 /** Judged at once, where it was first written: a run that slept before its last step has not made a backup (format §12). */

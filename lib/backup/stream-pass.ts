@@ -1,6 +1,8 @@
-import { ByteWriter, ENTRY, FLAG, comparePaths, encodeFileWithRefs } from '../repository/index.ts';
+import { ByteWriter, ENTRY, FLAG, comparePaths, encodeBody, encodeFileWithRefs } from '../repository/index.ts';
 import { display } from '../model/byte-string.ts';
 import type { ByteString } from '../model/byte-string.ts';
+import type { ManifestEvidence } from '../repository/index.ts';
+import { attributesAt } from '../sources/attributes.ts';
 import type { SourceStream, StreamSource } from '../sources/source.ts';
 import type { BackupRun } from './backup-run.ts';
 import { PreviousCursor } from './previous-cursor.ts';
@@ -15,10 +17,11 @@ interface StreamEntry {
  * One pass over a source of streams. A stream becomes an entry only after its producer proved that it ended well: the
  * first that does not fails the whole run, and nothing is committed (design, "A dump is committed only when").
  */
-export async function performStreamPass(run: BackupRun, source: StreamSource): Promise<string[]> {
+export async function performStreamPass(run: BackupRun, source: StreamSource): Promise<ManifestEvidence[]> {
   const entries: StreamEntry[] = [];
-  const evidence: string[] = [];
+  const evidence: ManifestEvidence[] = [];
   for await (const stream of source.streams(run.signal)) entries.push(await readStream(run, stream, evidence));
+  addFolders(entries, run);
   entries.sort((left, right) => comparePaths(left.path, right.path));
   const cursor = new PreviousCursor(run.previous);
   const gone: Parameters<typeof run.builder.remove>[0][] = [];
@@ -34,7 +37,7 @@ export async function performStreamPass(run: BackupRun, source: StreamSource): P
   return evidence;
 }
 
-async function readStream(run: BackupRun, stream: SourceStream, evidence: string[]): Promise<StreamEntry> {
+async function readStream(run: BackupRun, stream: SourceStream, evidence: ManifestEvidence[]): Promise<StreamEntry> {
   const opened = await stream.open();
   // A reader blocked in a read of a silent producer returns only when the producer is ended.
   const onAbort = () => void opened.close();
@@ -43,7 +46,7 @@ async function readStream(run: BackupRun, stream: SourceStream, evidence: string
     run.totalBytes = opened.size ?? stream.sizeHint ?? run.totalBytes;
     const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
     const proof = await opened.finish({ bytes, tail });
-    evidence.push(...proof.evidence);
+    if (proof.evidence.length > 0 || proof.tables !== undefined) evidence.push({ entry: display(stream.name), facts: [...proof.evidence], ...(proof.tables && { tables: [...proof.tables] }), ...(proof.versions && { versions: proof.versions }) });
     for (const message of proof.warnings ?? []) run.warnings.push({ code: 'source-suspect', path: display(stream.name), message });
     run.counters.entries++;
     run.counters.files++;
@@ -56,4 +59,22 @@ async function readStream(run: BackupRun, stream: SourceStream, evidence: string
     run.signal.removeEventListener('abort', onAbort);
     await opened.close();
   }
+}
+
+/** Readers find the folder of an entry as an entry, too. */
+function addFolders(entries: StreamEntry[], run: BackupRun): void {
+  const folders = new Set(entries.flatMap(({ path }) => foldersOf(path)));
+  const { uid, gid, mtimeSeconds, mtimeNanoseconds } = attributesAt(run.now());
+  for (const path of folders) {
+    const writer = new ByteWriter(64);
+    encodeBody({ type: ENTRY.directory, flags: 0, mode: 0o700, uid, gid, mtimeSeconds, mtimeNanoseconds }, writer);
+    entries.push({ path, body: writer.finish(), packs: [] });
+    run.counters.entries++;
+    run.counters.directories++;
+  }
+}
+
+function foldersOf(path: ByteString): ByteString[] {
+  const components = path.split('/').slice(0, -1);
+  return components.map((_, index) => components.slice(0, index + 1).join('/') as ByteString);
 }

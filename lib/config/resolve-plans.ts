@@ -6,7 +6,7 @@ import type { Config } from './load-config.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
-import type { ResolvedPostgres, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedPostgres, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
 import { isRemote } from './secret-reference.ts';
@@ -81,7 +81,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     const endMarker = source['end-marker'];
     return { type: 'command', command: source.command, stdinName: source['stdin-name'], minimumSizeBytes: source['minimum-size'], ...(endMarker === undefined ? {} : { endMarker }) };
   }
-  if (source.type === 'postgres') return { ...resolveConnection(config, source), excludeTables: source['exclude-tables'] ?? [], minimumSizeBytes: source['minimum-size'] };
+  if (source.type === 'postgres') return resolvePostgres(config, source);
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -94,10 +94,27 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   };
 }
 
-type Connection = Pick<Extract<PlanFields['source'], { type: 'postgres' }>, 'type' | 'host' | 'port' | 'database' | 'user' | 'password' | 'ssl-mode' | 'ssl-root-cert'>;
+type Postgres = Extract<PlanFields['source'], { type: 'postgres' }>;
+type Connection = Pick<Postgres, 'type' | 'host' | 'port' | 'user' | 'password' | 'ssl-mode' | 'ssl-root-cert'> & { readonly database: string };
+
+function resolvePostgres(config: Config, source: Postgres): ResolvedPostgres {
+  const { databases, globals = databases === 'all' } = source;
+  const database = source.database ?? (typeof databases === 'object' ? databases[0] : undefined) ?? 'postgres';
+  return {
+    ...resolveConnection(config, { ...source, database }),
+    ...(databases !== undefined && { databases }),
+    globals: !globals ? 'none' : source['role-passwords'] ? 'with-passwords' : 'without-passwords',
+    schemas: source.schemas ?? [],
+    content: source.content,
+    jobs: source.jobs,
+    rowCounts: source['row-counts'],
+    excludeTables: source['exclude-tables'] ?? [],
+    minimumSizeBytes: source['minimum-size'],
+  };
+}
 
 /** How a server is reached, of a source or of a restore target. */
-export function resolveConnection(config: Config, fields: Connection): Omit<ResolvedPostgres, 'excludeTables' | 'minimumSizeBytes'> {
+export function resolveConnection(config: Config, fields: Connection): ResolvedPostgresPlace {
   const { type, host, port, database, user, password, 'ssl-mode': sslMode, 'ssl-root-cert': cert } = fields;
   return {
     type, host, port, database,

@@ -1,8 +1,8 @@
 import type { ResolvedPlan } from './resolve-plans.ts';
-import type { ResolvedPostgres } from './resolved-source.ts';
+import type { ResolvedPostgresPlace } from './resolved-source.ts';
 import type { RemoteSecretReference } from './secret-reference.ts';
 
-export type { ResolvedPostgres, ResolvedSource } from './resolved-source.ts';
+export type { ResolvedPostgres, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
 
 /** Everything of `holdfast.yaml` that the aws runtime carries out, resolved and checked. */
 export interface ResolvedStack {
@@ -73,7 +73,7 @@ export interface ResolvedMount {
 }
 
 export type ResolvedRestoreTarget =
-  | (Omit<ResolvedPostgres, 'excludeTables' | 'minimumSizeBytes'> & { readonly createDatabase: boolean })
+  | (ResolvedPostgresPlace & { readonly createDatabase: boolean })
   | { readonly type: 'directory'; readonly path: string; readonly mounts: readonly ResolvedMount[] };
 
 export interface NamedRestoreTarget {

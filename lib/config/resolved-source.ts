@@ -28,7 +28,8 @@ export interface ResolvedCommand {
   readonly minimumSizeBytes: number;
 }
 
-export interface ResolvedPostgres {
+/** How a PostgreSQL server is reached. */
+export interface ResolvedPostgresPlace {
   readonly type: 'postgres';
   readonly host: string;
   readonly port: number;
@@ -39,6 +40,16 @@ export interface ResolvedPostgres {
   readonly sslMode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
   /** PEM file for verify-ca and verify-full, or the word `system`: the authorities that the machine trusts. */
   readonly sslRootCert?: string;
+}
+
+export interface ResolvedPostgres extends ResolvedPostgresPlace {
+  /** Absent: `database` alone. */
+  readonly databases?: readonly string[] | 'all';
+  readonly globals: 'none' | 'without-passwords' | 'with-passwords';
+  readonly schemas: readonly string[];
+  readonly content: 'all' | 'schema' | 'data';
+  readonly jobs: number;
+  readonly rowCounts: 'auto' | 'exact' | 'none';
   readonly excludeTables: readonly string[];
   /** A smaller dump fails the run. */
   readonly minimumSizeBytes: number;

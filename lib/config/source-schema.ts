@@ -40,12 +40,26 @@ export const connection = {
   'ssl-root-cert': path.optional().meta({ description: 'PEM file of the authorities for verify-ca and verify-full; "system": those that the machine trusts.' }),
 } as const;
 
+const DATABASES_WANTED = 'all, or a list of names of databases';
 const postgres = strictMap({
   type: z.literal('postgres'),
   ...connection,
+  database: connection.database.optional().meta({ description: 'The database to keep; with `databases: all` the one to ask at (postgres by default).' }),
+  databases: z.union([z.literal('all'), z.array(text('the name of a database'), { error: DATABASES_WANTED }).min(1, { error: DATABASES_WANTED })], { error: DATABASES_WANTED }).optional().meta({ description: 'Several databases, each an entry of its own; all: every one that takes connections.' }),
+  globals: yesOrNo().optional().meta({ description: 'Keep roles, their settings and memberships, and tablespaces as globals.sql. By default with `databases: all` alone.' }),
+  'role-passwords': yesOrNo().default(false).meta({ description: 'Keep hashes of the passwords of roles, too; only a superuser can.' }),
+  schemas: texts('pattern of schemas').optional().meta({ description: 'Only these schemas, as pg_dump --schema takes them.' }),
   'exclude-tables': texts('pattern of tables').optional().meta({ description: 'Tables that are left out, as pg_dump --exclude-table takes them.' }),
+  content: oneOf(['all', 'schema', 'data']).default('all').meta({ description: 'Definitions and rows, definitions alone, or rows alone.' }),
+  jobs: wholeNumber(1, 64).default(1).meta({ description: 'From 2 on: directory format, dumped by so many connections at the same time through the scratch folder.' }),
+  'row-counts': oneOf(['auto', 'exact', 'none']).default('auto').meta({ description: 'Count rows in the snapshot of the dump and keep the counts. auto: up to 16 GiB of tables, the smallest first; estimates of the others.' }),
   'minimum-size': byteSize.default(1).meta({ description: 'A smaller dump fails the run.' }),
-}, 'a postgres source');
+}, 'a postgres source').superRefine((fields, context) => {
+  const { database, databases } = fields;
+  if (database === undefined && databases === undefined) context.addIssue({ code: 'custom', path: ['database'], message: 'the name of a database, or `databases`' });
+  if (database !== undefined && Array.isArray(databases)) context.addIssue({ code: 'custom', path: ['database'], message: 'either `database` or a list of `databases`' });
+  if (fields['role-passwords'] && !(fields.globals ?? databases === 'all')) context.addIssue({ code: 'custom', path: ['role-passwords'], message: '`globals: true` beside it' });
+});
 
 export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres], {
   error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres' : 'a source: a map with "type" (files, sqlite, command, postgres) and its fields'),

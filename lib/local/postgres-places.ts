@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ResolvedPostgres } from '../config/resolved-source.ts';
+import type { ResolvedPostgresPlace } from '../config/resolved-source.ts';
 import { fetchSecret, isRemote } from '../config/secret-reference.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { HoldfastError } from '../model/errors.ts';
@@ -17,7 +17,7 @@ export function postgresPlaces({ variables, temporaryFolder }: Environment): Cli
 }
 
 /** Secrets are read now, and stay in this process and in private files. Fails as `missing-key`. */
-export async function connectionOf(place: Omit<ResolvedPostgres, 'type' | 'excludeTables' | 'minimumSizeBytes'>, { variables }: Environment): Promise<PostgresConnection> {
+export async function connectionOf(place: Omit<ResolvedPostgresPlace, 'type'>, { variables }: Environment): Promise<PostgresConnection> {
   const { host, port, database, user, password, sslMode, sslRootCert } = place;
   const read = (reference: SecretReference) => (isRemote(reference) ? readRemoteSecret(reference) : fetchSecret(reference, { environment: variables, readTextFile: (path) => readFileSync(path, 'utf8') }));
   return {

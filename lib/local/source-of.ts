@@ -19,8 +19,7 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
   }
   if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
   if (source.type === 'postgres') {
-    const { excludeTables, minimumSizeBytes } = source;
-    return new PostgresSource({ connection: await connectionOf(source, environment), excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), clock });
+    return new PostgresSource({ ...source, connection: await connectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), scratchFolder: join(stateFolder, 'scratch'), clock });
   }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);

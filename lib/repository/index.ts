@@ -6,7 +6,7 @@ export { gearTable, Subkeys } from './keys.ts';
 export type { KeyPair, VaultKeys } from './keys.ts';
 export * from './mark-rules.ts';
 export { openManifest, sealManifest } from './manifest.ts';
-export type { BackupStatistics, Manifest, ManifestWarning, TreeRoot } from './manifest.ts';
+export type { BackupStatistics, Manifest, ManifestEvidence, ManifestWarning, TreeRoot } from './manifest.ts';
 export { CONFIG_NAME, names, packIdOf } from './names.ts';
 export { decodeDirectory, decodeFooter, encodeDirectory, frameOpener, openFrame, packHeader, releaseBytes } from './pack.ts';
 export type { FrameInfo, FrameOpener, PackDirectory, PackedChunk } from './pack.ts';

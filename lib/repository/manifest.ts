@@ -40,6 +40,9 @@ const statistics = z.object({
 });
 export type BackupStatistics = z.infer<typeof statistics>;
 
+/** A table of a database when it was backed up. */
+const countedTable = z.object({ schema: z.string(), table: z.string(), rows: z.number().int().nonnegative(), isEstimate: z.boolean().optional() });
+
 const manifestSchema = z.object({
   format: z.number(),
   backup: z.string(),
@@ -72,12 +75,16 @@ const manifestSchema = z.object({
   statistics,
   warnings: z.array(z.object({ code: z.string(), path: z.string().optional(), message: z.string() })),
   /** Names of owners seen, for restores on another machine. */
+  /** What the producers of streams said of themselves; absent where there were none. */
+  evidence: z.array(z.object({ entry: z.string(), facts: z.array(z.string()), tables: z.array(countedTable).optional(), versions: z.record(z.string(), z.string()).optional() })).optional(),
   policy: z.object({ verification: z.string(), warningsAreGood: z.boolean() }).optional(),
 });
 
 /** The immutable record of one backup (format §8). */
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestWarning = Manifest['warnings'][number];
+/** `entry`: its path, for people. */
+export type ManifestEvidence = NonNullable<Manifest['evidence']>[number];
 
 export function sealManifest(keys: Subkeys, manifest: Manifest, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
   return sealJson(keys, 'snapshot', names.snapshot(manifest.plan, manifest.backup), manifest, cipher, random);

@@ -48,7 +48,17 @@ const source = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('sqlite'), path: z.string().min(1) }),
   z.strictObject({ type: z.literal('command'), command: z.union([z.string(), z.array(z.string()).min(1)]), stdinName: z.string().min(1), endMarker: z.string().optional(), minimumSizeBytes: whole }),
-  z.strictObject({ ...connection, excludeTables: z.array(z.string()), minimumSizeBytes: whole }),
+  z.strictObject({
+    ...connection,
+    databases: z.union([z.literal('all'), z.array(z.string().min(1)).min(1)]).optional(),
+    globals: z.enum(['none', 'without-passwords', 'with-passwords']),
+    schemas: z.array(z.string()),
+    content: z.enum(['all', 'schema', 'data']),
+    jobs: whole,
+    rowCounts: z.enum(['auto', 'exact', 'none']),
+    excludeTables: z.array(z.string()),
+    minimumSizeBytes: whole,
+  }),
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });

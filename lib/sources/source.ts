@@ -43,7 +43,7 @@ export interface StreamSource extends SourceCommon {
 
 /** One entry to be. Nothing runs before `open`. */
 export interface SourceStream {
-  /** One component: no `/`. */
+  /** Path of the entry, relative; the folders in it become entries, too. */
   readonly name: ByteString;
   readonly attributes: StreamAttributes;
   /** Bytes, when they can be known before. */
@@ -90,8 +90,20 @@ export interface StreamProof {
   readonly bytes: number;
   /** For example `exit code 0`, `integrity_check ok`. */
   readonly evidence: readonly string[];
+  /** What a database held when the stream was made, counted by another way than the stream; kept with the backup. */
+  readonly tables?: readonly CountedTable[];
+  /** Of what the stream came from, by name: `extension timescaledb`: `2.23.0`. A restore compares them. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** What is whole and yet may not be what somebody meant; each becomes a warning of the run. */
   readonly warnings?: readonly string[];
+}
+
+export interface CountedTable {
+  readonly schema: string;
+  readonly table: string;
+  readonly rows: number;
+  /** True where the server was only asked what it believes. */
+  readonly isEstimate?: boolean;
 }
 
 export interface StreamAttributes {

@@ -56,7 +56,7 @@ describe('what a stack makes of a file (P2, K4, K7)', () => {
       source: {
         type: 'postgres', host: 'db.inner', port: 5432, database: 'shop', user: { kind: 'secrets-manager', name: 'shop', key: 'username' },
         password: { kind: 'secrets-manager', name: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop-AbCdEf', key: 'password' },
-        sslMode: 'verify-full', sslRootCert: 'system', excludeTables: ['sessions'], minimumSizeBytes: 2 ** 20,
+        sslMode: 'verify-full', sslRootCert: 'system', globals: 'none', schemas: [], content: 'all', jobs: 1, rowCounts: 'auto', excludeTables: ['sessions'], minimumSizeBytes: 2 ** 20,
       },
       network: 'inner', task: { cpu: 2048, memoryMiB: 8192, diskGiB: 100 }, mounts: [],
       events: [{ pattern: { source: ['deploys'] }, collapseMinutes: 5 }, { pattern: { source: ['aws.s3'], detail: { bucket: { name: ['in'] } } }, collapseMinutes: 30 }],
@@ -105,7 +105,7 @@ describe('vaults and plans that are not of a stack', () => {
   });
 
   it('may name secrets of this machine, and files are found beside the configuration', () => {
-    expect(resolvePlans(config).find(({ name }) => name === 'here')?.source).toEqual({ type: 'postgres', host: 'h', port: 5433, database: 'd', user: 'u', password: { kind: 'file', name: '/etc/holdfast/pw' }, excludeTables: [], minimumSizeBytes: 1 });
+    expect(resolvePlans(config).find(({ name }) => name === 'here')?.source).toEqual({ type: 'postgres', host: 'h', port: 5433, database: 'd', user: 'u', password: { kind: 'file', name: '/etc/holdfast/pw' }, globals: 'none', schemas: [], content: 'all', jobs: 1, rowCounts: 'auto', excludeTables: [], minimumSizeBytes: 1 });
   });
 
   it('have restore targets that are databases, with secrets of this machine', () => {

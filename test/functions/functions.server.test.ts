@@ -35,7 +35,7 @@ const CONFIG = {
   vaults: [{ name: 'main', maxConcurrentRuns: 2 }],
   plans: [{
     name: 'orders', planId: PLAN_ID, vault: 'main', network: 'default', task: { cpu: 512, memoryMiB: 1024, diskGiB: 21 }, events: [], freshnessHours: 24, startWindowMinutes: 60, maxDurationMinutes: 60,
-    source: { type: 'postgres', host: 'db', port: 5432, database: 'orders', user: 'backup', excludeTables: [], minimumSizeBytes: 1 },
+    source: { type: 'postgres', host: 'db', port: 5432, database: 'orders', user: 'backup', globals: 'none', schemas: [], content: 'all', jobs: 1, rowCounts: 'auto', excludeTables: [], minimumSizeBytes: 1 },
     policy: { retention: {}, class: 'hot', encryption: 'aes-256-gcm', compression: { algorithm: 'zstd', level: 3 }, verification: 'none', warningsAreGood: true, minimumSizeBytes: 0, priority: 50 },
   }],
   restoreTargets: [{ name: 'staging', network: 'default', task: { cpu: 512, memoryMiB: 1024, diskGiB: 21 }, target: { type: 'postgres', host: 'db', port: 5432, database: 'staging', user: 'restore', createDatabase: true } }],

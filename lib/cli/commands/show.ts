@@ -9,6 +9,7 @@ import { findWanted } from '../wanted-backup.ts';
 import { bytesInWords, counted, durationInWords, numberInWords, timeInWords, warningInWords } from '../words.ts';
 
 const SHOWN_WARNINGS = 100;
+const SHOWN_TABLES = 20;
 
 export async function run(context: CommandContext, [id]: CommandArguments): Promise<ExitCode> {
   return withVault(context, async (vault) => {
@@ -52,10 +53,20 @@ function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdi
       ['verified', verdictInWords(standing)],
       ['warnings', String(warnings.length)],
     ]),
+    ...evidenceLines(manifest),
     ...warnings.slice(0, SHOWN_WARNINGS).map((warning) => `  ${output.paint('yellow', warning.code)} ${warningInWords(warning)}`),
     ...(warnings.length > SHOWN_WARNINGS ? [`  and ${numberInWords(warnings.length - SHOWN_WARNINGS)} more: --json has all`] : []),
     ...(standing?.damaged ?? []).map(({ name, problem }) => `  ${output.paint('red', 'damaged')} ${name}: ${problem}`),
   ];
+}
+
+/** Rows as they were counted while the backup was made. */
+function evidenceLines({ evidence = [] }: Manifest): string[] {
+  return evidence.flatMap(({ entry, facts, tables = [] }) => [
+    `  ${entry}: ${facts.join(', ')}`,
+    ...tables.slice(0, SHOWN_TABLES).map(({ schema, table, rows, isEstimate }) => `    ${schema}.${table}  ${isEstimate ? 'about ' : ''}${counted(rows, 'row')}`),
+    ...(tables.length > SHOWN_TABLES ? [`    and ${numberInWords(tables.length - SHOWN_TABLES)} more tables: --json has all`] : []),
+  ]);
 }
 
 function verdictInWords(standing: Verdict | undefined): string {

@@ -8,19 +8,20 @@ import type { Pipe } from '../pipe.ts';
 import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
+import { dumpSwitches } from './choice.ts';
+import type { DumpSwitches } from './choice.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
 import { describeConnection } from './connection.ts';
 import type { OpenedConnection, PostgresConnection } from './connection.ts';
 import { knownFailure } from './failures.ts';
+import { howItEnded, tooSmall } from './run-program.ts';
 
-export interface DumpOrder {
+export interface DumpOrder extends DumpSwitches {
   readonly client: PostgresClient;
   readonly server: PostgresVersion;
   readonly connection: PostgresConnection;
   /** Removed when the dump is closed. */
   readonly opened: OpenedConnection;
-  /** Patterns as pg_dump takes them. */
-  readonly excludeTables: readonly string[];
   readonly minimumBytes: number;
   readonly temporaryFolder: string;
   readonly clock: Clock;
@@ -32,8 +33,6 @@ interface Process {
   readonly said: OutputTail;
 }
 
-/** A table locked for longer ends the run with its name, instead of holding it up for ever. */
-const LOCK_WAIT_MILLISECONDS = 600_000;
 /** To whoever writes into a pipe that nobody reads any more; it ends at its next write. */
 const GRACE_MILLISECONDS = 2000;
 
@@ -67,16 +66,15 @@ export async function openCheckedDump(order: DumpOrder, signal: AbortSignal): Pr
   }
 }
 
-function startProcesses({ client, connection, opened, excludeTables, clock }: DumpOrder, dumped: Pipe, kept: Pipe, checked: Pipe): readonly [Process, Process, Process] {
+function startProcesses(order: DumpOrder, dumped: Pipe, kept: Pipe, checked: Pipe): readonly [Process, Process, Process] {
+  const { client, connection, opened, clock } = order;
   const start = (program: readonly string[], descriptors: { readonly stdout: number | 'ignore'; readonly stdin?: number; readonly third?: number }): Process => {
     const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
     const group = new ProcessGroup(program, { ...descriptors, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
     return { name: program[0]?.split('/').at(-1) ?? '', group, said };
   };
-  // Compression off: the engine compresses, and only equal plain bytes are found again by deduplication.
-  const options = ['--format=custom', '--compress=0', '--no-password', `--lock-wait-timeout=${LOCK_WAIT_MILLISECONDS}`, ...excludeTables.map((pattern) => `--exclude-table=${pattern}`)];
   return [
-    start([client.pgDump, ...options, '--dbname', opened.argument], { stdout: dumped.writeEnd }),
+    start([client.pgDump, '--format=custom', ...dumpSwitches(order), '--dbname', opened.argument], { stdout: dumped.writeEnd }),
     start(['tee', '/dev/fd/3'], { stdin: dumped.readEnd, stdout: kept.writeEnd, third: checked.writeEnd }),
     start([client.pgRestore, '--format=custom', '--file=/dev/null'], { stdin: checked.readEnd, stdout: 'ignore' }),
   ];
@@ -108,7 +106,7 @@ class CheckedDump implements OpenStream {
     if (this.#signal.aborted) throw new HoldfastError('interrupted', `The dump of ${describeConnection(connection)} was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
     const guilty = this.#guilty(ends);
     if (guilty !== undefined) throw this.#failed(this.#processes[guilty] as Process, ends[guilty] as ProcessEnd, bytes);
-    if (bytes < minimumBytes) throw this.#tooSmall(bytes);
+    if (bytes < minimumBytes) throw tooSmall(connection, bytes, minimumBytes);
     this.#isFinished = true;
     return { bytes, evidence: [`server ${server.text}`, `pg_dump ${client.version.text} exit code 0`, `pg_restore ${client.version.text} read the archive to its end, exit code 0`] };
   }
@@ -160,14 +158,4 @@ class CheckedDump implements OpenStream {
     const message = `${name}${role} ${howItEnded(end)} after ${bytes} bytes of ${describeConnection(connection)}, wanted exit code 0.${text === '' ? '' : ` It said: ${text}`}`;
     return new HoldfastError('source-failed', message, { nextStep: 'Nothing of this run is kept. Mend what it says, and start the backup again.', cause: end.startError });
   }
-
-  #tooSmall(bytes: number): HoldfastError {
-    const { connection, minimumBytes } = this.#order;
-    return new HoldfastError('source-failed', `The dump of ${describeConnection(connection)} has ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Look whether the database still holds what it should, or lower minimum-size.' });
-  }
-}
-
-export function howItEnded({ code, signal, startError }: ProcessEnd): string {
-  if (startError !== undefined) return `could not be started (${startError.code})`;
-  return signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
 }

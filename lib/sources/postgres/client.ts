@@ -39,6 +39,7 @@ export async function findClient(places: ClientPlaces): Promise<PostgresClient> 
   return { version, pgDump, pgRestore, psql };
 }
 
+/** For programs that not every plan needs, too. Fails as `source-failed`. */
 export async function findProgram(name: string, { binaries, environment }: ClientPlaces): Promise<string> {
   const folders = binaries === undefined ? (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '') : [binaries];
   for (const folder of folders) {

@@ -46,10 +46,28 @@ const ROWS: readonly FailureRow[] = [
     nextStep: (at) => `As a superuser: ALTER ROLE "${at.user}" BYPASSRLS.`,
   },
   {
+    pattern: /permission denied for large object/,
+    code: 'permission',
+    message: (at, said) => `User ${at.user} may not read the large objects of database ${at.database} at ${serverName(at)}: ${said}`,
+    nextStep: (at) => `pg_read_all_data does not reach them. Dump as their owner or a superuser, or for each: GRANT SELECT ON LARGE OBJECT … TO "${at.user}".`,
+  },
+  {
     pattern: /permission denied/,
     code: 'permission',
     message: (at, said) => `User ${at.user} may not read everything of database ${at.database} at ${serverName(at)}: ${said}`,
     nextStep: (at) => `Let it read: GRANT pg_read_all_data TO "${at.user}" (PostgreSQL 14 or newer), or exclude the table.`,
+  },
+  {
+    pattern: /No space left on device|could not extend file|disk quota exceeded/i,
+    code: 'no-space',
+    message: (at, said) => `There was no room left while ${describeConnection(at)} was dumped: ${said}`,
+    nextStep: (at) => `Make room where it says: on the disk of the server ${serverName(at)}, or in the scratch folder here when pg_dump itself could not write.`,
+  },
+  {
+    pattern: /canceling statement due to (statement timeout|lock timeout|user request|conflict with recovery)|could not obtain lock on relation/,
+    code: 'source-failed', retryable: true,
+    message: (at, said) => `The dump of ${describeConnection(at)} was ended by the server: ${said}`,
+    nextStep: () => 'Nothing of this run is kept. A lock that somebody holds (ALTER TABLE, VACUUM FULL, LOCK) or a limit on statements stood in the way; on a standby, raise max_standby_streaming_delay. Start again later.',
   },
   {
     pattern: /could not translate host name/,

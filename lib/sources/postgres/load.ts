@@ -5,12 +5,12 @@ import { HoldfastError } from '../../model/errors.ts';
 import { OutputTail } from '../output-tail.ts';
 import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
-import { howItEnded } from './checked-dump.ts';
 import type { PostgresVersion } from './client.ts';
 import { describeConnection } from './connection.ts';
 import { feed } from './feed.ts';
 import { loadFailure } from './load-failures.ts';
 import type { Session } from './query.ts';
+import { howItEnded } from './run-program.ts';
 
 export interface ArchiveLoadOptions {
   readonly server: PostgresVersion;

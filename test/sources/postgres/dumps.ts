@@ -1,9 +1,11 @@
 import { read, readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
+import { display } from '../../../lib/model/byte-string.ts';
 import { systemClock } from '../../../lib/model/clock.ts';
 import { PostgresSource } from '../../../lib/sources/postgres.ts';
 import type { PostgresOptions } from '../../../lib/sources/postgres.ts';
 import type { PostgresConnection } from '../../../lib/sources/postgres/connection.ts';
+import type { SourceStream, StreamProof } from '../../../lib/sources/source.ts';
 import type { PostgresServer } from '../../support/servers/postgres.ts';
 
 export function connectionTo(server: PostgresServer, database = 'postgres'): PostgresConnection {
@@ -15,22 +17,37 @@ export function sourceFor(server: PostgresServer, temporaryFolder: string, chang
   const { connection, ...options } = changes;
   return new PostgresSource({
     connection: { ...connectionTo(server), ...connection },
-    excludeTables: [], minimumBytes: 0, binaries: server.binaries, environment: process.env, temporaryFolder, clock: systemClock, ...options,
+    schemas: [], excludeTables: [], content: 'all', globals: 'none', jobs: 1, rowCounts: 'auto', scratchFolder: join(temporaryFolder, 'scratch'), minimumBytes: 0, binaries: server.binaries, environment: process.env, temporaryFolder, clock: systemClock, ...options,
   });
 }
 
-/** Opens the only stream and reads all of it, as the engine does. */
-export async function dumpWhole(source: PostgresSource) {
-  for await (const stream of source.streams(new AbortController().signal)) {
-    const opened = await stream.open();
-    try {
-      const bytes = await readWhole(opened.fd);
-      return { name: stream.name, proof: await opened.finish({ bytes: bytes.length, tail: bytes.subarray(-4096) }), bytes };
-    } finally {
-      await opened.close();
-    }
-  }
+export interface Dumped {
+  readonly name: string;
+  readonly proof: StreamProof;
+  readonly bytes: Buffer;
+}
+
+/** Opens the first stream and reads all of it, as the engine does. */
+export async function dumpWhole(source: PostgresSource): Promise<Dumped> {
+  for await (const stream of source.streams(new AbortController().signal)) return readStream(stream);
   throw new Error('the source has no stream');
+}
+
+/** Every stream, one after another. */
+export async function dumpAll(source: PostgresSource, signal = new AbortController().signal): Promise<Dumped[]> {
+  const dumped: Dumped[] = [];
+  for await (const stream of source.streams(signal)) dumped.push(await readStream(stream));
+  return dumped;
+}
+
+async function readStream(stream: SourceStream): Promise<Dumped> {
+  const opened = await stream.open();
+  try {
+    const bytes = await readWhole(opened.fd);
+    return { name: display(stream.name), proof: await opened.finish({ bytes: bytes.length, tail: bytes.subarray(-4096) }), bytes };
+  } finally {
+    await opened.close();
+  }
 }
 
 async function readWhole(fd: number): Promise<Buffer> {
