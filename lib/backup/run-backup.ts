@@ -29,6 +29,7 @@ import { findPredecessor } from './predecessor.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { BackupProgress } from './run-progress.ts';
 import { performStreamPass } from './stream-pass.ts';
+import type { ProvedStreams } from './stream-pass.ts';
 import { TreePass } from './tree-pass.ts';
 import type { BuiltTree } from './tree-builder.ts';
 import type { WalkRoot } from './walk.ts';
@@ -114,7 +115,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
   run.warnings.push(...predecessor.warnings);
   if (unreadableTree) run.warnings.push({ code: 'predecessor-damaged', message: `The tree of the backup before could not be read: ${unreadableTree.message} Everything is read again.` });
   try {
-    const evidence = await performPass(run, request);
+    const { evidence, facts } = await performPass(run, request);
     ports.signal.throwIfAborted();
     refuseTooSmall(run.counters.bytes, request);
     run.report('committing');
@@ -122,7 +123,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
     const tree = await run.builder.finish();
     await run.meta.finish();
     await engine.stored();
-    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, strangers, ports });
+    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, facts, strangers, ports });
   } catch (error) {
     throw await leaveReusable(error, run, engine, ports.signal);
   } finally {
@@ -135,13 +136,13 @@ function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupReque
   throw new HoldfastError('source-failed', `The source (${source.description}) held ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Check that what should be there is there and mounted, or lower the minimum size.' });
 }
 
-async function performPass(run: BackupRun, request: BackupRequest): Promise<ManifestEvidence[]> {
+async function performPass(run: BackupRun, request: BackupRequest): Promise<ProvedStreams> {
   const { source } = request;
   if (source.shape === 'streams') return performStreamPass(run, source);
   const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
   const isExcluded = exclusionOf(source.options.include, source.options.exclude);
   await new TreePass(run, { roots: rootsOf(source.paths), options: source.options, isExcluded, readXattrs, isFull: request.type === 'full' }).perform();
-  return [];
+  return { evidence: [], facts: {} };
 }
 
 /** A run that a signal ended leaves what it stored to the next one (format §8, partial). */
@@ -225,6 +226,7 @@ interface CommitParts {
   readonly tree: BuiltTree;
   readonly startedAt: number;
   readonly evidence: readonly ManifestEvidence[];
+  readonly facts: ProvedStreams['facts'];
   readonly strangers: readonly string[];
   readonly ports: BackupPorts;
 }
@@ -249,6 +251,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
       statistics,
       warnings: run.warnings,
       ...(parts.evidence.length > 0 && { evidence: [...parts.evidence] }),
+      ...(Object.keys(parts.facts).length > 0 && { facts: parts.facts }),
       ...(request.policy && { policy: request.policy }),
     },
     usedPacks(tree, session),

@@ -3,7 +3,7 @@ import { display } from '../model/byte-string.ts';
 import type { ByteString } from '../model/byte-string.ts';
 import type { ManifestEvidence } from '../repository/index.ts';
 import { attributesAt } from '../sources/attributes.ts';
-import type { SourceStream, StreamSource } from '../sources/source.ts';
+import type { SourceStream, StreamProof, StreamSource } from '../sources/source.ts';
 import type { BackupRun } from './backup-run.ts';
 import { PreviousCursor } from './previous-cursor.ts';
 
@@ -13,14 +13,25 @@ interface StreamEntry {
   readonly packs: readonly string[];
 }
 
+/** Why the streams are believed to be whole, and what they say about themselves. */
+export interface ProvedStreams {
+  readonly evidence: readonly ManifestEvidence[];
+  readonly facts: NonNullable<StreamProof['facts']>;
+}
+
+interface Gathered {
+  readonly evidence: ManifestEvidence[];
+  readonly facts: Record<string, string | number | boolean>;
+}
+
 /**
  * One pass over a source of streams. A stream becomes an entry only after its producer proved that it ended well: the
  * first that does not fails the whole run, and nothing is committed (design, "A dump is committed only when").
  */
-export async function performStreamPass(run: BackupRun, source: StreamSource): Promise<ManifestEvidence[]> {
+export async function performStreamPass(run: BackupRun, source: StreamSource): Promise<ProvedStreams> {
   const entries: StreamEntry[] = [];
-  const evidence: ManifestEvidence[] = [];
-  for await (const stream of source.streams(run.signal)) entries.push(await readStream(run, stream, evidence));
+  const proved: Gathered = { evidence: [], facts: {} };
+  for await (const stream of source.streams(run.signal)) entries.push(await readStream(run, stream, proved));
   addFolders(entries, run);
   entries.sort((left, right) => comparePaths(left.path, right.path));
   const cursor = new PreviousCursor(run.previous);
@@ -34,10 +45,10 @@ export async function performStreamPass(run: BackupRun, source: StreamSource): P
   }
   await cursor.drain((record) => gone.push(record));
   for (const record of gone) await run.builder.remove(record);
-  return evidence;
+  return proved;
 }
 
-async function readStream(run: BackupRun, stream: SourceStream, evidence: ManifestEvidence[]): Promise<StreamEntry> {
+async function readStream(run: BackupRun, stream: SourceStream, proved: Gathered): Promise<StreamEntry> {
   const opened = await stream.open();
   // A reader blocked in a read of a silent producer returns only when the producer is ended.
   const onAbort = () => void opened.close();
@@ -46,7 +57,8 @@ async function readStream(run: BackupRun, stream: SourceStream, evidence: Manife
     run.totalBytes = opened.size ?? stream.sizeHint ?? run.totalBytes;
     const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
     const proof = await opened.finish({ bytes, tail });
-    if (proof.evidence.length > 0 || proof.tables !== undefined) evidence.push({ entry: display(stream.name), facts: [...proof.evidence], ...(proof.tables && { tables: [...proof.tables] }), ...(proof.versions && { versions: proof.versions }) });
+    if (proof.evidence.length > 0 || proof.tables !== undefined) proved.evidence.push({ entry: display(stream.name), facts: [...proof.evidence], ...(proof.tables && { tables: [...proof.tables] }), ...(proof.versions && { versions: proof.versions }) });
+    Object.assign(proved.facts, proof.facts);
     for (const message of proof.warnings ?? []) run.warnings.push({ code: 'source-suspect', path: display(stream.name), message });
     run.counters.entries++;
     run.counters.files++;

@@ -96,6 +96,8 @@ export interface StreamProof {
   readonly versions?: Readonly<Record<string, string>>;
   /** What is whole and yet may not be what somebody meant; each becomes a warning of the run. */
   readonly warnings?: readonly string[];
+  /** Goes into the manifest: what later readers must know without reading data. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface CountedTable {
