@@ -5,6 +5,7 @@ import type { Clock } from '../model/clock.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
 import { PostgresSource } from '../sources/postgres.ts';
+import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
@@ -44,6 +45,16 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
         environment: places.commandEnvironment,
         temporaryFolder: scratchFolder,
         scratchFolder: join(scratchFolder, 'copies'),
+        clock,
+      });
+    case 'postgres-physical':
+      return new PostgresPhysicalSource({
+        connection: await connectionOf(source, places.resolveSecret),
+        wal: source.wal,
+        checkpoint: source.checkpoint,
+        minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes),
+        environment: places.commandEnvironment,
+        temporaryFolder: scratchFolder,
         clock,
       });
   }

@@ -81,6 +81,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     const endMarker = source['end-marker'];
     return { type: 'command', command: source.command, stdinName: source['stdin-name'], minimumSizeBytes: source['minimum-size'], ...(endMarker === undefined ? {} : { endMarker }) };
   }
+  if (source.type === 'postgres' && source.mode === 'physical') return { ...resolveConnection(config, source), type: 'postgres-physical', wal: source.wal, checkpoint: source.checkpoint, minimumSizeBytes: source['minimum-size'] };
   if (source.type === 'postgres') return resolvePostgres(config, source);
   return {
     type: 'files',

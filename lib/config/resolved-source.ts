@@ -1,7 +1,7 @@
 import type { SecretReference } from './secret-reference.ts';
 
 /** What a plan protects, with every default and absolute path filled in. */
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres;
+export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical;
 
 export interface ResolvedFiles {
   readonly type: 'files';
@@ -52,5 +52,15 @@ export interface ResolvedPostgres extends ResolvedPostgresPlace {
   readonly rowCounts: 'auto' | 'exact' | 'none';
   readonly excludeTables: readonly string[];
   /** A smaller dump fails the run. */
+  readonly minimumSizeBytes: number;
+}
+
+/** A base backup of a whole cluster: `type: postgres, mode: physical` in the file. */
+export interface ResolvedPostgresPhysical extends Omit<ResolvedPostgresPlace, 'type'> {
+  readonly type: 'postgres-physical';
+  /** `fetch`: with the WAL that it needs. `none`: it restores only with an archive of WAL. */
+  readonly wal: 'fetch' | 'none';
+  readonly checkpoint: 'fast' | 'spread';
+  /** A smaller base backup fails the run. */
   readonly minimumSizeBytes: number;
 }

@@ -41,8 +41,9 @@ export const connection = {
 } as const;
 
 const DATABASES_WANTED = 'all, or a list of names of databases';
-const postgres = strictMap({
+const postgresDump = strictMap({
   type: z.literal('postgres'),
+  mode: z.literal('logical').optional().meta({ description: 'pg_dump of databases; the same as no mode at all.' }),
   ...connection,
   database: connection.database.optional().meta({ description: 'The database to keep; with `databases: all` the one to ask at (postgres by default).' }),
   databases: z.union([z.literal('all'), z.array(text('the name of a database'), { error: DATABASES_WANTED }).min(1, { error: DATABASES_WANTED })], { error: DATABASES_WANTED }).optional().meta({ description: 'Several databases, each an entry of its own; all: every one that takes connections.' }),
@@ -60,6 +61,18 @@ const postgres = strictMap({
   if (database !== undefined && Array.isArray(databases)) context.addIssue({ code: 'custom', path: ['database'], message: 'either `database` or a list of `databases`' });
   if (fields['role-passwords'] && !(fields.globals ?? databases === 'all')) context.addIssue({ code: 'custom', path: ['role-passwords'], message: '`globals: true` beside it' });
 });
+
+const postgresPhysical = strictMap({
+  type: z.literal('postgres'),
+  mode: z.literal('physical').meta({ description: 'A base backup of the whole cluster.' }),
+  ...connection,
+  database: connection.database.default('postgres').meta({ description: 'A database to ask the server through; all of them are kept.' }),
+  wal: oneOf(['fetch', 'none']).default('fetch').meta({ description: 'fetch: the backup holds the WAL that it needs and restores by itself. none: it needs an archive of WAL.' }),
+  checkpoint: oneOf(['fast', 'spread']).default('fast').meta({ description: 'fast: the server writes a checkpoint at once; spread: in its own time, and the backup waits for it.' }),
+  'minimum-size': byteSize.default(1).meta({ description: 'A smaller base backup fails the run.' }),
+}, 'a physical postgres source');
+
+const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
 export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres], {
   error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres' : 'a source: a map with "type" (files, sqlite, command, postgres) and its fields'),

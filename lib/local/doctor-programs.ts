@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
+import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
 import { findClient } from '../sources/postgres/client.ts';
 import { shellFor } from '../sources/shell.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
@@ -13,9 +14,11 @@ export async function programChecks(config: Config, environment: Environment): P
   const { resolvePlans } = await import('../config/resolve-plans.ts');
   const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
   const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
+  const physical = here.filter(({ source }) => source.type === 'postgres-physical').map(({ name }) => name);
   const commands = here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : []));
   return [
     ...(postgres.length > 0 ? [{ check: 'has the programs of PostgreSQL', run: () => client(environment, postgres) }] : []),
+    ...(physical.length > 0 ? [{ check: 'has the programs of base backups', run: () => baseBackupClient(environment, physical) }] : []),
     ...(commands.length > 0 ? [{ check: 'can run its commands', run: () => runnable(commands, environment) }] : []),
   ];
 }
@@ -24,6 +27,11 @@ export async function programChecks(config: Config, environment: Environment): P
 async function client(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
   const { version, pgDump } = await findClient(postgresPlaces(environment));
   return { result: 'ok', seen: `PostgreSQL ${version.text} (${pgDump}) for ${planWords(plans)}; each run compares it with its server` };
+}
+
+async function baseBackupClient(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
+  const { version, pgBasebackup } = await findBaseBackupClient(postgresPlaces(environment));
+  return { result: 'ok', seen: `pg_basebackup ${version.text} (${pgBasebackup}) for ${planWords(plans)}; each run compares it with its server` };
 }
 
 async function runnable(commands: readonly { readonly name: string; readonly command: string | readonly string[] }[], environment: Environment): Promise<ProbeFinding> {

@@ -3,6 +3,7 @@ import { fromText } from '../model/byte-string.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
 import { PostgresSource } from '../sources/postgres.ts';
+import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import type { Source } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
@@ -20,6 +21,10 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
   if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
   if (source.type === 'postgres') {
     return new PostgresSource({ ...source, connection: await connectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), scratchFolder: join(stateFolder, 'scratch'), clock });
+  }
+  if (source.type === 'postgres-physical') {
+    const { wal, checkpoint, minimumSizeBytes } = source;
+    return new PostgresPhysicalSource({ connection: await connectionOf(source, environment), wal, checkpoint, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), clock });
   }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);

@@ -59,6 +59,7 @@ const source = z.discriminatedUnion('type', [
     excludeTables: z.array(z.string()),
     minimumSizeBytes: whole,
   }),
+  z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), minimumSizeBytes: whole }),
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });

@@ -32,6 +32,13 @@ describe('resolved plans (P2, P3)', () => {
     });
   });
 
+  it('take a whole PostgreSQL cluster for a source of its own kind (S2)', () => {
+    const sourceOf = (fields: string) => resolvePlans(loadConfig(`vaults: { v: { directory: v, key-file: k } }\nplans: { p: { source: { type: postgres, host: h, user: u, ${fields} } } }`, '/h.yaml'))[0]?.source;
+    expect(sourceOf('mode: physical')).toEqual({ type: 'postgres-physical', host: 'h', port: 5432, database: 'postgres', user: 'u', wal: 'fetch', checkpoint: 'fast', minimumSizeBytes: 1 });
+    expect(sourceOf('mode: physical, wal: none, checkpoint: spread, port: 5433, minimum-size: 1 MiB')).toMatchObject({ wal: 'none', checkpoint: 'spread', port: 5433, minimumSizeBytes: 1 << 20 });
+    expect(sourceOf('mode: logical, database: d')).toEqual(sourceOf('database: d'));
+  });
+
   it('make the paths of recipients absolute, of vaults here and in a stack (K11)', () => {
     const { home } = config;
     const written = 'vaults: { a: { directory: v, key-file: k, recipients: [office.recipient, ~/b] }, b: { aws: {}, recipients: [c] } }';

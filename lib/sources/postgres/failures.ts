@@ -24,6 +24,29 @@ const ROWS: readonly FailureRow[] = [
     nextStep: (at) => `Check the user and where its password comes from; by hand: \`psql --host ${at.host} --port ${at.port} --username ${at.user} ${at.database}\`.`,
   },
   {
+    pattern: /no pg_hba\.conf entry for replication connection/,
+    message: (at) => `The server at ${serverName(at)} has no rule that lets user ${at.user} replicate from this machine.`,
+    nextStep: (at) => `Add a line for the database "replication" to the server's pg_hba.conf (\`host replication ${at.user} ADDRESS scram-sha-256\`), and reload it; "all" does not cover it.`,
+  },
+  {
+    pattern: /must be superuser or replication role to start walsender|permission denied to start WAL sender/,
+    code: 'permission',
+    message: (at) => `User ${at.user} may not replicate from the server at ${serverName(at)}, and a base backup is read by replication.`,
+    nextStep: (at) => `As a superuser: ALTER ROLE "${at.user}" REPLICATION.`,
+  },
+  {
+    pattern: /number of requested standby connections exceeds|all replication slots are in use/,
+    code: 'busy', retryable: true,
+    message: (at) => `All replication connections of the server at ${serverName(at)} are taken.`,
+    nextStep: () => 'Start again when another base backup or standby has ended, or raise max_wal_senders.',
+  },
+  {
+    pattern: /requested WAL segment \S+ has already been removed|could not find any WAL files|could not find WAL file/,
+    retryable: true,
+    message: (at, said) => `The server at ${serverName(at)} removed WAL that the base backup needs before it had ended: ${said}`,
+    nextStep: () => 'Raise wal_keep_size on the server above what it writes during a base backup, or archive its WAL and set `wal: none`.',
+  },
+  {
     pattern: /no pg_hba\.conf entry/,
     message: (at, said) => `The server at ${serverName(at)} has no rule that lets user ${at.user} into ${at.database} from this machine${/no encryption/.test(said) ? ' without encryption' : ''}.`,
     nextStep: () => "Add a line to the server's pg_hba.conf, or set `ssl-mode: require` when it takes encrypted connections only.",

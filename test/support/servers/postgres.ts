@@ -107,7 +107,7 @@ function initialise(folder: string, data: string, { binaries, port, listen, sett
     'fsync = off', 'synchronous_commit = off', 'full_page_writes = off', 'max_wal_size = 4GB', 'shared_buffers = 64MB', ...settings,
   ];
   writeFileSync(join(data, 'postgresql.auto.conf'), `${lines.join('\n')}\n`);
-  const hosts = ['local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', ...(listen.length === 0 ? [] : ['host all all all scram-sha-256'])];
+  const hosts = ['local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', 'host replication all 127.0.0.1/32 scram-sha-256', ...(listen.length === 0 ? [] : ['host all all all scram-sha-256'])];
   writeFileSync(join(data, 'pg_hba.conf'), `${hosts.join('\n')}\n`);
 }
 

@@ -1,0 +1,176 @@
+import { closeSync } from 'node:fs';
+import type { Clock } from '../../model/clock.ts';
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { nudgeReaders } from '../nudge.ts';
+import { OutputTail } from '../output-tail.ts';
+import { makePipe } from '../pipe.ts';
+import type { Pipe } from '../pipe.ts';
+import { ProcessGroup } from '../process-group.ts';
+import type { ProcessEnd } from '../process-group.ts';
+import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
+import { writtenFacts } from './base-backup-facts.ts';
+import { BaseBackupProof } from './base-backup-proof.ts';
+import type { ProvedBaseBackup } from './base-backup-proof.ts';
+import { serverTime } from './base-backup-server.ts';
+import type { Asked, BaseBackupServer } from './base-backup-server.ts';
+import { howItEnded } from './checked-dump.ts';
+import { serverName } from './connection.ts';
+import { knownFailure } from './failures.ts';
+
+export interface BaseBackupOrder extends Asked {
+  readonly server: BaseBackupServer;
+  readonly wal: 'fetch' | 'none';
+  readonly checkpoint: 'fast' | 'spread';
+  readonly minimumBytes: number;
+  readonly temporaryFolder: string;
+  readonly clock: Clock;
+}
+
+interface Process {
+  readonly name: string;
+  readonly group: ProcessGroup;
+  readonly said: OutputTail;
+}
+
+/** To whoever writes into a pipe that nobody reads any more; it ends at its next write. */
+const GRACE_MILLISECONDS = 2000;
+const NOTHING_KEPT = 'Nothing of this run is kept. Mend what it says, and start the backup again.';
+
+/**
+ * Starts pg_basebackup and, behind it, the proof that what it sends is whole:
+ *
+ *     pg_basebackup ── pipe ──> tee ── pipe ──> whoever reads `fd`
+ *                                └──── pipe ──> this process: tar to its end, SHA-256 of every file, backup_manifest
+ *
+ * Nothing touches the disk. Fails as `source-failed`.
+ */
+export async function openCheckedBaseBackup(order: BaseBackupOrder, signal: AbortSignal): Promise<OpenStream> {
+  const pipes: Pipe[] = [];
+  let isStarted = false;
+  try {
+    for (let made = 0; made < 2; made++) pipes.push(await makePipe(order.temporaryFolder));
+    signal.throwIfAborted();
+    const [sent, kept] = pipes as [Pipe, Pipe];
+    const processes = startProcesses(order, sent, kept);
+    isStarted = true;
+    return new CheckedBaseBackup(order, processes, kept.readEnd, signal);
+  } finally {
+    // The children have theirs; a writer left open here would hide the end of its pipe.
+    for (const [index, { readEnd, writeEnd }] of pipes.entries()) {
+      closeSync(writeEnd);
+      if (index === 0 || !isStarted) closeSync(readEnd);
+    }
+    if (!isStarted) await order.opened.remove();
+  }
+}
+
+function startProcesses({ client, connection, opened, wal, checkpoint, clock }: BaseBackupOrder, sent: Pipe, kept: Pipe): readonly [Process, Process] {
+  const start = (program: readonly string[], descriptors: { readonly stdout: number | 'pipe'; readonly stdin?: number; readonly third?: number }): Process => {
+    const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
+    const group = new ProcessGroup(program, { ...descriptors, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+    return { name: program[0]?.split('/').at(-1) ?? '', group, said };
+  };
+  // Plain tar: the engine compresses, and only equal plain bytes are found again by deduplication.
+  const options = ['--pgdata=-', '--format=tar', `--wal-method=${wal}`, `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256', '--label=holdfast', '--no-password'];
+  return [
+    start([client.pgBasebackup, ...options, '--dbname', opened.argument], { stdout: sent.writeEnd }),
+    start(['tee', '/dev/fd/3'], { stdin: sent.readEnd, stdout: 'pipe', third: kept.writeEnd }),
+  ];
+}
+
+class CheckedBaseBackup implements OpenStream {
+  readonly fd: number;
+  readonly #order: BaseBackupOrder;
+  readonly #processes: readonly [Process, Process];
+  readonly #signal: AbortSignal;
+  readonly #proof: Promise<ProvedBaseBackup | HoldfastError>;
+  readonly #onAbort = () => void this.#end();
+  #isEndedByUs = false;
+  #isFinished = false;
+  #isClosed = false;
+
+  constructor(order: BaseBackupOrder, processes: readonly [Process, Process], fd: number, signal: AbortSignal) {
+    this.fd = fd;
+    this.#order = order;
+    this.#processes = processes;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+    this.#proof = this.#prove();
+    // A tee that was killed leaves pg_basebackup writing into nothing.
+    void processes[1].group.ended.then((end) => (end.code === 0 ? undefined : this.#stop()));
+  }
+
+  async finish({ bytes }: StreamSeen): Promise<StreamProof> {
+    const { client, server, connection, minimumBytes, wal } = this.#order;
+    const [sender, tee] = await Promise.all(this.#processes.map(({ group }) => group.ended)) as [ProcessEnd, ProcessEnd];
+    const proof = await this.#proof;
+    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The base backup of the server at ${serverName(connection)} was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
+    if (sender.code !== 0 && !this.#isEndedByUs && sender.signal !== 'SIGPIPE') throw this.#failed(this.#processes[0], sender, bytes);
+    if (isHoldfastError(proof)) throw new HoldfastError('source-failed', `What pg_basebackup sent of the server at ${serverName(connection)} (${bytes} bytes) is no whole base backup: ${proof.message}`, { nextStep: NOTHING_KEPT, cause: proof });
+    if (tee.code !== 0) throw this.#failed(this.#processes[1], tee, bytes);
+    if (sender.code !== 0) throw this.#failed(this.#processes[0], sender, bytes);
+    if (proof.systemId !== server.systemId) throw new HoldfastError('source-failed', `The base backup is of the cluster ${proof.systemId}, and the server at ${serverName(connection)} said that it is ${server.systemId}: another one answered.`, { nextStep: 'Name one server, not an address behind which several take turns.' });
+    if (bytes < minimumBytes) throw new HoldfastError('source-failed', `The base backup of the server at ${serverName(connection)} has ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Look whether the cluster still holds what it should, or lower minimum-size.' });
+    const stoppedAt = await serverTime(this.#order);
+    this.#isFinished = true;
+    const { systemId, timeline, startLsn, stopLsn, startSegment } = proof;
+    return {
+      bytes,
+      evidence: [
+        `server ${server.version.text}`, `pg_basebackup ${client.version.text} exit code 0`,
+        `tar read to its end: ${proof.files} files, each with the SHA-256 that the server wrote into backup_manifest`,
+        `WAL from ${startLsn} to ${stopLsn} on timeline ${timeline}${wal === 'fetch' ? ', all of it in the backup' : ', none of it in the backup'}`,
+      ],
+      facts: writtenFacts({ systemId, timeline, startLsn, stopLsn, startSegment, walSegmentBytes: server.walSegmentBytes, serverVersion: server.version.text.replace(/ .*/, ''), startedAt: server.now, stoppedAt, hasWal: wal === 'fetch' }),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    if (!this.#isFinished) await this.#end();
+    closeSync(this.fd);
+    await this.#order.opened.remove();
+  }
+
+  /** Never rejects; ends the sender as soon as what it sends cannot become a base backup. */
+  async #prove(): Promise<ProvedBaseBackup | HoldfastError> {
+    const { wal, server } = this.#order;
+    const proof = new BaseBackupProof();
+    try {
+      for await (const bytes of this.#processes[1].group.output) proof.add(bytes as Uint8Array);
+      return proof.finish({ walSegmentBytes: wal === 'fetch' ? server.walSegmentBytes : undefined });
+    } catch (error) {
+      const isCut = this.#isClosed || (await isOver(this.#processes[0].group, this.#order.clock));
+      if (!isCut) await this.#stop();
+      return isHoldfastError(error) ? error : new HoldfastError('source-failed', `Reading it failed: ${String(error)}`, { cause: error });
+    }
+  }
+
+  async #stop(): Promise<void> {
+    if (await isOver(this.#processes[0].group, this.#order.clock)) return;
+    this.#isEndedByUs = true;
+    await this.#processes[0].group.kill();
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all(this.#processes.map(({ group }) => group.kill()));
+    nudgeReaders(this.fd);
+  }
+
+  #failed({ name, said }: Process, end: ProcessEnd, bytes: number): HoldfastError {
+    const { connection } = this.#order;
+    const text = said.text();
+    const known = name === 'tee' ? undefined : knownFailure(text, connection);
+    return known ?? new HoldfastError('source-failed', `${name} ${howItEnded(end)} after ${bytes} bytes of the server at ${serverName(connection)}, wanted exit code 0.${text === '' ? '' : ` It said: ${text}`}`, { nextStep: NOTHING_KEPT, cause: end.startError });
+  }
+}
+
+/** It has ended, or ends by itself soon: the end of its output is seen a moment before its own. */
+async function isOver({ ended }: ProcessGroup, clock: Clock): Promise<boolean> {
+  const stop = new AbortController();
+  const late = clock.sleep(GRACE_MILLISECONDS, stop.signal).then(() => false, () => true);
+  return Promise.race([ended.then(() => true), late]).finally(() => stop.abort());
+}
