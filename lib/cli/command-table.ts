@@ -5,7 +5,7 @@ import type { ErrorCode } from '../model/errors.ts';
 import type { CommandModule } from './command.ts';
 import { EXIT_CODE_OF } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
-import { byteRate, byteSize, collect, duration, oneOf, option, wholeNumber } from './option-values.ts';
+import { byteRate, byteSize, collect, duration, oneOf, option, timeline, wholeNumber } from './option-values.ts';
 
 /** One command as the command line shows it; `load` fetches what it does only when it is called. */
 export interface CommandRow {
@@ -93,11 +93,22 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/ls.ts'),
     },
     {
-      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory or a PostgreSQL database',
+      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a PostgreSQL database or a PostgreSQL data directory',
       options: [
         option('--to <dir>', 'directory to restore into; made when it is not there'),
         option('--to-database <url>', 'PostgreSQL database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE, never with a password'),
         option('--to-target <name>', 'the same for a target under `restore-targets` in holdfast.yaml; with --aws, a target of the stack'),
+        option('--to-data-directory <dir>', 'new data directory of a PostgreSQL server, from a base backup (`mode: physical`); empty or not there'),
+        option('--to-time <time>', 'recover until then: "2026-11-20 14:30", 2026-11-20T14:30:00.123456Z, or an age as 90min, 12h; needs an archive of WAL'),
+        option('--to-lsn <lsn>', 'recover to this WAL position: 0/3000148'),
+        option('--to-name <name>', 'recover to this point of pg_create_restore_point()'),
+        option('--to-latest', 'recover to the end of the archive'),
+        option('--immediate', 'recover just as far as the base backup is consistent, onto a new timeline'),
+        option('--timeline <id>', 'timeline to follow: a number, latest (default), or current, that of the backup', timeline),
+        oneOf('--target-action <action>', 'what the server does at the target: promote (default), pause, shutdown', ['promote', 'pause', 'shutdown']),
+        option('--restore-command <command>', 'how PostgreSQL gets the WAL segment %f to the path %p'),
+        option('--start <port>', 'start the server on 127.0.0.1 and this port, and wait until recovery is over', wholeNumber(1, 65_535)),
+        option('--keep-archiving', 'leave archive_mode as it was; without it the restored server archives nothing'),
         option('--create', 'make the database; it gets its name when everything is restored'),
         option('--clean', 'drop what the backup has from a database that is not empty, and replace it; asks first'),
         option('--password-file <file>', 'file whose first line is the password for the database (HOLDFAST_DATABASE_PASSWORD, or ~/.pgpass)'),
@@ -108,7 +119,7 @@ export function commandTable(): CommandRow[] {
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
         yes(), progress(),
       ],
-      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-target staging --clean --dry-run'],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-target staging --clean --dry-run', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
       load: () => import('./commands/restore.ts'),
     },
     {

@@ -24,6 +24,11 @@ export function byteRate(text: string): number {
   throw new InvalidArgumentError(`Wanted more than 0: ${BYTE_SIZE_WANTED}; leave the option away for no limit.`);
 }
 
+export function timeline(text: string): string {
+  if (/^(latest|current|[1-9]\d{0,9})$/.test(text)) return text;
+  throw new InvalidArgumentError('Wanted a number, latest or current.');
+}
+
 /** Milliseconds. */
 export function duration(text: string): number {
   if (DURATION.test(text)) return parseDuration(text);

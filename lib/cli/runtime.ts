@@ -11,6 +11,8 @@ import type { Clock } from '../model/clock.ts';
 import type { HoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import type { Kit } from '../recovery/kit.ts';
+import type { DataDirectoryOptions, DataDirectoryPlan, DataDirectoryRequest } from '../recovery/data-directory/plan.ts';
+import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
@@ -42,6 +44,8 @@ export interface Runtime {
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
   restoreDatabase(vault: Vault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly reports: readonly DatabaseRestoreReport[]; readonly notes: readonly string[] }>;
+  planDataDirectoryRestore(vault: Vault, reader: SnapshotReader, wish: DataDirectoryWish, run: DataDirectoryRun): Promise<DataDirectoryPlan>;
+  restoreDataDirectory(vault: Vault, reader: SnapshotReader, plan: DataDirectoryPlan, run: DataDirectoryRun): Promise<{ readonly report: DataDirectoryReport; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
   /** Whether this machine, the configuration, vault, key and store are fit. */
   examineAll(options: VaultOptions, asked: { readonly isProbing: boolean; readonly signal: AbortSignal; readonly onRow: (row: DoctorRow) => void }): Promise<readonly DoctorRow[]>;
@@ -209,6 +213,10 @@ export interface DatabaseOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: { readonly bytes: number; readonly totalBytes: number }) => void) | undefined;
 }
+
+/** `directory` as it was written: relative to the working folder. */
+export type DataDirectoryWish = DataDirectoryRequest;
+export type DataDirectoryRun = Pick<DataDirectoryOptions, 'signal' | 'onProgress'>;
 
 export interface RestoreOptions {
   readonly threads?: number;

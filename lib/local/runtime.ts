@@ -5,6 +5,8 @@ import type { Kit } from '../recovery/kit.ts';
 import type { SnapshotFile, SnapshotReader } from '../repository/index.ts';
 import type { RestorePlan } from '../recovery/restore.ts';
 import type { DatabaseRestorePlan } from '../recovery/restore-database.ts';
+import type { DataDirectoryPlan } from '../recovery/data-directory/plan.ts';
+import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
 import type { BackupOptions, BackupResult } from './backup.ts';
 import type { BackupOrder, BackupRequest } from './backup-order.ts';
 import type { Synchronised } from './catalog-sync.ts';
@@ -13,6 +15,7 @@ import type { DoctorOptions, DoctorRow } from './doctor.ts';
 import type { FoundBackup } from './find-backup.ts';
 import { planIdOf } from './plan-id.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
+import type { DataDirectoryRun, DataDirectoryWish } from './restore-data-directory.ts';
 import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import type { VerifyRequest, VerifyResult } from './verify.ts';
@@ -121,6 +124,16 @@ export class LocalRuntime {
   async restoreDatabase(vault: LocalVault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<DatabaseResult> {
     const { performDatabaseRestore } = await import('./restore-database.ts');
     return performDatabaseRestore(vault, plan, { options, context: this.#context });
+  }
+
+  async planDataDirectoryRestore(vault: LocalVault, reader: SnapshotReader, wish: DataDirectoryWish, run: DataDirectoryRun): Promise<DataDirectoryPlan> {
+    const { planRestoreIntoDataDirectory } = await import('./restore-data-directory.ts');
+    return planRestoreIntoDataDirectory(vault, reader, { wish, run, context: this.#context });
+  }
+
+  async restoreDataDirectory(vault: LocalVault, reader: SnapshotReader, plan: DataDirectoryPlan, run: DataDirectoryRun): Promise<{ readonly report: DataDirectoryReport; readonly notes: readonly string[] }> {
+    const { performDataDirectoryRestore } = await import('./restore-data-directory.ts');
+    return performDataDirectoryRestore(vault, reader, plan, { run, context: this.#context });
   }
 
   async verify(vault: LocalVault, request: VerifyRequest): Promise<VerifyResult> {

@@ -16,17 +16,23 @@ import { bytesInWords, counted } from '../words.ts';
 import { openWanted } from '../wanted-backup.ts';
 import { restoreJson, restoreLines } from './restore-report.ts';
 
-const PLACES = { to: '--to', toDatabase: '--to-database', toTarget: '--to-target' } as const;
-const OF_DIRECTORIES = { overwrite: '--overwrite', deleteExtra: '--delete-extra', threads: '--threads' } as const;
-const OF_DATABASES = { create: '--create', clean: '--clean', passwordFile: '--password-file' } as const;
+const PLACES = { to: '--to', toDatabase: '--to-database', toTarget: '--to-target', toDataDirectory: '--to-data-directory' } as const;
+type Place = keyof typeof PLACES;
+/** Options that mean something with some places only. */
+const MEANT_FOR: readonly { readonly places: readonly Place[]; readonly what: string; readonly flags: Readonly<Record<string, string>> }[] = [
+  { places: ['to'], what: 'directories', flags: { overwrite: '--overwrite', deleteExtra: '--delete-extra', threads: '--threads' } },
+  { places: ['toDatabase', 'toTarget'], what: 'databases', flags: { create: '--create', clean: '--clean', passwordFile: '--password-file' } },
+  { places: ['toDataDirectory'], what: 'data directories', flags: { toTime: '--to-time', toLsn: '--to-lsn', toName: '--to-name', toLatest: '--to-latest', immediate: '--immediate', timeline: '--timeline', targetAction: '--target-action', restoreCommand: '--restore-command', start: '--start', keepArchiving: '--keep-archiving' } },
+];
 
 /** One place to restore to, and no option that means nothing there. */
 export function check(options: CommandContext['options']): void {
-  const given = (Object.keys(PLACES) as (keyof typeof PLACES)[]).filter((name) => options[name] !== undefined);
+  const given = (Object.keys(PLACES) as Place[]).filter((name) => options[name] !== undefined);
   const [place] = given;
   if (place === undefined || given.length > 1) throw new HoldfastError('usage', `${given.length === 0 ? 'No target was given' : `${given.map((name) => PLACES[name]).join(' and ')} were given`}, wanted one of ${Object.values(PLACES).join(', ')}.`, { nextStep: 'For example: `holdfast restore latest --to /tmp/restored`.' });
-  for (const [name, flag] of Object.entries(place === 'to' ? OF_DATABASES : OF_DIRECTORIES)) {
-    if (options[name] !== undefined) throw new HoldfastError('usage', `${flag} means nothing with ${PLACES[place]}: it is for ${place === 'to' ? 'databases' : 'directories'}.`);
+  for (const { places, what, flags } of MEANT_FOR.filter((row) => !row.places.includes(place))) {
+    const stray = Object.keys(flags).find((name) => options[name] !== undefined);
+    if (stray !== undefined) throw new HoldfastError('usage', `${flags[stray]} means nothing with ${PLACES[place]}: it is for ${what} (${places.map((name) => PLACES[name]).join(', ')}).`);
   }
 }
 
@@ -34,6 +40,7 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   const { options, surroundings } = context;
   const { signal } = surroundings;
   if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
+  if (options['toDataDirectory'] !== undefined) return (await import('./restore-data-directory.ts')).restoreIntoDataDirectory(context, textOf(id), listOf(patterns));
   if (options['to'] === undefined) return (await import('./restore-database.ts')).restoreIntoDatabase(context, textOf(id), listOf(patterns));
   return withVault(context, async (vault) => {
     const { reader, notes } = await openWanted(context, vault, textOf(id));

@@ -44,6 +44,8 @@ export class KitRuntime implements Runtime {
   readonly synchroniseCatalog = absent('keeping a catalog');
   readonly planDatabaseRestore = absent('restoring into a database');
   readonly restoreDatabase = absent('restoring into a database');
+  readonly planDataDirectoryRestore = absent('restoring a data directory');
+  readonly restoreDataDirectory = absent('restoring a data directory');
   readonly examineAll = absent('examining a machine');
   readonly recoveryKit = absent('writing the kit out');
 

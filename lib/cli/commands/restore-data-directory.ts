@@ -1,0 +1,107 @@
+import { HoldfastError } from '../../model/errors.ts';
+import type { DataDirectoryPlan } from '../../recovery/data-directory/plan.ts';
+import type { DataDirectoryReport } from '../../recovery/data-directory/restore.ts';
+import type { StartedServer } from '../../recovery/data-directory/start-server.ts';
+import { isoTime, targetWords } from '../../recovery/data-directory/target.ts';
+import type { RecoveryTarget, TargetAction } from '../../recovery/data-directory/target.ts';
+import { lsnNumber } from '../../sources/postgres/base-backup-facts.ts';
+import type { CommandContext } from '../command.ts';
+import { withVault } from '../command.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { parseMoment } from '../moment.ts';
+import type { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
+import type { DataDirectoryWish } from '../runtime.ts';
+import { openWanted } from '../wanted-backup.ts';
+import { bytesInWords, counted, durationInWords } from '../words.ts';
+
+const TARGETS = { toTime: '--to-time', toLsn: '--to-lsn', toName: '--to-name', toLatest: '--to-latest', immediate: '--immediate' } as const;
+
+/** `holdfast restore ID --to-data-directory DIR`, to a point in time or as it was backed up (R4). */
+export async function restoreIntoDataDirectory(context: CommandContext, id: string, patterns: readonly string[]): Promise<ExitCode> {
+  if (patterns.length > 0) throw new HoldfastError('usage', `${patterns.join(' ')} was named, and a data directory is restored whole: parts of a cluster cannot be started.`, { nextStep: 'Restore it whole, and take what you need with pg_dump.' });
+  const wish = wishOf(context);
+  const { output, surroundings, options, runtime } = context;
+  return withVault(context, async (vault) => {
+    const reader = await openWanted(context, vault, id);
+    const progress = new Progress(surroundings, options['progress'] === true);
+    const run = { signal: surroundings.signal, onProgress: progress.show };
+    const plan = await runtime.planDataDirectoryRestore(vault, reader, wish, run);
+    if (options['dryRun'] === true) return dryRun(output, plan);
+    const { report, notes } = await runtime.restoreDataDirectory(vault, reader, plan, run).finally(() => progress.clear());
+    output.result({ type: 'data-directory-restore', ...report, notes }, () => reportLines(output, plan, report));
+    for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
+    return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
+  });
+}
+
+function wishOf({ options, surroundings }: CommandContext): DataDirectoryWish {
+  return {
+    directory: options['toDataDirectory'] as string, target: targetOf(options, surroundings.clock.now()), action: (options['targetAction'] as TargetAction | undefined) ?? 'promote',
+    timeline: (options['timeline'] as string | undefined) ?? 'latest', restoreCommand: options['restoreCommand'] as string | undefined, isArchiving: options['keepArchiving'] === true, startPort: options['start'] as number | undefined,
+  };
+}
+
+function targetOf(options: CommandContext['options'], now: number): RecoveryTarget {
+  const given = (Object.keys(TARGETS) as (keyof typeof TARGETS)[]).filter((name) => options[name] !== undefined);
+  if (given.length > 1) throw new HoldfastError('usage', `${given.map((name) => TARGETS[name]).join(' and ')} were given, wanted one target at most.`);
+  const [kind] = given;
+  const value = String(kind === undefined ? '' : options[kind]);
+  if (kind === 'toTime') return timeTarget(value, now);
+  if (kind === 'toLsn') return lsnTarget(value.toUpperCase());
+  if (kind === 'toName') return { kind: 'name', name: value };
+  if (kind === undefined && (options['timeline'] ?? options['targetAction'] ?? options['restoreCommand']) !== undefined) throw new HoldfastError('usage', '--timeline, --target-action and --restore-command are for recovery through an archive, and no target was given.', { nextStep: `Add one of ${Object.values(TARGETS).join(', ')}.` });
+  return { kind: kind === 'toLatest' ? 'latest' : kind === 'immediate' ? 'immediate' : 'backup' };
+}
+
+const FRACTION = /(:\d{2})\.(\d{1,6})(?=$|Z|[+-])/;
+
+/** PostgreSQL counts microseconds. */
+function timeTarget(text: string, now: number): RecoveryTarget {
+  const [, , fraction = '0'] = FRACTION.exec(text) ?? [];
+  const micros = fraction.padEnd(6, '0');
+  const at = parseMoment(text.replace(FRACTION, '$1').replace(/([+-]\d{2})$/, '$1:00'), '--to-time', now);
+  const seconds = Math.floor(at / 1000) * 1000;
+  const isWhole = seconds === at;
+  const digits = isWhole ? micros : String(at - seconds).padStart(3, '0').padEnd(6, '0');
+  return { kind: 'time', at: isWhole ? at + Number(micros) / 1000 : at, text: `${isoTime(seconds).slice(0, 19).replace('T', ' ')}${Number(digits) === 0 ? '' : `.${digits}`}+00` };
+}
+
+function lsnTarget(lsn: string): RecoveryTarget {
+  lsnNumber(lsn);
+  return { kind: 'lsn', lsn };
+}
+
+function dryRun(output: Output, { backup, request, facts, bytes, settings, owner, program, warnings }: DataDirectoryPlan): ExitCode {
+  const json = { type: 'data-directory-restore-plan', backup, directory: request.directory, bytes, target: request.target, settings: Object.fromEntries(settings), facts, owner: owner?.name ?? null, program: program ?? null, startPort: request.startPort ?? null, warnings };
+  output.result(json, () => [
+    `Nothing was done. The base backup ${backup} (${bytesInWords(bytes)}, PostgreSQL ${facts.serverVersion}, system ${facts.systemId}, timeline ${facts.timeline}) would go into ${request.directory}${owner === undefined ? '' : `, owned by ${owner.name}`}, and recover to ${targetWords(request.target)}.`,
+    `  the backup is consistent from LSN ${facts.stopLsn}, ${isoTime(facts.stoppedAt)}; its WAL begins in ${facts.startSegment}`,
+    ...settings.filter(([, value]) => value !== '').map(([name, value]) => `  ${name} = ${value}`),
+    `  ${request.startPort === undefined ? 'nothing would be started' : `the server ${program?.version.text ?? ''} would be started on 127.0.0.1:${request.startPort}`}`,
+    ...warnings.map((warning) => `  ${warning}`),
+  ]);
+  return 0;
+}
+
+function reportLines(output: Pick<Output, 'paint'>, { request, facts }: DataDirectoryPlan, { backup, directory, files, bytes, server, durationMilliseconds }: DataDirectoryReport): string[] {
+  return [
+    `${output.paint('green', 'Restored')} ${backup} to ${directory}: ${counted(files, 'file')}, ${bytesInWords(bytes)}, each as the server sent it, in ${durationInWords(durationMilliseconds)}`,
+    ...(server === undefined ? notStarted(directory, facts.serverVersion, request.target) : startedLines(server, directory, request.target)),
+    ...(request.isArchiving ? [] : ['  archive_mode is off, so that this copy writes into no archive; when it takes over: ALTER SYSTEM RESET archive_mode, and restart']),
+  ];
+}
+
+function notStarted(directory: string, version: string, target: RecoveryTarget): string[] {
+  return [`  not started: the recovery to ${targetWords(target)} is done by a PostgreSQL ${Number.parseInt(version, 10)} server at its first start: pg_ctl -D ${directory} start`, '  it is over when pg_is_in_recovery() is false and the log says so, not when pg_ctl returns'];
+}
+
+const STATE_WORDS: Readonly<Record<StartedServer['state'], string>> = { running: 'runs', paused: 'is paused at the target, read-only: pg_wal_replay_resume() ends that', 'shut-down': 'has shut down at the target' };
+
+function startedLines({ state, port, pid, log, stopped, lastLsn, lastCommit, timeline }: StartedServer, directory: string, target: RecoveryTarget): string[] {
+  return [
+    `  recovered to ${targetWords(target)}${stopped === undefined ? '' : `: stopped ${stopped}`}`,
+    ...(lastLsn === undefined ? [] : [`  last record replayed at ${lastLsn}${lastCommit === undefined ? '' : `, last transaction of ${lastCommit}`}${timeline === undefined ? '' : `; now on timeline ${timeline}`}`]),
+    `  the server ${STATE_WORDS[state]}${pid === undefined ? '' : ` (127.0.0.1:${port}, pid ${pid}; pg_ctl -D ${directory} stop)`}; its log: ${log}`,
+  ];
+}

@@ -1,0 +1,91 @@
+import { chownSync, closeSync, openSync } from 'node:fs';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { HoldfastError } from '../../model/errors.ts';
+import type { SnapshotReader } from '../../repository/index.ts';
+import { BaseBackupProof } from '../../sources/postgres/base-backup-proof.ts';
+import type { ProvedBaseBackup } from '../../sources/postgres/base-backup-proof.ts';
+import { flushFileSystem } from '../flush.ts';
+import { finishDirectory } from './finish-directory.ts';
+import { refuseFilled, tarIn } from './plan.ts';
+import type { DataDirectoryOptions, DataDirectoryPlan } from './plan.ts';
+import type { ServerProgram } from './server-program.ts';
+import { startRecovered } from './start-server.ts';
+import type { StartedServer } from './start-server.ts';
+import { DirectoryWriter } from './write-directory.ts';
+import type { Owner } from './write-directory.ts';
+
+export interface DataDirectoryReport {
+  readonly backup: string;
+  readonly directory: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Absent when nothing was to be started. */
+  readonly server?: StartedServer;
+  readonly warnings: readonly string[];
+  readonly durationMilliseconds: number;
+}
+
+/**
+ * Writes the data directory, proves every file against the server's own checksums, writes the settings of the recovery,
+ * flushes, and starts the server when asked to. Whatever fails before the start leaves the directory empty again.
+ */
+export async function executeDataDirectoryRestore(reader: SnapshotReader, plan: DataDirectoryPlan, options: DataDirectoryOptions): Promise<DataDirectoryReport> {
+  const { request, owner, program } = plan;
+  const begun = options.clock.now();
+  const proved = await intoEmpty(request.directory, owner, async () => {
+    const writer = new DirectoryWriter(request.directory, owner);
+    try {
+      const contents = await extract(reader, plan, writer, options);
+      await finishDirectory(writer, plan, contents);
+      return contents;
+    } finally {
+      writer.close();
+    }
+  }, options.signal);
+  const server = request.startPort === undefined || program === undefined ? undefined : await start(plan, program, request.startPort, options);
+  return { backup: plan.backup, directory: request.directory, files: proved.files, bytes: proved.bytes, ...(server && { server }), warnings: plan.warnings, durationMilliseconds: options.clock.now() - begun };
+}
+
+async function extract(reader: SnapshotReader, { facts, bytes: totalBytes }: DataDirectoryPlan, writer: DirectoryWriter, { content, signal, onProgress }: DataDirectoryOptions): Promise<ProvedBaseBackup> {
+  const proof = new BaseBackupProof(writer);
+  let bytes = 0;
+  for await (const part of content(reader, await tarIn(reader))) {
+    if (signal.aborted) throw new HoldfastError('interrupted', 'The restore was stopped before the data directory was whole; what was written is removed again.', { cause: signal.reason });
+    proof.add(part);
+    bytes += part.length;
+    onProgress?.({ phase: 'restoring', bytes, totalBytes });
+  }
+  const proved = proof.finish({ walSegmentBytes: facts.hasWal ? facts.walSegmentBytes : undefined });
+  if (proved.systemId !== facts.systemId || proved.startLsn !== facts.startLsn) throw new HoldfastError('damaged', `The base backup holds the cluster ${proved.systemId} from ${proved.startLsn}, and its facts say ${facts.systemId} from ${facts.startLsn}.`, { nextStep: 'Run `holdfast verify --level full`, and restore another backup.' });
+  return proved;
+}
+
+/** The directory is ours alone while `work` runs, and empty again when it fails. */
+async function intoEmpty<T>(directory: string, owner: Owner | undefined, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  await refuseFilled(directory);
+  try {
+    const done = await work();
+    if (owner) chownSync(directory, owner.uid, owner.gid);
+    await flush(directory, signal);
+    return done;
+  } catch (error) {
+    for (const name of await readdir(directory, { encoding: 'buffer' })) await rm(Buffer.concat([Buffer.from(`${directory}/`), name]), { recursive: true, force: true });
+    if (isNew) await rmdir(directory);
+    throw error;
+  }
+}
+
+async function flush(directory: string, signal: AbortSignal): Promise<void> {
+  const fd = openSync(directory, 'r');
+  try {
+    await flushFileSystem(fd, signal);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function start({ request, owner }: DataDirectoryPlan, program: ServerProgram, port: number, { environment, clock, signal, onProgress }: DataDirectoryOptions): Promise<StartedServer> {
+  onProgress?.({ phase: 'recovering' });
+  return startRecovered({ program: program.path, directory: request.directory, port, target: request.target, action: request.action, owner, environment, clock, signal });
+}

@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { access, constants, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { HoldfastError } from '../../model/errors.ts';
+import type { ClientPlaces, PostgresVersion } from '../../sources/postgres/client.ts';
+import { versionOf } from '../../sources/postgres/client.ts';
+import type { Owner } from './write-directory.ts';
+
+export interface ServerProgram {
+  /** Path of `postgres`. */
+  readonly path: string;
+  readonly version: PostgresVersion;
+}
+
+/**
+ * The server of that major version on this machine, else one of another version, else nothing. Distributions keep it out
+ * of PATH: Debian in /usr/lib/postgresql, the packages of postgresql.org in /usr/pgsql-NN.
+ */
+export async function findServerProgram(major: number, { binaries, environment }: ClientPlaces): Promise<ServerProgram | undefined> {
+  const folders = [...(binaries === undefined ? [] : [binaries]), `/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, ...(environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')];
+  let other: ServerProgram | undefined;
+  for (const folder of folders) {
+    const path = join(folder, 'postgres');
+    if (!(await access(path, constants.X_OK).then(() => true, () => false))) continue;
+    const found = { path, version: await versionOf(path, environment) };
+    if (found.version.major === major) return found;
+    other ??= found;
+  }
+  return other;
+}
+
+/**
+ * Whose the restored files must be. PostgreSQL refuses to run as root, so root gives them away: to the owner of the
+ * directory when it is there and not root's, else to the user postgres. Fails as `refused` when neither is.
+ */
+export async function ownerFor(directory: string): Promise<Owner | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const there = await stat(directory).catch(() => undefined);
+  if (there !== undefined && there.uid !== 0) return { uid: there.uid, gid: there.gid, name: `uid ${there.uid}` };
+  const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => promisify(execFile)('id', [flag, 'postgres']).then(({ stdout }) => Number(stdout), () => 0)));
+  if (uid && gid) return { uid, gid, name: 'postgres' };
+  throw new HoldfastError('refused', 'PostgreSQL does not run as root, and this machine has no user postgres that the restored files could belong to. Nothing was done.', { nextStep: `Make the directory first and give it to the user that will run the server (\`install -d -m 700 -o USER ${directory}\`), or restore as that user.` });
+}

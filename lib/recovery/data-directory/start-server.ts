@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, constants, fchownSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../model/clock.ts';
+import { HoldfastError } from '../../model/errors.ts';
+import { ACTION_DONE, READY, READY_READ_ONLY, adviceOn, complaints, recoveryEnd } from './server-log.ts';
+import type { RecoveryEnd } from './server-log.ts';
+import { targetWords } from './target.ts';
+import type { RecoveryTarget, TargetAction } from './target.ts';
+import type { Owner } from './write-directory.ts';
+
+export interface StartOrder {
+  /** Path of `postgres`. */
+  readonly program: string;
+  readonly directory: string;
+  /** On 127.0.0.1. */
+  readonly port: number;
+  readonly target: RecoveryTarget;
+  readonly action: TargetAction;
+  readonly owner: Owner | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+export interface StartedServer extends RecoveryEnd {
+  readonly state: 'running' | 'paused' | 'shut-down';
+  readonly port: number;
+  /** Absent when it has shut down, as was asked. */
+  readonly pid?: number;
+  readonly log: string;
+}
+
+/** Below the data directory: it is the server's, and nobody else may read it. */
+export const LOG_NAME = 'holdfast-recovery.log';
+const POLL_MILLISECONDS = 100;
+/** Left for a shutdown that was asked for, then SIGKILL. */
+const STOP_POLLS = 300;
+
+/**
+ * Starts the server on loopback and waits until recovery is really over. That a server can be reached, and that
+ * postmaster.pid says `ready`, means nothing: with hot standby both are so while it still recovers, and it may die later.
+ * Over means that its log says that it takes connections which may write, that pg_control agrees, and that the log says
+ * that the target was reached. No login is needed for any. The server goes on running. Fails as `target-failed` with its
+ * words; then it is stopped.
+ */
+export async function startRecovered(order: StartOrder): Promise<StartedServer> {
+  const log = join(order.directory, LOG_NAME);
+  const child = launch(order, log);
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(`could not be started (${error.code})`));
+    child.once('exit', (code, signal) => resolve(signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`));
+  });
+  const end: { how?: string } = {};
+  void ended.then((how) => (end.how = how));
+  try {
+    const state = await waitForEnd(order, { log, end });
+    const words = await readFile(log, 'utf8');
+    refuseUnproved(order, state, words);
+    child.unref();
+    return { state, port: order.port, log, ...(state !== 'shut-down' && { pid: child.pid as number }), ...recoveryEnd(words) };
+  } catch (error) {
+    await stop(child, end, order.clock);
+    throw error;
+  }
+}
+
+function launch({ program, directory, port, owner, environment }: StartOrder, log: string): ChildProcess {
+  const fd = openSync(log, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    if (owner) fchownSync(fd, owner.uid, owner.gid);
+    const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', logging_collector: 'off', log_destination: 'stderr', log_min_messages: 'warning', log_line_prefix: '%m [%p] ', lc_messages: 'C', log_timezone: 'UTC' };
+    const args = ['-D', directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+    const { PATH, LD_LIBRARY_PATH, HOME } = environment;
+    return spawn(program, args, {
+      cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: { LC_ALL: 'C', TZ: 'UTC', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }), ...(HOME !== undefined && { HOME }), ...handedOn(environment) },
+      ...(owner && { uid: owner.uid, gid: owner.gid }),
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The command that fetches WAL finds vault, key and state as this process does. */
+function handedOn(environment: StartOrder['environment']): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value !== undefined && /^(HOLDFAST_(?!DATABASE_PASSWORD)|XDG_|AWS_)/.test(name) ? [[name, value]] : [])));
+}
+
+interface Watched {
+  readonly log: string;
+  readonly end: { readonly how?: string };
+}
+
+async function waitForEnd({ directory, action, target, clock, signal }: StartOrder, { log, end }: Watched): Promise<StartedServer['state']> {
+  for (;;) {
+    if (signal.aborted) throw new HoldfastError('interrupted', 'Recovery was stopped before it was over. The directory holds the whole backup.', { nextStep: `A server that is started on it goes on recovering; or remove ${directory} and restore again.`, cause: signal.reason });
+    const words = await readFile(log, 'utf8');
+    if (end.how !== undefined) {
+      if (target.kind !== 'backup' && action === 'shutdown' && ACTION_DONE.shutdown.test(words)) return 'shut-down';
+      throw failed(directory, end.how, words, log);
+    }
+    if (READY.test(words) && (await isInProduction(directory))) return 'running';
+    if (READY_READ_ONLY.test(words) && ACTION_DONE.pause.test(words)) return 'paused';
+    await clock.sleep(POLL_MILLISECONDS);
+  }
+}
+
+/** `DB_IN_PRODUCTION` at byte 16 of pg_control, in all versions; `pg_ctl promote` waits for the same. */
+const IN_PRODUCTION = 6;
+
+async function isInProduction(directory: string): Promise<boolean> {
+  const control = await readFile(join(directory, 'global', 'pg_control'));
+  return control.length >= 20 && control.readUInt32LE(16) === IN_PRODUCTION;
+}
+
+/** A recovery that passed its target by, or never looked for it, must not be called one. */
+function refuseUnproved({ target, action, directory }: StartOrder, state: StartedServer['state'], words: string): void {
+  if (target.kind === 'backup') return;
+  const hasAim = target.kind !== 'latest';
+  if (hasAim && recoveryEnd(words).stopped === undefined) throw failed(directory, `came up without saying that it stopped at ${targetWords(target)}`, words, LOG_NAME);
+  if (state === 'running' && !ACTION_DONE.promote.test(words)) throw failed(directory, `came up without recovering from the archive, wanted ${action} at ${targetWords(target)}`, words, LOG_NAME);
+}
+
+function failed(directory: string, how: string, words: string, log: string): HoldfastError {
+  const said = complaints(words);
+  return new HoldfastError('target-failed', `The restored server ${how} before recovery was over. It said: ${said || 'nothing'}`, {
+    nextStep: `${adviceOn(said) ?? `Read ${log}.`} The files in ${directory} are those of the backup, proved, and half recovered: restore into a fresh directory to try again.`,
+  });
+}
+
+/** SIGQUIT: at once, without a checkpoint; nobody needs what it would write. */
+async function stop(child: ChildProcess, end: { readonly how?: string }, clock: Clock): Promise<void> {
+  if (child.pid === undefined) return;
+  for (let polls = 0; end.how === undefined; polls++) {
+    if (polls === 0) child.kill('SIGQUIT');
+    if (polls === STOP_POLLS) child.kill('SIGKILL');
+    await clock.sleep(POLL_MILLISECONDS);
+  }
+}

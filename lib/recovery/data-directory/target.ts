@@ -1,0 +1,53 @@
+import { HoldfastError } from '../../model/errors.ts';
+import { lsnNumber } from '../../sources/postgres/base-backup-facts.ts';
+import type { BaseBackupFacts } from '../../sources/postgres/base-backup-facts.ts';
+
+/**
+ * Where recovery ends. `backup`: as soon as the backup is consistent, by the WAL in it, on the same timeline. `immediate`:
+ * the same through the archive, on a new timeline. `latest`: the end of the archive.
+ */
+export type RecoveryTarget =
+  | { readonly kind: 'backup' | 'immediate' | 'latest' }
+  /** `text`: as PostgreSQL reads it, to the microsecond and with a zone; `at`: milliseconds since the epoch. */
+  | { readonly kind: 'time'; readonly at: number; readonly text: string }
+  | { readonly kind: 'lsn'; readonly lsn: string }
+  | { readonly kind: 'name'; readonly name: string };
+
+export type TargetAction = 'promote' | 'pause' | 'shutdown';
+
+export interface RecoveryOrder {
+  readonly target: RecoveryTarget;
+  readonly action: TargetAction;
+  /** A number, `latest`, or `current`: that of the backup. */
+  readonly timeline: string;
+  /** As PostgreSQL runs it, with `%f` and `%p`; absent without an archive. */
+  readonly restoreCommand?: string | undefined;
+  /** Leaves `archive_mode` as it was. */
+  readonly isArchiving: boolean;
+}
+
+/** For people: `time 2026-11-28 14:30:00+00`. */
+export function targetWords(target: RecoveryTarget): string {
+  if (target.kind === 'time') return `time ${target.text}`;
+  if (target.kind === 'lsn') return `LSN ${target.lsn}`;
+  if (target.kind === 'name') return `restore point ${JSON.stringify(target.name)}`;
+  return { backup: 'the end of the backup', immediate: 'the first consistent point', latest: 'the end of the archive' }[target.kind];
+}
+
+/**
+ * Refuses what no recovery from this backup reaches: a target before the end of the backup or in the future, or one that
+ * needs an archive where none is named. Fails as `refused`, `usage`. `now` in milliseconds.
+ */
+export function refuseUnreachable({ target, restoreCommand }: RecoveryOrder, facts: BaseBackupFacts, now: number): void {
+  if (target.kind === 'backup' && !facts.hasWal) throw new HoldfastError('refused', 'The backup was taken with `wal: none`: it needs an archive of WAL to become consistent, and none was named.', { nextStep: 'Add --to-latest, or another target, and --restore-command.' });
+  const needsArchive = target.kind !== 'backup' && !(target.kind === 'immediate' && facts.hasWal);
+  if (needsArchive && restoreCommand === undefined) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL, and no command to read one was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'." });
+  const earliest = `This backup reaches ${isoTime(facts.stoppedAt)} (LSN ${facts.stopLsn}) at the earliest; choose an older one for an earlier target: \`holdfast list\`.`;
+  if (target.kind === 'time' && target.at < facts.stoppedAt) throw new HoldfastError('refused', `The target ${target.text} lies before the end of the base backup, ${isoTime(facts.stoppedAt)}: until then its files are not consistent.`, { nextStep: earliest });
+  if (target.kind === 'time' && target.at > now) throw new HoldfastError('refused', `The target ${target.text} lies in the future; now it is ${isoTime(now)}.`, { nextStep: 'Correct the time or its zone, or recover everything with --to-latest.' });
+  if (target.kind === 'lsn' && lsnNumber(target.lsn) < lsnNumber(facts.stopLsn)) throw new HoldfastError('refused', `The target LSN ${target.lsn} lies before the end of the base backup, ${facts.stopLsn}: until then its files are not consistent.`, { nextStep: earliest });
+}
+
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,229 @@
+import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Client } from 'pg';
+import { freePort } from '../support/servers/servers.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import type { PostgresServer, PostgresVersion } from '../support/servers/postgres.ts';
+import { Person, ended } from './program.ts';
+
+interface BackupLine {
+  readonly backup: string;
+  readonly statistics: { readonly bytes: number; readonly storedBytes: number; readonly newBytes: number };
+  readonly evidence?: readonly string[];
+}
+
+interface RestoreLine {
+  readonly type: string;
+  readonly files: number;
+  readonly server?: { readonly state: string; readonly pid?: number; readonly port: number; readonly stopped?: string; readonly lastLsn?: string; readonly timeline?: number };
+}
+
+const servers: PostgresServer[] = [];
+const started: number[] = [];
+
+afterEach(async () => {
+  for (const pid of started.splice(0)) await endServer(pid);
+});
+afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+async function start(version: PostgresVersion, settings: readonly string[] = []): Promise<{ readonly server: PostgresServer; readonly person: Person; readonly archive: string }> {
+  const server = await startPostgres({ version, settings: ['archive_mode = on', "archive_command = 'false'", ...settings] });
+  servers.push(server);
+  const archive = join(dirname(server.data), 'archive');
+  mkdirSync(archive);
+  const { uid, gid } = statSync(server.data);
+  chownSync(archive, uid, gid);
+  await server.sql(`alter system set archive_command = 'test ! -f ${archive}/%f && cp %p ${archive}/%f'`);
+  await server.sql('select pg_reload_conf()');
+  const person = new Person({ HOLDFAST_POSTGRES_BIN: server.binaries, APP_PASSWORD: server.password });
+  writeFileSync(person.path('work', 'holdfast.yaml'), `vaults:\n  v: { directory: ../vault, key-file: ../key }\nplans:\n  cluster: { vault: v, source: { type: postgres, mode: physical, host: ${server.host}, port: ${server.port}, user: ${server.user}, password: "\${env:APP_PASSWORD}" } }\n`);
+  await person.do(['init', '--no-yaml', '--vault', '../vault', '--key-file', '../key']);
+  return { server, person, archive };
+}
+
+async function backUp(person: Person): Promise<BackupLine> {
+  const [line] = await person.json<BackupLine>(['backup', 'cluster']);
+  return line as BackupLine;
+}
+
+/** Commits numbered rows, one after another, until it is stopped. */
+class Writer {
+  readonly #client: Client;
+  last = 0;
+  #isStopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
+
+  static async connect({ host, port, user, password }: PostgresServer): Promise<Writer> {
+    const client = new Client({ host, port, user, password, database: 'postgres' });
+    await client.connect();
+    await client.query('create table if not exists tick (n bigint primary key)');
+    return new Writer(client);
+  }
+
+  start(): void {
+    this.#isStopped = false;
+    this.#running = (async () => {
+      while (!this.#isStopped) await this.write(1);
+    })();
+  }
+
+  async pause(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  async write(rows: number): Promise<void> {
+    for (let row = 0; row < rows; row++) await this.#client.query('insert into tick values ($1)', [++this.last]);
+  }
+
+  async ask(text: string): Promise<string> {
+    return String(Object.values((await this.#client.query(text)).rows[0] as object)[0]);
+  }
+
+  async end(): Promise<void> {
+    await this.pause();
+    await this.#client.end();
+  }
+}
+
+interface Restored {
+  readonly directory: string;
+  readonly line: RestoreLine;
+  ask(text: string): Promise<string>;
+}
+
+async function restore(server: PostgresServer, person: Person, name: string, options: readonly string[]): Promise<Restored> {
+  const port = await freePort();
+  const directory = join(dirname(server.data), name);
+  const [line] = await person.json<RestoreLine>(['restore', 'latest:cluster', '--to-data-directory', directory, '--start', String(port), ...options]);
+  if (line?.server?.pid !== undefined) started.push(line.server.pid);
+  const ask = async (text: string) => {
+    const client = new Client({ host: '127.0.0.1', port, user: server.user, password: server.password, database: 'postgres' });
+    await client.connect();
+    try {
+      return String(Object.values((await client.query(text)).rows[0] as object)[0]);
+    } finally {
+      await client.end();
+    }
+  };
+  return { directory, line: line as RestoreLine, ask };
+}
+
+const ROWS = "select count(*) || ' to ' || coalesce(max(n), 0) from tick";
+
+describe.each([15, 18] as const)('PostgreSQL %i as a whole cluster', (version) => {
+  it('is backed up under a writer, restored by itself, and recovered through an archive to a time, an LSN, a named point and the latest (S2, R4)', async () => {
+    const { server, person, archive } = await start(version);
+    const writer = await Writer.connect(server);
+    await server.sql("create table big as select i as id, repeat(md5(i::text), 8) as filler from generate_series(1, 40000) i; create unique index on big (id)");
+    writer.start();
+    const before = writer.last;
+    const { backup } = await backUp(person);
+    await writer.pause();
+    expect(writer.last).toBeGreaterThan(before);
+    const shown = (await person.do(['show', backup, '--json'])).stdout;
+    expect(shown).toContain('postgres-physical');
+
+    const time = { rows: writer.last, at: await writer.ask('select clock_timestamp()::text') };
+    await writer.write(20);
+    const lsn = { rows: writer.last, at: await writer.ask('select pg_current_wal_insert_lsn()') };
+    await writer.write(20);
+    await writer.ask("select pg_create_restore_point('before the drop')");
+    await writer.write(20);
+    const latest = { rows: writer.last };
+    const segment = await writer.ask('select pg_walfile_name(pg_switch_wal())');
+    while (!existsSync(join(archive, segment))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await writer.end();
+    const command = ['--restore-command', `cp ${archive}/%f %p`];
+
+    // By itself: what the backup holds, on the same timeline, without any archive.
+    const alone = await restore(server, person, 'alone', []);
+    expect(alone.line.server).toMatchObject({ state: 'running' });
+    const [count, , most] = (await alone.ask(ROWS)).split(' ').map(Number) as [number, number, number];
+    // Every row up to the last that was committed when the backup ended, and no hole.
+    expect(count).toBe(most);
+    expect(most).toBeGreaterThanOrEqual(before);
+    expect(most).toBeLessThanOrEqual(time.rows);
+    expect(await alone.ask('select count(distinct filler) from big')).toBe('40000');
+    expect(await alone.ask('select pg_is_in_recovery()')).toBe('false');
+    expect(await alone.ask('show archive_mode')).toBe('off');
+    // Nobody but the owner reads a data directory.
+    for (const path of ['', 'base', 'PG_VERSION', 'global/pg_control']) expect(statSync(join(alone.directory, path)).mode & 0o077).toBe(0);
+
+    const toTime = await restore(server, person, 'time', ['--to-time', time.at.replace(' ', 'T'), ...command]);
+    expect(await toTime.ask(ROWS)).toBe(`${time.rows} to ${time.rows}`);
+    expect(toTime.line.server).toMatchObject({ state: 'running', timeline: 2, stopped: expect.stringMatching(/^before commit of transaction \d+/), lastLsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/) });
+    expect(await toTime.ask('select pg_is_in_recovery()')).toBe('false');
+
+    const toLsn = await restore(server, person, 'lsn', ['--to-lsn', lsn.at, '--target-action', 'pause', ...command]);
+    expect(toLsn.line.server).toMatchObject({ state: 'paused', stopped: expect.stringMatching(/WAL location \(LSN\)/) });
+    expect(await toLsn.ask(ROWS)).toBe(`${lsn.rows} to ${lsn.rows}`);
+    expect(await toLsn.ask('select pg_is_in_recovery()')).toBe('true');
+
+    const toName = await restore(server, person, 'name', ['--to-name', 'before the drop', '--target-action', 'shutdown', ...command]);
+    expect(toName.line.server).toEqual(expect.objectContaining({ state: 'shut-down', stopped: expect.stringMatching(/at restore point "before the drop"/) }));
+    expect(toName.line.server).not.toHaveProperty('pid');
+    expect(existsSync(join(toName.directory, 'postmaster.pid'))).toBe(false);
+
+    const toLatest = await restore(server, person, 'latest', ['--to-latest', ...command]);
+    expect(await toLatest.ask(ROWS)).toBe(`${latest.rows} to ${latest.rows}`);
+    // Nothing of the restored ones went into the archive of the server that they are copies of.
+    expect(readdirSync(archive).filter((file) => !file.startsWith('00000001'))).toEqual([]);
+    await wrongTargets(server, person, { command, archive });
+  }, 120_000);
+});
+
+async function wrongTargets(server: PostgresServer, person: Person, { command, archive }: { readonly command: readonly string[]; readonly archive: string }): Promise<void> {
+  const to = (name: string) => ['restore', 'latest:cluster', '--to-data-directory', join(dirname(server.data), name)];
+  const rows: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ['a name that nobody made', ['--to-name', 'no such point', ...command, '--start', String(await freePort())], 1, /ended with exit code 1 before recovery was over\. It said: .*recovery ended before configured recovery target was reached[^]*The archive ends before the target/],
+    ['a time before the backup', ['--to-time', '2020-01-01T00:00:00Z', ...command], 1, /lies before the end of the base backup[^]*choose an older one/],
+    ['a time to come', ['--to-time', '2199-01-01T00:00:00Z', ...command], 1, /lies in the future/],
+    ['an LSN before the backup', ['--to-lsn', '0/1', ...command], 1, /lies before the end of the base backup/],
+    ['an LSN that is none', ['--to-lsn', 'yesterday', ...command], 2, /is no WAL position/],
+    ['no archive', ['--to-latest'], 2, /needs an archive of WAL/],
+    ['two targets', ['--to-latest', '--immediate', ...command], 2, /wanted one target at most/],
+    ['a timeline without a target', ['--timeline', '2'], 2, /no target was given/],
+    ['a part', ['base/1/*'], 2, /restored whole/],
+    ['an option of databases', ['--create'], 2, /--create means nothing with --to-data-directory/],
+  ];
+  for (const [what, options, code, said] of rows) {
+    const [ran, where] = [await person.run([...to(`wrong ${what}`.replaceAll(' ', '-')), ...options]), join(dirname(server.data), `wrong ${what}`.replaceAll(' ', '-'))];
+    expect({ what, code: ran.code, said: ran.stderr }).toEqual({ what, code, said: expect.stringMatching(said) });
+    // What fails before the server is started leaves nothing.
+    expect(existsSync(where)).toBe(options.includes('--start'));
+  }
+  expect((await person.run(['restore', 'latest:cluster', '--to-data-directory', join(dirname(server.data), 'alone')])).stderr).toMatch(/is not empty .* Nothing was done/);
+  const planned = await person.do([...to('planned'), '--to-name', 'x', ...command, '--dry-run']);
+  expect(planned.stdout).toMatch(/Nothing was done\.[^]*recover to restore point "x"[^]*recovery_target_name = x/);
+  expect(existsSync(join(dirname(server.data), 'planned'))).toBe(false);
+  expect(readFileSync(join(archive, readdirSync(archive).sort()[0] as string)).length).toBeGreaterThan(0);
+}
+
+/** As pg_ctl stop -m immediate; a postmaster that is not our child. */
+async function endServer(pid: number): Promise<void> {
+  process.kill(pid, 'SIGQUIT');
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+it('a second base backup after 1 % of the rows have changed adds little (S2, K3)', async () => {
+  const { server, person } = await start(15);
+  await server.sql('create table big as select i as id, repeat(md5(i::text), 8) as filler, 0 as version from generate_series(1, 200000) i; create unique index on big (id); checkpoint');
+  const first = await backUp(person);
+  await server.sql('update big set version = 1 where id between 100001 and 102000');
+  const second = await backUp(person);
+  if (process.env['HOLDFAST_FIGURES']) process.stderr.write(`${JSON.stringify([first.statistics, second.statistics])}\n`);
+  expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * 0.1);
+  await ended(person.start(['verify', '--level', 'structure']));
+}, 120_000);
