@@ -47,7 +47,7 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
     it('says what it is, without a secret', async () => {
       const source = await desk().good();
       expect(source.description.length).toBeGreaterThan(0);
-      expect(source.type).toMatch(/^[a-z]+$/);
+      expect(source.type).toMatch(/^[a-z-]+$/);
       expectNoSecret([source.description]);
     });
 

@@ -23,13 +23,13 @@ export async function restoreIntoDataDirectory(context: CommandContext, id: stri
   const wish = wishOf(context);
   const { output, surroundings, options, runtime } = context;
   return withVault(context, async (vault) => {
-    const reader = await openWanted(context, vault, id);
+    const { reader, notes: earlier } = await openWanted(context, vault, id);
     const progress = new Progress(surroundings, options['progress'] === true);
     const run = { signal: surroundings.signal, onProgress: progress.show };
     const plan = await runtime.planDataDirectoryRestore(vault, reader, wish, run);
-    if (options['dryRun'] === true) return dryRun(output, plan);
+    if (options['dryRun'] === true) return dryRun(output, plan, earlier);
     const { report, notes } = await runtime.restoreDataDirectory(vault, reader, plan, run).finally(() => progress.clear());
-    output.result({ type: 'data-directory-restore', ...report, notes }, () => reportLines(output, plan, report));
+    output.result({ type: 'data-directory-restore', ...report, notes: [...earlier, ...notes] }, () => reportLines(output, plan, report));
     for (const warning of [...report.warnings, ...notes]) if (!output.isJson) output.warn(warning);
     return report.warnings.length > 0 || notes.length > 0 ? 3 : 0;
   });
@@ -72,8 +72,8 @@ function lsnTarget(lsn: string): RecoveryTarget {
   return { kind: 'lsn', lsn };
 }
 
-function dryRun(output: Output, { backup, request, facts, bytes, settings, owner, program, warnings }: DataDirectoryPlan): ExitCode {
-  const json = { type: 'data-directory-restore-plan', backup, directory: request.directory, bytes, target: request.target, settings: Object.fromEntries(settings), facts, owner: owner?.name ?? null, program: program ?? null, startPort: request.startPort ?? null, warnings };
+function dryRun(output: Output, { backup, request, facts, bytes, settings, owner, program, warnings }: DataDirectoryPlan, notes: readonly string[]): ExitCode {
+  const json = { type: 'data-directory-restore-plan', backup, directory: request.directory, bytes, target: request.target, settings: Object.fromEntries(settings), facts, owner: owner?.name ?? null, program: program ?? null, startPort: request.startPort ?? null, warnings, notes };
   output.result(json, () => [
     `Nothing was done. The base backup ${backup} (${bytesInWords(bytes)}, PostgreSQL ${facts.serverVersion}, system ${facts.systemId}, timeline ${facts.timeline}) would go into ${request.directory}${owner === undefined ? '' : `, owned by ${owner.name}`}, and recover to ${targetWords(request.target)}.`,
     `  the backup is consistent from LSN ${facts.stopLsn}, ${isoTime(facts.stoppedAt)}; its WAL begins in ${facts.startSegment}`,
