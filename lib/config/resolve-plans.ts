@@ -95,7 +95,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   };
 }
 
-type Postgres = Extract<PlanFields['source'], { type: 'postgres' }>;
+type Postgres = Exclude<Extract<PlanFields['source'], { type: 'postgres' }>, { mode: 'physical' }>;
 type Connection = Pick<Postgres, 'type' | 'host' | 'port' | 'user' | 'password' | 'ssl-mode' | 'ssl-root-cert'> & { readonly database: string };
 
 function resolvePostgres(config: Config, source: Postgres): ResolvedPostgres {

@@ -13,9 +13,9 @@ import { BaseBackupProof } from './base-backup-proof.ts';
 import type { ProvedBaseBackup } from './base-backup-proof.ts';
 import { serverTime } from './base-backup-server.ts';
 import type { Asked, BaseBackupServer } from './base-backup-server.ts';
-import { howItEnded } from './checked-dump.ts';
 import { serverName } from './connection.ts';
 import { knownFailure } from './failures.ts';
+import { howItEnded } from './run-program.ts';
 
 export interface BaseBackupOrder extends Asked {
   readonly server: BaseBackupServer;
