@@ -18,11 +18,15 @@ export interface Config {
   readonly fields: ConfigFields;
 }
 
+/** Room for a thousand plans. Whatever is longer is another file: a dump, a log, a device. */
+export const MAX_CONFIG_BYTES = 256 << 10;
+
 /**
  * Parses and checks the text of `holdfast.yaml`. `file` is its absolute path. Fails with `config-invalid`: one line for
  * each of the first twenty problems, each with file, line, path, the value seen and what was wanted; `data.problems` has them for programs.
  */
 export function loadConfig(text: string, file: string, options: { readonly home?: string } = {}): Config {
+  if (Buffer.byteLength(text) > MAX_CONFIG_BYTES) throw tooLong(file);
   const document = parseYaml(text);
   if (document.faults.length > 0) throw invalid(file, document.faults.map((fault) => ({ line: fault.line, path: [], text: `not valid YAML: ${fault.text}` })));
   const parsed = configSchema.safeParse(document.value);
@@ -31,6 +35,12 @@ export function loadConfig(text: string, file: string, options: { readonly home?
   const problems = crossProblems(config);
   if (problems.length > 0) throw invalid(file, withLines(problems, document));
   return config;
+}
+
+function tooLong(file: string): HoldfastError {
+  return new HoldfastError('config-invalid', `${file} is longer than ${MAX_CONFIG_BYTES >> 10} KiB, wanted a holdfast.yaml of at most that.`, {
+    nextStep: 'Give the path of the configuration with --config. What many plans have in common can be written once, under `policies`.', data: { file, maxBytes: MAX_CONFIG_BYTES },
+  });
 }
 
 type PlacedProblem = Problem & { readonly line: number };

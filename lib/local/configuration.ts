@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { HoldfastError } from '../model/errors.ts';
@@ -15,8 +15,9 @@ export async function findConfig(environment: Environment, named: string | undef
   const path = pathOf(environment, named ?? environment.variables['HOLDFAST_CONFIG']);
   if (path === undefined) return undefined;
   // Loaded only now: most commands run without a configuration and must not wait for its schema.
-  const { loadConfig } = await import('../config/load-config.ts');
-  return loadConfig(readText(path), path, { home: environment.home });
+  const { MAX_CONFIG_BYTES, loadConfig } = await import('../config/load-config.ts');
+  // One byte more shows that it is too long: a wrong path (a dump, /dev/zero) must not be read whole.
+  return loadConfig(readText(path, MAX_CONFIG_BYTES + 1), path, { home: environment.home });
 }
 
 function pathOf(environment: Environment, named: string | undefined): string | undefined {
@@ -24,10 +25,22 @@ function pathOf(environment: Environment, named: string | undefined): string | u
   return [environment.workingFolder, placesOf(environment).configFolder].map((folder) => join(folder, CONFIG_FILE)).find((path) => existsSync(path));
 }
 
-function readText(path: string): string {
+function readText(path: string, maxBytes: number): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readUpTo(path, maxBytes).toString('utf8');
   } catch (cause) {
     throw new HoldfastError('config-invalid', `The configuration ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { nextStep: 'Check --config and HOLDFAST_CONFIG, or make one with `holdfast init`.', cause });
+  }
+}
+
+function readUpTo(path: string, maxBytes: number): Buffer {
+  const descriptor = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(maxBytes);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < maxBytes; length += read) read = readSync(descriptor, bytes, length, maxBytes - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -8,6 +8,8 @@ const VAULT = 'vaults:\n  main: { directory: /vault, key-file: /key }\n';
 const plan = (fields: string): string => `${VAULT}plans:\n  db: ${fields}\n`;
 const policy = (fields: string): string => plan(`{ source: { type: sqlite, path: a.db }, policy: ${fields} }`);
 
+const DEEP = 'not valid YAML: lists and maps lie in one another more than 64 deep';
+
 /** Text of the file, and every line of the message without the name of the file. */
 const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[]])[] = [
   ['a mistyped key of a source', `${VAULT}plans:\n  db:\n    source:\n      type: files\n      paths: [/a]\n      pathss: [/b]\n`,
@@ -74,7 +76,11 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a bracket left open', 'vaults: [', '1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
   ['an unknown tag', 'vaults: !secret x\n', '1: not valid YAML: Unresolved tag'],
   ['an alias of nothing', 'vaults:\n  main: *nothing\n', '2: not valid YAML: a value that begins with * refers to an anchor (&) above it, and there is none; quote it if it is text'],
-  ['aliases that explode', `a: &a [${'x,'.repeat(9)}x]\nb: &b [${'*a,'.repeat(9)}*a]\nc: &c [${'*b,'.repeat(9)}*b]\nd: [*c, *c]\n`, '1: not valid YAML: aliases (*) repeat each other too often'],
+  ['aliases that explode', `${Array.from('bcdef', (name, at) => `${name}: &${name} [${`*${'abcde'[at]},`.repeat(10)}]\n`).join('').replace(/^/, 'a: &a [x,x,x,x,x,x,x,x,x,x]\n')}`, '1: not valid YAML: aliases (*) repeat each other too often'],
+  ['100,000 brackets', `${VAULT}x: ${'['.repeat(100_000)}`, `3: ${DEEP}`],
+  ['100,000 dashes', `${VAULT}x:\n  ${'- '.repeat(100_000)}x\n`, `4: ${DEEP}`],
+  ['50,000 maps in one line', `${VAULT}x: ${'{a: '.repeat(50_000)}`, `3: ${DEEP}`],
+  ['maps in maps, line by line', Array.from({ length: 100 }, (_, depth) => `${' '.repeat(depth)}a:\n`).join(''), `66: ${DEEP}`],
   ['two mistakes at once, in the order of the file', `${VAULT}plan:\n  a: 1\npolicies:\n  p: { class: tepid }\n`,
     '3: plan is not a known key, did you mean "plans"?', '6: policies.p.class is "tepid", wanted one of hot, warm, cold'],
 ];
@@ -105,8 +111,14 @@ describe('holdfast.yaml (P1)', () => {
     expect(JSON.stringify([error, (error as Error).message])).not.toContain('hunter2');
   });
 
+  it('may have a policy that two hundred plans share by an alias', () => {
+    const plans = Array.from({ length: 200 }, (_, index) => `  p${index}: { source: { type: sqlite, path: a.db }, policy: *shared }\n`).join('');
+    const text = `${VAULT}policies:\n  shared: &shared { frequency: daily }\nplans:\n${plans}`;
+    expect(Object.keys(loadConfig(text, '/etc/holdfast.yaml').fields.plans)).toHaveLength(200);
+  });
+
   it('that is something else altogether is refused in the first twenty lines, however many it has (P1)', () => {
-    const error = refusal('[\n'.repeat(400)) as HoldfastError;
+    const error = refusal(`- ${']\n'.repeat(400)}`) as HoldfastError;
     expect(error.code).toBe('config-invalid');
     expect(error.message.split('\n')).toHaveLength(21);
     expect(error.message.split('\n').at(-1)).toMatch(/and \d+ more problems$/);
