@@ -144,7 +144,7 @@ function decodeRest(type: number, common: EntryCommon, reader: ByteReader, what:
     case ENTRY.directory:
       return { ...common, type, ...decodeXattrs(common.flags, reader) };
     case ENTRY.symlink:
-      return { ...common, type, target: reader.latin1(reader.varint()) as ByteString, ...decodeXattrs(common.flags, reader) };
+      return { ...common, type, target: decodeTarget(reader, what), ...decodeXattrs(common.flags, reader) };
     case ENTRY.fifo:
     case ENTRY.socket:
     case ENTRY.characterDevice:
@@ -153,6 +153,13 @@ function decodeRest(type: number, common: EntryCommon, reader: ByteReader, what:
     default:
       throw damaged(`${what}: entry type ${type} is unknown`);
   }
+}
+
+/** No link leads there: a system call would end at the zero, and an archive would say something else. */
+function decodeTarget(reader: ByteReader, what: string): ByteString {
+  const target = reader.latin1(reader.varint());
+  if (target === '' || target.includes('\0')) throw damaged(`${what}: ${quoted(target)} is no target of a symbolic link`);
+  return target as ByteString;
 }
 
 function decodeFile(type: FileBody['type'], common: EntryCommon, reader: ByteReader): FileBody {

@@ -19,7 +19,7 @@ function withXattrs<T extends { xattrs: readonly Xattr[] | undefined }>({ xattrs
   return { ...rest, flags: attributes ? FLAG.xattrs : 0, ...(attributes && { xattrs: attributes }) };
 }
 const directory = fc.record({ ...common, type: fc.constant(ENTRY.directory), xattrs }).map((record) => withXattrs(record) as EntryBody);
-const symlink = fc.record({ ...common, type: fc.constant(ENTRY.symlink), target: byteText, xattrs }).map((record) => withXattrs(record) as EntryBody);
+const symlink = fc.record({ ...common, type: fc.constant(ENTRY.symlink), target: byteText.filter((target) => !target.includes('\0')), xattrs }).map((record) => withXattrs(record) as EntryBody);
 const special = fc.record({ ...common, flags: fc.constant(0), type: fc.constantFrom(ENTRY.fifo, ENTRY.socket, ENTRY.characterDevice, ENTRY.blockDevice), major: fc.nat(4095), minor: fc.nat(2 ** 20) });
 
 function encoded(body: EntryBody): Uint8Array {
@@ -59,6 +59,11 @@ describe('entries (format §7)', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it.each(['', '\0', 'a\0b'])('a symbolic link to %j is refused: no link leads there, and an export would name another target (K9)', (target) => {
+    const link = { type: ENTRY.symlink, flags: 0, mode: 0o777, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0, target: target as ByteString };
+    expect(() => decodeBody(encoded(link), 'entry a')).toThrow(expect.objectContaining({ code: 'damaged', message: expect.stringContaining('is no target of a symbolic link') }));
   });
 
   it('refs that are encoded already give the same bytes', () => {
