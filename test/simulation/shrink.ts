@@ -1,5 +1,5 @@
 import type { Event } from './scheduler.ts';
-import type { Telling } from './story.ts';
+import type { Telling } from './tale.ts';
 
 const MAX_ATTEMPTS = 1000;
 

@@ -1,5 +1,4 @@
-import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
-import type { WriterId } from '../../lib/model/ids.ts';
+import { isHoldfastError } from '../../lib/model/errors.ts';
 import type { Repository } from '../../lib/repository/index.ts';
 import { listSnapshots, openRepository } from '../../lib/repository/index.ts';
 import { removeDeadIndexes } from '../../lib/retention/dead-indexes.ts';
@@ -7,8 +6,6 @@ import { planPrune } from '../../lib/retention/prune-plan.ts';
 import type { PruneState } from '../../lib/retention/prune-state.ts';
 import { keyOf, readPruneState } from '../../lib/retention/prune-state.ts';
 import { executePrune } from '../../lib/retention/prune.ts';
-import { planRemove } from '../../lib/retention/remove-plan.ts';
-import { executeRemove, findUnfinishedRemovals } from '../../lib/retention/remove.ts';
 import { standingOf } from '../../lib/retention/standing.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import type { ObjectInfo, Store } from '../../lib/stores/store.ts';
@@ -16,14 +13,10 @@ import { BackupRun, PLANS } from './backup-run.ts';
 import { SeededRandom } from './dice.ts';
 import { Oracle } from './oracle.ts';
 import { PackShelf } from './pack-shelf.ts';
-import { Actor, Scheduler } from './scheduler.ts';
-import type { Event } from './scheduler.ts';
-import { SteppedStore } from './stepped-store.ts';
+import type { Actor } from './scheduler.ts';
+import { BIRTH, DAY, HOUR, Tale, WRITERS, clientTime, threeOf } from './tale.ts';
+import type { Telling, Told } from './tale.ts';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const BIRTH = 1_700_000_000_000;
-const MAX_EVENTS = 1500;
 /** Multiples of one another, so that actors often wake at the same time and get into each other's way. */
 const FIRST_SLEEPS = [12 * HOUR, 12 * HOUR, 12 * HOUR, 24 * HOUR];
 const SLEEPS = [12 * HOUR, 24 * HOUR, 24 * HOUR, 48 * HOUR];
@@ -36,18 +29,9 @@ export interface Meddling {
   readonly pruneState?: (state: PruneState) => PruneState;
 }
 
-export interface Outcome {
-  readonly failure: string | undefined;
-  readonly events: readonly Event[];
-  readonly trace: readonly string[];
+export interface Outcome extends Told {
   /** What happened, so that a test can see that the stories are about something. */
   readonly counts: Counts;
-}
-
-export interface Telling {
-  /** Instead of chance. */
-  readonly replay?: readonly Event[];
-  readonly isKeepingTrace?: boolean;
 }
 
 interface Counts {
@@ -66,63 +50,41 @@ const BASE = openRepository(new MemoryStore({ now: () => BIRTH }), { format: 1, 
   pairs: [{ number: 1, meta: new Uint8Array(32).fill(1), data: new Uint8Array(32).fill(2) }],
   chunker: new Uint8Array(32).fill(3),
 });
-const WRITERS = ['1'.repeat(32), '2'.repeat(32)] as unknown as readonly [WriterId, WriterId];
 
 const pasts = new Map<boolean, Story>();
 
 /** One vault, three writers, two pruners, someone who removes backups, someone who reads; weeks of its life. */
-export class Story {
-  readonly #seed: number;
+export class Story extends Tale<Oracle> {
+  protected readonly oracle = new Oracle();
+  protected readonly sleeps = { first: FIRST_SLEEPS, later: SLEEPS };
   readonly #meddling: Meddling;
-  readonly #replay: readonly Event[] | undefined;
-  readonly #scheduler: Scheduler;
-  readonly #vault: MemoryStore;
-  readonly #oracle = new Oracle();
   readonly #packs = new PackShelf(BASE);
   readonly #counts: Counts = { backups: 0, stale: 0, voids: 0, prunes: 0, deletedPacks: 0, spared: 0, removals: 0 };
 
-  constructor(seed: number, meddling: Meddling = {}, { replay, isKeepingTrace = false }: Telling = {}) {
-    this.#seed = seed;
+  constructor(seed: number, meddling: Meddling = {}, telling: Telling = {}) {
+    super(seed, telling);
     this.#meddling = meddling;
-    this.#replay = replay;
-    this.#scheduler = new Scheduler(seed, BIRTH, isKeepingTrace);
-    this.#vault = new MemoryStore({ now: () => this.#scheduler.now });
   }
 
   async tell(): Promise<Outcome> {
     const [planA, planB] = PLANS;
-    await this.#begin(!new SeededRandom(this.#seed, 'beginning').isOnceIn(4));
-    this.#add('writer 1', 2, (actor) => this.#backup(actor, planA, 0, []));
-    this.#add('writer 2', 2, (actor) => this.#backup(actor, planA, 0, []));
-    this.#add('writer 3', 1, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
-    this.#add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(3)));
-    this.#add('pruner 2', 4, (actor) => this.#prune(actor, false));
-    this.#add('remover', 2, (actor) => this.#remove(actor));
-    this.#add('reader', this.#seed % 2, (actor) => this.#read(actor));
-    if (this.#replay) await this.#scheduler.replay(this.#replay, this.#isOver);
-    else await this.#scheduler.improvise(MAX_EVENTS, this.#isOver);
+    await this.#begin(!new SeededRandom(this.seed, 'beginning').isOnceIn(4));
+    this.add('writer 1', 2, (actor) => this.#backup(actor, planA, 0, []));
+    this.add('writer 2', 2, (actor) => this.#backup(actor, planA, 0, []));
+    this.add('writer 3', 1, (actor) => this.#backup(actor, planB, 1, [WRITERS[0]]));
+    this.add('pruner 1', 4, (actor) => this.#prune(actor, actor.dice.isOnceIn(3)));
+    this.add('pruner 2', 4, (actor) => this.#prune(actor, false));
+    this.add('remover', 2, (actor) => this.#remove(actor));
+    this.add('reader', this.seed % 2, (actor) => this.#read(actor));
+    await this.play();
     await this.#settle();
-    this.#counts.voids = [...this.#oracle.snapshots.values()].filter((snapshot) => snapshot.isVoid).length;
-    return { failure: this.#oracle.failure, events: this.#scheduler.events, trace: this.#scheduler.trace, counts: this.#counts };
+    this.#counts.voids = [...this.oracle.snapshots.values()].filter((snapshot) => snapshot.isVoid).length;
+    return { ...this.told, counts: this.#counts };
   }
-
-  readonly #isOver = () => this.#oracle.failure !== undefined;
 
   /** Until all garbage must be gone; the other stories end with one run, one prune and one reading. */
   get #isFollowedToTheEnd(): boolean {
-    return this.#seed % 4 === 0;
-  }
-
-  /** One actor, undisturbed, to its end. */
-  async #calmly(name: string, work: (actor: Actor) => Promise<void>): Promise<void> {
-    let isDone = false;
-    const program = async (actor: Actor) => {
-      await this.#guard(name, () => work(actor));
-      isDone = true;
-    };
-    this.#scheduler.start(new Actor(name, this.#seed, program));
-    await this.#scheduler.calmly(this.#isOver);
-    if (!isDone) this.#oracle.fail(`${name} did not come to an end`);
+    return this.seed % 4 === 0;
   }
 
   /**
@@ -132,78 +94,49 @@ export class Story {
   async #begin(isRemoved: boolean): Promise<void> {
     const past = pasts.get(isRemoved) ?? (await this.#makePast(isRemoved));
     pasts.set(isRemoved, past);
-    for await (const { name } of past.#vault.list('')) await this.#vault.put(name, await past.#vault.get(name));
-    this.#oracle.remember(past.#oracle);
+    for await (const { name } of past.vault.list('')) await this.vault.put(name, await past.vault.get(name));
+    this.oracle.remember(past.oracle);
     this.#packs.remember(past.#packs);
-    this.#scheduler.now += 3 * DAY;
+    this.scheduler.now += 3 * DAY;
   }
 
   async #makePast(isRemoved: boolean): Promise<Story> {
     const past = new Story(0);
-    await past.#calmly('prehistory', async (actor) => {
+    await past.calmly('prehistory', async (actor) => {
       await past.#backup(actor, PLANS[0], 0, [], CONTENTS);
       if (isRemoved) await past.#remove(actor);
     });
     return past;
   }
 
-  #add(name: string, rounds: number, round: (actor: Actor) => Promise<unknown>): void {
-    let left = rounds;
-    const program = async (actor: Actor) => {
-      while (left > 0) {
-        await this.#scheduler.sleep(actor, actor.dice.from(left === rounds ? FIRST_SLEEPS : SLEEPS));
-        left--;
-        await this.#guard(name, () => round(actor));
-      }
-    };
-    this.#scheduler.start(new Actor(name, this.#seed, program));
-  }
-
-  async #guard(name: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#oracle.fail(`${name} met ${error instanceof HoldfastError ? `${error.code}: ` : ''}${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    }
-  }
-
-  #store(actor: Actor): Store {
-    return new SteppedStore(this.#vault, { scheduler: this.#scheduler, oracle: this.#oracle }, actor);
-  }
-
-  async #backup(actor: Actor, plan: (typeof PLANS)[number], writer: 0 | 1, trustedWriters: readonly string[], contents = contentsNow(actor)): Promise<void> {
+  async #backup(actor: Actor, plan: (typeof PLANS)[number], writer: 0 | 1, trustedWriters: readonly string[], contents = threeOf(CONTENTS, actor)): Promise<void> {
     const { writerStore = (store: Store) => store } = this.#meddling;
-    const repository = { ...BASE, store: writerStore(this.#store(actor)) };
-    const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents, clientNow: this.#clientNow(actor), isStream: actor.dice.isOnceIn(5) };
+    const repository = { ...BASE, store: writerStore(this.storeFor(actor)) };
+    const settings = { plan, writer: { id: WRITERS[writer], host: 'host' }, trustedWriters, contents, clientNow: clientTime(actor, this.scheduler.now), isStream: actor.dice.isOnceIn(5) };
     try {
-      const backup = await BackupRun.execute(repository, settings, { dice: actor.dice, oracle: this.#oracle, packs: this.#packs });
+      const backup = await BackupRun.execute(repository, settings, { dice: actor.dice, oracle: this.oracle, packs: this.#packs });
       this.#counts.backups++;
-      this.#scheduler.note(actor, `committed ${backup}`);
+      this.scheduler.note(actor, `committed ${backup}`);
     } catch (error) {
       // A run that slept too long fails: what it relied on was withdrawn, or deleted while it slept.
       if (!isHoldfastError(error, 'stale') && !isHoldfastError(error, 'not-found')) throw error;
       this.#counts.stale++;
-      this.#scheduler.note(actor, `gives up: ${error.message}`);
+      this.scheduler.note(actor, `gives up: ${error.message}`);
     }
-  }
-
-  /** Up to two days beside the store's clock. */
-  #clientNow(actor: Actor): number {
-    return this.#scheduler.now + (actor.dice.pick(97) - 48) * HOUR;
   }
 
   /** False when it was stopped. */
   async #prune(actor: Actor, hasKey: boolean, maxDurationMs = actor.dice.isOnceIn(4) ? 10 * HOUR : Infinity): Promise<boolean> {
     const { prunerStore = (store: Store) => store, pruneState = (state: PruneState) => state } = this.#meddling;
-    const store = prunerStore(this.#store(actor));
+    const store = prunerStore(this.storeFor(actor));
     const state = pruneState(await readPruneState(store, hasKey ? { ...BASE, store } : undefined));
     const plan = planPrune(state);
     if (plan.blockers.length > 0) {
       // Without a key a void snapshot whose refs expired cannot be told from a damaged backup.
-      if (hasKey || !this.#oracle.hadVoid) this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
+      if (hasKey || !this.oracle.hadVoid) this.oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
       return false;
     }
-    const budget = { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs };
+    const budget = { clock: { now: () => this.scheduler.now }, random: actor.dice.bytes, concurrency: 2, maxDurationMs };
     const result = await executePrune(plan, store, budget);
     this.#counts.prunes++;
     this.#counts.deletedPacks += result.deletedPacks;
@@ -213,19 +146,11 @@ export class Story {
   }
 
   async #remove(actor: Actor): Promise<void> {
-    const repository = { ...BASE, store: this.#store(actor) };
-    const unfinished = await findUnfinishedRemovals(repository.store);
-    const snapshots = await listSnapshots(repository.store);
-    const candidates = snapshots.map(({ name, storedAt }) => ({ plan: name.split('/')[1] as string, planName: 'simulated', backup: name.split('/')[2] as string, storedAt, standing: 'good' as const }));
-    const ids = [...candidates.map((candidate) => candidate.backup), ...unfinished.map((removal) => removal.backup)];
-    if (ids.length === 0) return;
-    const id = actor.dice.from(ids);
-    await executeRemove(planRemove({ ids: [id], force: true }, candidates, unfinished), repository, { who: 'the story', why: 'to see what happens' }, actor.dice.bytes);
-    this.#counts.removals++;
+    if (await this.removeOne(actor, { ...BASE, store: this.storeFor(actor) })) this.#counts.removals++;
   }
 
   async #read(actor: Actor): Promise<void> {
-    const repository = { ...BASE, store: this.#store(actor) };
+    const repository = { ...BASE, store: this.storeFor(actor) };
     const snapshots = await listSnapshots(repository.store);
     const sizes = new Map<string, number>();
     for await (const { name, size } of repository.store.list('packs/')) sizes.set(name, size);
@@ -236,10 +161,10 @@ export class Story {
     const id = keyOf(snapshot.name).slice(33);
     try {
       const { standing, reason } = await standingOf(repository, snapshot, sizes, actor.dice.bytes);
-      const truth = this.#oracle.snapshots.get(id);
+      const truth = this.oracle.snapshots.get(id);
       if (!truth) return;
-      if (truth.isVoid && standing === 'good') this.#oracle.fail(`the void backup ${id} is called good`);
-      if (!truth.isVoid && standing !== 'good') this.#oracle.fail(`the valid backup ${id} is called ${standing}: ${reason}`);
+      if (truth.isVoid && standing === 'good') this.oracle.fail(`the void backup ${id} is called good`);
+      if (!truth.isVoid && standing !== 'good') this.oracle.fail(`the valid backup ${id} is called ${standing}: ${reason}`);
     } catch (error) {
       if (!isHoldfastError(error, 'not-found')) throw error;
     }
@@ -247,30 +172,21 @@ export class Story {
 
   /** Whatever was killed, left or half done: the next runs work, everything valid reads as good, and garbage goes. */
   async #settle(): Promise<void> {
-    if (this.#isOver()) return;
-    this.#scheduler.endAll();
-    this.#scheduler.now += HOUR;
-    await this.#calmly('afterwards', (actor) => this.#afterwards(actor));
-    if (this.#isOver() || !this.#isFollowedToTheEnd) return;
-    const garbage = await this.#oracle.findGarbage(this.#vault);
-    if (garbage.length > 0) this.#oracle.fail(`after all prunes these packs stay, which nothing needs: ${garbage.join(', ')}`);
+    await this.settle((actor) => this.#afterwards(actor));
+    if (this.isOver() || !this.#isFollowedToTheEnd) return;
+    const garbage = await this.oracle.findGarbage(this.vault);
+    if (garbage.length > 0) this.oracle.fail(`after all prunes these packs stay, which nothing needs: ${garbage.join(', ')}`);
   }
 
   async #afterwards(actor: Actor): Promise<void> {
     const { backups } = this.#counts;
     if (actor.dice.isOnceIn(2)) await this.#backup(actor, PLANS[0], 0, []);
     else await this.#backup(actor, PLANS[1], 1, [WRITERS[0]]);
-    if (this.#counts.backups !== backups + 1) this.#oracle.fail('the run afterwards gave up');
+    if (this.#counts.backups !== backups + 1) this.oracle.fail('the run afterwards gave up');
     for (const days of this.#isFollowedToTheEnd ? [8, 2, 1] : [8]) {
-      await this.#scheduler.sleep(actor, days * DAY);
+      await this.scheduler.sleep(actor, days * DAY);
       if (!(await this.#prune(actor, false, Infinity))) await this.#prune(actor, true, Infinity);
     }
     await this.#read(actor);
   }
-}
-
-/** Three of six contents: what vanishes comes back later, so that old packs are wanted again. */
-function contentsNow({ dice }: Actor): string[] {
-  const offset = dice.pick(4);
-  return CONTENTS.slice(offset, offset + 3);
 }

@@ -3,18 +3,15 @@ import { keyFileWrapper } from '../../../lib/keyring/key-file.ts';
 import { listSlots, openSlots } from '../../../lib/keyring/open-slots.ts';
 import { executeRotation, planRotation } from '../../../lib/keyring/rotation.ts';
 import { addSlot, rotate, writeSlots } from '../../../lib/keyring/slots.ts';
-import { HoldfastError, isHoldfastError } from '../../../lib/model/errors.ts';
-import type { RepositoryId, WriterId } from '../../../lib/model/ids.ts';
-import { CHUNKER_SIZES, ChunkReader, SnapshotReader, isSnapshotFile, listSnapshots, openRepository, writeConfig } from '../../../lib/repository/index.ts';
+import { isHoldfastError } from '../../../lib/model/errors.ts';
+import type { RepositoryId } from '../../../lib/model/ids.ts';
+import { CHUNKER_SIZES, ChunkReader, SnapshotReader, isSnapshotFile, openRepository, writeConfig } from '../../../lib/repository/index.ts';
 import type { Repository, RepositoryConfig, VaultKeys } from '../../../lib/repository/index.ts';
 import { removeDeadIndexes } from '../../../lib/retention/dead-indexes.ts';
 import { planPrune } from '../../../lib/retention/prune-plan.ts';
 import { keyOf, readPruneState } from '../../../lib/retention/prune-state.ts';
 import { executePrune } from '../../../lib/retention/prune.ts';
-import { planRemove } from '../../../lib/retention/remove-plan.ts';
-import { executeRemove, findUnfinishedRemovals } from '../../../lib/retention/remove.ts';
 import { standingOf } from '../../../lib/retention/standing.ts';
-import { MemoryStore } from '../../../lib/stores/memory-store.ts';
 import type { Store } from '../../../lib/stores/store.ts';
 import { healVault } from '../../../lib/validation/healing/heal-vault.ts';
 import { verify } from '../../../lib/validation/verify.ts';
@@ -22,22 +19,16 @@ import type { VerifyLevel } from '../../../lib/validation/verify.ts';
 import { PLANS } from '../backup-run.ts';
 import { SeededRandom } from '../dice.ts';
 import { PackShelf } from '../pack-shelf.ts';
-import { Actor, Scheduler } from '../scheduler.ts';
-import type { Event } from '../scheduler.ts';
-import { SteppedStore } from '../stepped-store.ts';
-import type { Telling } from '../story.ts';
+import type { Actor } from '../scheduler.ts';
+import { DAY, HOUR, Tale, WRITERS, clientTime, threeOf } from '../tale.ts';
+import type { Telling, Told } from '../tale.ts';
 import { LifeOracle } from './life-oracle.ts';
 import type { Truth } from './life-oracle.ts';
 import { LifeRun } from './life-run.ts';
 import { Wounds } from './wounds.ts';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const BIRTH = 1_700_000_000_000;
-const MAX_EVENTS = 1500;
 const SLEEPS = [12 * HOUR, 12 * HOUR, 24 * HOUR, 48 * HOUR];
 const CONTENTS = ['five', 'four', 'one', 'six', 'three', 'two'];
-const WRITERS = ['1'.repeat(32), '2'.repeat(32)] as unknown as readonly [WriterId, WriterId];
 const CONFIG = { format: 1, repository: '0123456789abcdef0123456789abcdef' as RepositoryId, chunker: CHUNKER_SIZES } satisfies RepositoryConfig;
 const FIRST_KEYS: VaultKeys = { pairs: [{ number: 1, meta: new Uint8Array(32).fill(1), data: new Uint8Array(32).fill(2) }], chunker: new Uint8Array(32).fill(3) };
 const HOLDERS = ['alice', 'bob'].map((name) => keyFileWrapper(createHash('sha256').update(name).digest(), name));
@@ -51,10 +42,7 @@ export interface LifeMeddling {
   readonly prunerStore?: (store: Store) => Store;
 }
 
-export interface LifeOutcome {
-  readonly failure: string | undefined;
-  readonly events: readonly Event[];
-  readonly trace: readonly string[];
+export interface LifeOutcome extends Told {
   readonly counts: LifeCounts;
 }
 
@@ -76,45 +64,34 @@ export interface LifeCounts {
  * packs that change or vanish, all of them paused and killed anywhere. At the end a run backs up all there is, and then
  * whatever is called good must come back, and whatever cannot come back must be named.
  */
-export class Life {
-  readonly #seed: number;
+export class Life extends Tale<LifeOracle> {
+  readonly #wounds = new Wounds(this.vault);
+  protected readonly oracle = new LifeOracle(this.#wounds);
+  protected readonly sleeps = { first: SLEEPS, later: SLEEPS };
   readonly #meddling: LifeMeddling;
-  readonly #replay: readonly Event[] | undefined;
-  readonly #scheduler: Scheduler;
-  readonly #vault: MemoryStore;
-  readonly #wounds: Wounds;
-  readonly #oracle: LifeOracle;
   readonly #shelves = new Map<number, PackShelf>();
   readonly #counts: LifeCounts = { backups: 0, verifications: 0, wounds: 0, healed: 0, rotations: 0, removals: 0, deletedPacks: 0, lost: 0, restored: 0 };
 
-  constructor(seed: number, meddling: LifeMeddling = {}, { replay, isKeepingTrace = false }: Telling = {}) {
-    this.#seed = seed;
+  constructor(seed: number, meddling: LifeMeddling = {}, telling: Telling = {}) {
+    super(seed, telling);
     this.#meddling = meddling;
-    this.#replay = replay;
-    this.#scheduler = new Scheduler(seed, BIRTH, isKeepingTrace);
-    this.#vault = new MemoryStore({ now: () => this.#scheduler.now });
-    this.#wounds = new Wounds(this.#vault);
-    this.#oracle = new LifeOracle(this.#wounds);
   }
 
   async tell(): Promise<LifeOutcome> {
-    await this.#calmly('birth', (actor) => this.#begin(actor));
-    this.#scheduler.now += 3 * DAY;
-    this.#add('writer 1', 3, (actor) => this.#backup(actor, 0, contentsNow(actor)));
-    this.#add('writer 2', 2, (actor) => this.#backup(actor, 1, contentsNow(actor)));
-    this.#add('pruner', 4, (actor) => this.#prune(actor));
-    this.#add('remover', 2, (actor) => this.#remove(actor));
-    this.#add('verifier', 3, (actor) => this.#verifyNow(actor));
-    this.#add('healer', 2, (actor) => this.#heal(actor));
-    this.#add('rotator', this.#seed % 2, (actor) => this.#rotate(actor));
-    this.#add('fate', 1 + (this.#seed % 3), (actor) => this.#wound(actor));
-    if (this.#replay) await this.#scheduler.replay(this.#replay, this.#isOver);
-    else await this.#scheduler.improvise(MAX_EVENTS, this.#isOver);
-    await this.#settle();
-    return { failure: this.#oracle.failure, events: this.#scheduler.events, trace: this.#scheduler.trace, counts: this.#counts };
+    await this.calmly('birth', (actor) => this.#begin(actor));
+    this.scheduler.now += 3 * DAY;
+    this.add('writer 1', 3, (actor) => this.#backup(actor, 0, threeOf(CONTENTS, actor)));
+    this.add('writer 2', 2, (actor) => this.#backup(actor, 1, threeOf(CONTENTS, actor)));
+    this.add('pruner', 4, (actor) => this.#prune(actor));
+    this.add('remover', 2, (actor) => this.#remove(actor));
+    this.add('verifier', 3, (actor) => this.#verifyNow(actor));
+    this.add('healer', 2, (actor) => this.#heal(actor));
+    this.add('rotator', this.seed % 2, (actor) => this.#rotate(actor));
+    this.add('fate', 1 + (this.seed % 3), (actor) => this.#wound(actor));
+    await this.play();
+    await this.settle((actor) => this.#afterwards(actor));
+    return { ...this.told, counts: this.#counts };
   }
-
-  readonly #isOver = () => this.#oracle.failure !== undefined;
 
   async #begin(actor: Actor): Promise<void> {
     const store = this.#store(actor);
@@ -123,40 +100,9 @@ export class Life {
     await this.#backup(actor, 0, CONTENTS);
   }
 
-  #add(name: string, rounds: number, round: (actor: Actor) => Promise<unknown>): void {
-    let left = rounds;
-    const program = async (actor: Actor) => {
-      while (left > 0) {
-        await this.#scheduler.sleep(actor, actor.dice.from(SLEEPS));
-        left--;
-        await this.#guard(name, () => round(actor));
-      }
-    };
-    this.#scheduler.start(new Actor(name, this.#seed, program));
-  }
-
-  /** One actor, undisturbed, to its end. */
-  async #calmly(name: string, work: (actor: Actor) => Promise<void>): Promise<void> {
-    let isDone = false;
-    const program = async (actor: Actor) => {
-      await this.#guard(name, () => work(actor));
-      isDone = true;
-    };
-    this.#scheduler.start(new Actor(name, this.#seed, program));
-    await this.#scheduler.calmly(this.#isOver);
-    if (!isDone) this.#oracle.fail(`${name} did not come to an end`);
-  }
-
-  async #guard(name: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#oracle.fail(`${name} met ${error instanceof HoldfastError ? `${error.code}: ` : ''}${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    }
-  }
-
+  /** The vault on its bad disk. */
   #store(actor: Actor): Store {
-    return new SteppedStore(this.#wounds.store(), { scheduler: this.#scheduler, oracle: this.#oracle }, actor);
+    return this.storeFor(actor, this.#wounds.store());
   }
 
   /** Opened anew each time, with the slots that are there now, and those that a rotation adds meanwhile. */
@@ -175,12 +121,12 @@ export class Life {
   async #backup(actor: Actor, writer: 0 | 1, contents: readonly string[]): Promise<void> {
     const { writerStore = (store: Store) => store } = this.#meddling;
     const repository = await this.#open(writerStore(this.#store(actor)));
-    const clientNow = this.#scheduler.now + (actor.dice.pick(97) - 48) * HOUR;
+    const clientNow = clientTime(actor, this.scheduler.now);
     const settings = { plan: PLANS[writer], writer: { id: WRITERS[writer], host: 'host' }, trustedWriters: writer === 1 ? [WRITERS[0]] : [], contents, clientNow };
     await this.#orGiveUp(actor, async () => {
-      const backup = await LifeRun.execute(repository, settings, { dice: actor.dice, oracle: this.#oracle, packs: this.#shelf(repository) });
+      const backup = await LifeRun.execute(repository, settings, { dice: actor.dice, oracle: this.oracle, packs: this.#shelf(repository) });
       this.#counts.backups++;
-      this.#scheduler.note(actor, `committed ${backup}`);
+      this.scheduler.note(actor, `committed ${backup}`);
     });
   }
 
@@ -190,7 +136,7 @@ export class Life {
       await work();
     } catch (error) {
       if (!['stale', 'not-found', 'damaged'].some((code) => isHoldfastError(error) && error.code === code)) throw error;
-      this.#scheduler.note(actor, `gives up: ${(error as Error).message}`);
+      this.scheduler.note(actor, `gives up: ${(error as Error).message}`);
     }
   }
 
@@ -202,22 +148,15 @@ export class Life {
 
   async #pruneWith(actor: Actor, repository: Repository): Promise<void> {
     const plan = planPrune(await readPruneState(repository.store, repository));
-    if (plan.blockers.length > 0) return this.#oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
-    const budget = { clock: { now: () => this.#scheduler.now }, random: actor.dice.bytes, concurrency: 2 };
+    if (plan.blockers.length > 0) return this.oracle.fail(`${actor.name} stops: ${JSON.stringify(plan.blockers)}`);
+    const budget = { clock: { now: () => this.scheduler.now }, random: actor.dice.bytes, concurrency: 2 };
     const { deletedPacks } = await executePrune(plan, repository.store, budget);
     this.#counts.deletedPacks += deletedPacks;
     if (deletedPacks > 0) await removeDeadIndexes(repository, budget);
   }
 
   async #remove(actor: Actor): Promise<void> {
-    const repository = await this.#open(this.#store(actor));
-    const unfinished = await findUnfinishedRemovals(repository.store);
-    const snapshots = await listSnapshots(repository.store);
-    const candidates = snapshots.map(({ name, storedAt }) => ({ plan: name.split('/')[1] as string, planName: 'simulated', backup: name.split('/')[2] as string, storedAt, standing: 'good' as const }));
-    const ids = [...candidates, ...unfinished].map(({ backup }) => backup);
-    if (ids.length === 0) return;
-    await executeRemove(planRemove({ ids: [actor.dice.from(ids)], force: true }, candidates, unfinished), repository, { who: 'the story', why: 'to see what happens' }, actor.dice.bytes);
-    this.#counts.removals++;
+    if (await this.removeOne(actor, await this.#open(this.#store(actor)))) this.#counts.removals++;
   }
 
   async #verifyNow(actor: Actor): Promise<void> {
@@ -228,9 +167,9 @@ export class Life {
   async #verify(actor: Actor, level: VerifyLevel): Promise<Awaited<ReturnType<typeof verify>>> {
     const { verifierStore = (store: Store) => store } = this.#meddling;
     const repository = await this.#open(verifierStore(this.#store(actor)));
-    const report = await verify(repository, { level, clock: { now: () => this.#scheduler.now }, unlocker: HOLDER });
+    const report = await verify(repository, { level, clock: { now: () => this.scheduler.now }, unlocker: HOLDER });
     this.#counts.verifications++;
-    this.#scheduler.note(actor, `verified: ${report.backups.map(({ backup, result }) => `${backup} ${result}`).join(', ')}`);
+    this.scheduler.note(actor, `verified: ${report.backups.map(({ backup, result }) => `${backup} ${result}`).join(', ')}`);
     return report;
   }
 
@@ -240,7 +179,7 @@ export class Life {
     await this.#orGiveUp(actor, async () => {
       const { packs, backups } = await healVault(repository, { random: actor.dice.bytes });
       this.#counts.healed += packs;
-      this.#scheduler.note(actor, `healed ${packs} packs for ${backups.length} backups`);
+      this.scheduler.note(actor, `healed ${packs} packs for ${backups.length} backups`);
     });
   }
 
@@ -255,23 +194,16 @@ export class Life {
 
   /** The disk itself: no call of anybody, and nobody hears of it. */
   async #wound(actor: Actor): Promise<void> {
-    const packs = await Array.fromAsync(this.#vault.list('packs/'));
+    const packs = await Array.fromAsync(this.vault.list('packs/'));
     if (packs.length === 0) return;
     const { name, size } = actor.dice.from(packs);
     const isFlip = actor.dice.isOnceIn(2);
     const offset = actor.dice.pick(size);
-    await this.#scheduler.call(actor, `${isFlip ? `flips byte ${offset} of` : 'loses'} ${name}`, async () => {
+    await this.scheduler.call(actor, `${isFlip ? `flips byte ${offset} of` : 'loses'} ${name}`, async () => {
       if (isFlip) this.#wounds.flip(name, offset);
       else await this.#wounds.vanish(name);
     });
     this.#counts.wounds++;
-  }
-
-  async #settle(): Promise<void> {
-    if (this.#isOver()) return;
-    this.#scheduler.endAll();
-    this.#scheduler.now += HOUR;
-    await this.#calmly('afterwards', (actor) => this.#afterwards(actor));
   }
 
   /** What is damaged is found, what the source has is stored again, and nothing that prune takes then is missed. */
@@ -282,7 +214,7 @@ export class Life {
     await this.#judge(actor);
     await this.#expectHealed();
     for (const days of [8, 2, 1]) {
-      await this.#scheduler.sleep(actor, days * DAY);
+      await this.scheduler.sleep(actor, days * DAY);
       await this.#prune(actor);
     }
     await this.#judge(actor);
@@ -291,23 +223,23 @@ export class Life {
   /** A verification has just read whatever this run may build on, also what no backup needed: it lacks nothing. */
   async #backupAll(actor: Actor, writer: 0 | 1): Promise<void> {
     const { backups } = this.#counts;
-    const before = new Set(this.#oracle.snapshots.keys());
+    const before = new Set(this.oracle.snapshots.keys());
     await this.#backup(actor, writer, CONTENTS);
-    if (this.#counts.backups !== backups + 1) return this.#oracle.fail('the run afterwards gave up');
-    const made = [...this.#oracle.snapshots.keys()].find((backup) => !before.has(backup)) ?? '';
+    if (this.#counts.backups !== backups + 1) return this.oracle.fail('the run afterwards gave up');
+    const made = [...this.oracle.snapshots.keys()].find((backup) => !before.has(backup)) ?? '';
     const truth = (await this.#truth()).get(made);
-    if (!truth || truth.lost.length > 0) this.#oracle.fail(`the backup ${made}, made after all damage was found, lacks ${truth?.lost.join(', ')} in ${[...(truth?.lostIn ?? [])].join(', ')}`);
+    if (!truth || truth.lost.length > 0) this.oracle.fail(`the backup ${made}, made after all damage was found, lacks ${truth?.lost.join(', ')} in ${[...(truth?.lostIn ?? [])].join(', ')}`);
   }
 
   /** The source has everything: only what stood in a tree that is damaged may be lost. */
   async #expectHealed(): Promise<void> {
     for (const [backup, { isVoid, hasTree, lost }] of await this.#truth()) {
-      if (!isVoid && hasTree && lost.length > 0) this.#oracle.fail(`${backup} lacks ${lost.join(', ')} after healing, and the source has them`);
+      if (!isVoid && hasTree && lost.length > 0) this.oracle.fail(`${backup} lacks ${lost.join(', ')} after healing, and the source has them`);
     }
   }
 
   #truth(): Promise<Map<string, Truth>> {
-    return this.#oracle.truth(this.#vault, openRepository(this.#vault, CONFIG, this.#allKeys()));
+    return this.oracle.truth(this.vault, openRepository(this.vault, CONFIG, this.#allKeys()));
   }
 
   /** The oracle needs nobody to open the vault for it. */
@@ -328,11 +260,11 @@ export class Life {
       const known = truth.get(backup);
       if (!known) continue;
       const wanted = known.isVoid ? 'void' : known.isUntouched && known.lost.length === 0 ? 'good' : 'corrupted';
-      if (result !== wanted) this.#oracle.fail(`verify calls ${backup} ${result}, and it is ${wanted}${known.lost.length > 0 ? `: ${known.lost.join(', ')} cannot be read` : ''}; it names ${JSON.stringify(report.damage)}`);
+      if (result !== wanted) this.oracle.fail(`verify calls ${backup} ${result}, and it is ${wanted}${known.lost.length > 0 ? `: ${known.lost.join(', ')} cannot be read` : ''}; it names ${JSON.stringify(report.damage)}`);
       if (wanted === 'corrupted') this.#counts.lost++;
-      if (!this.#isOver()) await this.#readBack(actor, snapshot, wanted === 'good');
+      if (!this.isOver()) await this.#readBack(actor, snapshot, wanted === 'good');
     }
-    for (const backup of truth.keys()) if (!report.backups.some((one) => one.backup === backup)) this.#oracle.fail(`verify does not speak of ${backup}`);
+    for (const backup of truth.keys()) if (!report.backups.some((one) => one.backup === backup)) this.oracle.fail(`verify does not speak of ${backup}`);
   }
 
   /** As `restore` reads: entry by entry, every chunk proved; what is called good is whole, what is not is not called so. */
@@ -340,7 +272,7 @@ export class Life {
     const repository = await this.#open(this.#store(actor));
     const sizes = new Map((await Array.fromAsync(repository.store.list('packs/'))).map(({ name, size }) => [name, size]));
     const { standing, reason } = await standingOf(repository, await repository.store.stat(snapshot), sizes, actor.dice.bytes);
-    if ((standing === 'good') !== isGood) return this.#oracle.fail(`the backup ${keyOf(snapshot)} stands as ${standing} (${reason}), and it is ${isGood ? '' : 'not '}good`);
+    if ((standing === 'good') !== isGood) return this.oracle.fail(`the backup ${keyOf(snapshot)} stands as ${standing} (${reason}), and it is ${isGood ? '' : 'not '}good`);
     if (!isGood) return;
     const reader = await SnapshotReader.open(repository, snapshot);
     const chunks = new ChunkReader(repository.store, repository.keys, 'frame', async (name) => sizes.get(name) ?? 0);
@@ -348,14 +280,8 @@ export class Life {
       if (!isSnapshotFile(entry)) continue;
       const parts = await Promise.all((await reader.chunksOf(entry)).map(({ id, packId }) => chunks.read(reader.pack(packId).name, id)));
       const text = Buffer.concat(parts.map((part) => part ?? Buffer.from('(missing)'))).toString();
-      if (text !== entry.path) this.#oracle.fail(`the good backup ${keyOf(snapshot)} gives ${JSON.stringify(text)} for ${entry.path}`);
+      if (text !== entry.path) this.oracle.fail(`the good backup ${keyOf(snapshot)} gives ${JSON.stringify(text)} for ${entry.path}`);
     }
     this.#counts.restored++;
   }
-}
-
-/** Three of six contents: what vanishes comes back later, so that old packs are wanted again. */
-function contentsNow({ dice }: Actor): string[] {
-  const offset = dice.pick(4);
-  return CONTENTS.slice(offset, offset + 3);
 }
