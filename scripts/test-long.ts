@@ -60,12 +60,13 @@ function progressOf(suite: LongSuite, wanted: number): (told: number) => void {
   };
 }
 
-function report(suite: LongSuite, { told, failures }: SuiteOutcome, begin: number): void {
+function report(suite: LongSuite, { told, failures, notes }: SuiteOutcome, begin: number): void {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
   for (const failure of failures) {
     console.log(`FAILED: ${suite.name}, seed ${failure.seed}: ${failure.message}`);
     console.log(`Again: npm run ${suite.isSoak ? 'test:soak' : 'test:long'} -- ${suite.name} --seed ${failure.seed} --size 1`);
   }
+  for (const note of notes) console.log(`${suite.name}: ${note}`);
   console.log(`${failures.length === 0 ? 'ok' : 'FAILED'}: ${suite.name}: ${counted(told)} ${suite.unit} in ${Math.round((Date.now() - begin) / 1000)} s`);
 }
 

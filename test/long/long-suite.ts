@@ -30,8 +30,8 @@ export interface OpenSuite {
   readonly lanes?: number;
   /** Tells one case. Throws when it fails; the message holds all that a person needs to understand it. */
   tell(seed: number): Promise<void> | void;
-  /** When this thread has told its last case: removes what it made. */
-  close?(): Promise<void>;
+  /** When this thread has told its last case: removes what it made. Answers with a line about what it told, where there is one. */
+  close?(): Promise<string | void>;
 }
 
 /** Cases `first` to `first + count - 1`. */

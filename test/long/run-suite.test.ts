@@ -11,7 +11,7 @@ function suite(name: string, more: Partial<LongSuite> = {}): LongSuite {
 
 describe('long suites', () => {
   it('tell every case once, shared out among threads', async () => {
-    expect(await runSuite(suite('good'), { seed: 5, size: 1234, jobs: 3, thread })).toEqual({ told: 1234, failures: [] });
+    expect(await runSuite(suite('good'), { seed: 5, size: 1234, jobs: 3, thread })).toEqual({ told: 1234, failures: [], notes: [] });
   });
 
   it('stop at a case that fails and say its seed, which tells it again', async () => {

@@ -18,6 +18,8 @@ export interface SuiteOutcome {
   /** Cases that were told to their end. */
   readonly told: number;
   readonly failures: readonly CaseFailure[];
+  /** What threads said of what they told. */
+  readonly notes: readonly string[];
 }
 
 const DEFAULT_PATIENCE_SECONDS = 120;
@@ -38,7 +40,7 @@ export async function runSuite(suite: LongSuite, settings: SuiteSettings): Promi
   }, 1000);
   const failures = await Promise.all(threads.map((thread) => thread.ended));
   clearInterval(watch);
-  return { told: told(), failures: failures.filter((failure) => failure !== undefined) };
+  return { told: told(), failures: failures.filter((failure) => failure !== undefined), notes: threads.flatMap(({ note }) => note ?? []) };
 }
 
 /** Hands out the cases; nothing any more after a failure, or when the time is up. */
@@ -65,6 +67,7 @@ class Ranges {
 class CaseThread {
   /** When it has told all that there is to tell: the failure that it met. */
   readonly ended: Promise<CaseFailure | undefined>;
+  note: string | undefined;
   readonly #suite: LongSuite;
   readonly #ranges: Ranges;
   readonly #worker: Worker;
@@ -109,8 +112,10 @@ class CaseThread {
   }
 
   #hear(answer: ThreadAnswer): void {
-    if (answer.kind === 'closed') this.#isClosed = true;
-    else {
+    if (answer.kind === 'closed') {
+      this.#isClosed = true;
+      this.note = answer.note;
+    } else {
       if (answer.kind === 'failed') this.#fail(answer.failure.message, answer.failure.seed);
       this.#worker.postMessage(this.#ranges.next());
     }

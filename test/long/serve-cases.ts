@@ -7,7 +7,7 @@ export interface ThreadSettings {
   readonly state: SharedArrayBuffer;
 }
 
-export type ThreadAnswer = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly failure: CaseFailure } | { readonly kind: 'closed' };
+export type ThreadAnswer = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly failure: CaseFailure } | { readonly kind: 'closed'; readonly note?: string };
 
 /** The life of a thread: asks for a range of cases, tells it, asks for the next; an empty one ends it. */
 export async function serveCases(suites: readonly LongSuite[]): Promise<void> {
@@ -25,9 +25,9 @@ export async function serveCases(suites: readonly LongSuite[]): Promise<void> {
 }
 
 async function close(open: OpenSuite): Promise<ThreadAnswer> {
-  await open.close?.();
+  const note = await open.close?.();
   parentPort?.unref();
-  return { kind: 'closed' };
+  return { kind: 'closed', ...(typeof note === 'string' && { note }) };
 }
 
 class Teller {

@@ -38,10 +38,10 @@ export const LONG_SUITES: readonly LongSuite[] = [
   {
     name: 'kills',
     title: 'D3: SIGKILL at any moment of any command costs no backup, and the same command completes afterwards',
-    unit: 'machines with five kills each',
-    smoke: 2,
-    long: 200,
-    open: async () => (await import('./kills.ts')).kills,
+    unit: 'machines with ten kills each',
+    smoke: 1,
+    long: 100,
+    open: async () => (await import('./kills/kills.ts')).openKills(),
   },
   {
     name: 'soak',

@@ -4,6 +4,7 @@ import type { OpenSuite } from '../long-suite.ts';
 import { shrinkInput } from './shrink-input.ts';
 import { USUAL_WEIGHT, complaintAbout } from './target.ts';
 import type { FuzzTarget } from './target.ts';
+import { exportTargets } from './targets-exports.ts';
 import { plainTargets } from './targets-plain.ts';
 import { sealedTargets } from './targets-sealed.ts';
 import { openVectorVault } from './vector-vault.ts';
@@ -12,7 +13,7 @@ import { openVectorVault } from './vector-vault.ts';
 export async function openFuzz(): Promise<OpenSuite> {
   const root = join(import.meta.dirname, '..', '..', '..');
   const vault = await openVectorVault(root);
-  const targets = [...sealedTargets(vault), ...plainTargets(vault, root)].flatMap((target) => Array.from({ length: target.weight ?? USUAL_WEIGHT }, () => target));
+  const targets = [...sealedTargets(vault), ...plainTargets(vault, root), ...(await exportTargets(vault))].flatMap((target) => Array.from({ length: target.weight ?? USUAL_WEIGHT }, () => target));
   return { tell: (seed) => tell(targets, seed) };
 }
 

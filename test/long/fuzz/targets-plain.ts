@@ -91,7 +91,7 @@ function recipientTargets(root: string): FuzzTarget[] {
   ];
 }
 
-const YAML_WORDS = ['&a ', '*a', '<<: *a', '!!binary ', '!!set ', '!!omap', '!<tag:x> ', '? ', '- ', ': ', '| \n', '>+2\n', '{', '}', '[', ']', '"', "'", '#', '---\n', '...\n', '%YAML 1.1\n', '\t', '\u0000', '\ufeff', '__proto__: ', '0x1F', '.inf', '.nan', '1e999', '${env:X}', '${file:x}', '~'];
+const YAML_WORDS = ['- - - ', '[[[[', '{a: {a: ', '*a, ', 'a: ', '&a ', '*a', '<<: *a', '!!binary ', '!!set ', '!!omap', '!<tag:x> ', '? ', '- ', ': ', '| \n', '>+2\n', '{', '}', '[', ']', '"', "'", '#', '---\n', '...\n', '%YAML 1.1\n', '\t', '\u0000', '\ufeff', '__proto__: ', '0x1F', '.inf', '.nan', '1e999', '${env:X}', '${file:x}', '~'];
 
 function configTargets(vault: VectorVault, root: string): FuzzTarget[] {
   const files = ['examples/holdfast.yaml', 'examples/holdfast-aws.yaml', 'examples/aws/holdfast.yaml'].map((file) => readFileSync(join(root, file)));
@@ -102,8 +102,8 @@ function configTargets(vault: VectorVault, root: string): FuzzTarget[] {
   return [
     json('holdfast.json', [slot], ['damaged', 'unsupported-version'], (input) => readConfig({ description: 'fuzz', get: async () => input })),
     {
-      // Depth is refused by the parser itself, with a stack for every bracket: some 20 KB for each byte of such a file.
-      name: 'holdfast.yaml', codes: ['config-invalid'], weight: 1, takenBytes: 512 << 20,
+      // Where every character of 256 KiB is wrong, every one has its error.
+      name: 'holdfast.yaml', codes: ['config-invalid'], weight: 1, takenBytes: 192 << 20,
       input: (dice) => (dice.isOnceIn(2) ? mutateBytes(dice, dice.from(texts), { examples: texts, words }) : Buffer.from(mutateJson(dice, dice.from(values)))),
       decode: (input) => {
         const config = loadConfig(Buffer.from(input).toString('utf8'), '/etc/holdfast/holdfast.yaml', { home: '/home/someone' });

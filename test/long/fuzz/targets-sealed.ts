@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../../lib/model/errors.ts';
-import { directoryOf, decodeBody, decodeRefs, frameOpener, openFrame, openIndex, openJson, openManifest, openObject, openVerdict, readPackDirectory, readTreeChunk, sha256 } from '../../../lib/repository/index.ts';
+import { directoryOf, decodeBody, decodeRefs, frameOpener, openCoverage, openFrame, openIndex, openJson, openManifest, openObject, openVerdict, readPackDirectory, readTreeChunk, sealCoverage, sha256 } from '../../../lib/repository/index.ts';
 import type { FrameInfo, SealKind } from '../../../lib/repository/index.ts';
 import { resolveRange } from '../../../lib/stores/read-range.ts';
 import type { SeededRandom } from '../../simulation/dice.ts';
@@ -44,7 +44,20 @@ function objectTargets(vault: VectorVault): FuzzTarget[] {
       input: (dice) => mutateBytes(dice, dice.from(indexes), { examples: indexes, words: [] }),
       decode: (input) => openIndex(keys, index.name, forge.object('index', index.name, input)),
     },
+    coverageTarget(vault, forge),
   ];
+}
+
+/** When packs were read last: two notes, of which one stands for the other. */
+function coverageTarget({ repository }: VectorVault, forge: Forge): FuzzTarget {
+  const name = 'coverage/01ARZ3NDEKTSV4RRFFQ69G5FAV';
+  const readAt = new Map(['a', 'b', 'c'].map((digit, index) => [digit.repeat(32), (index + 1) * 60_000]));
+  const examples = [{ supersedes: [], runs: [60_000], readAt }, { supersedes: [name, `${name}0`], runs: [60_000, 86_400_000], readAt: new Map() }].map((note) => openObject(repository.keys, 'coverage', name, sealCoverage(repository, name, note)));
+  return {
+    name: 'coverage', codes: SEALED,
+    input: (dice) => mutateBytes(dice, dice.from(examples), { examples, words: [] }),
+    decode: (input) => openCoverage(repository, name, forge.object('coverage', name, input)),
+  };
 }
 
 function jsonTargets(vault: VectorVault): FuzzTarget[] {

@@ -1,4 +1,4 @@
-import { directoryOf, encodeMark, encodeRuling, openJson, openObject, packIdOf, sha256 } from '../../../lib/repository/index.ts';
+import { ByteWriter, directoryOf, encodeMark, encodeRuling, openJson, openObject, packIdOf, sha256 } from '../../../lib/repository/index.ts';
 import type { SeededRandom } from '../../simulation/dice.ts';
 import { Forge } from './forge.ts';
 import { mutateBytes } from './mutate-bytes.ts';
@@ -119,11 +119,18 @@ export class VaultForger {
       [`condemned/${id}.${ULID}`]: encodeMark(pack),
       [`condemned/${id}.${ULID}.ruling`]: encodeRuling('doomed'),
       [`partial/${refs.plan}/${refs.run}-0`]: Buffer.from(JSON.stringify({ ...refs, kind: 'partial', backup: '', index: [] })),
+      [`coverage/${ULID}`]: this.#forge.object('coverage', `coverage/${ULID}`, this.#coverage(dice, id)),
       [`removed/${refs.plan}/${ULID}`]: this.#forge.object('verdict', `removed/${refs.plan}/${ULID}`, Buffer.from('{"who":"x","when":1,"why":"y"}')),
     };
     const [name, bytes] = dice.from(Object.entries(facts));
     objects.set(name, dice.isOnceIn(2) ? mutateBytes(dice, bytes, { examples: [bytes], words: [] }) : bytes);
     return `${name} made up`;
+  }
+
+  /** That this pack was read at some time, and that some other note is spent. */
+  #coverage(dice: SeededRandom, pack: string): Uint8Array {
+    const plain = new ByteWriter().varint(1).sized(Buffer.from(`coverage/${dice.from(NAMES)}`)).varint(1).varint(dice.next()).varint(1).bytes(Buffer.from(pack, 'hex')).varint(dice.next()).finish();
+    return dice.isOnceIn(2) ? mutateBytes(dice, plain, { examples: [plain], words: [] }) : plain;
   }
 
   #pick(dice: SeededRandom, objects: Objects, prefix: string): string | undefined {

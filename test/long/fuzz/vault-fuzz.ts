@@ -1,17 +1,24 @@
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { findPredecessor } from '../../../lib/backup/predecessor.ts';
 import { SqliteCatalog } from '../../../lib/catalog/sqlite-catalog.ts';
 import { openSlots } from '../../../lib/keyring/open-slots.ts';
+import { fromText } from '../../../lib/model/byte-string.ts';
 import { isHoldfastError } from '../../../lib/model/errors.ts';
 import type { ErrorCode } from '../../../lib/model/errors.ts';
 import type { PlanId, RunId, WriterId } from '../../../lib/model/ids.ts';
+import { planExport } from '../../../lib/recovery/export/export-plan.ts';
+import { performExport } from '../../../lib/recovery/export/perform-export.ts';
 import { BackupSession, ChunkReader, SnapshotReader, isSnapshotFile, listSnapshots, openRepository, readConfig } from '../../../lib/repository/index.ts';
 import type { Repository } from '../../../lib/repository/index.ts';
 import { planPrune } from '../../../lib/retention/prune-plan.ts';
 import { readPruneState } from '../../../lib/retention/prune-state.ts';
 import { executePrune } from '../../../lib/retention/prune.ts';
+import { planIndexes, readIndexState } from '../../../lib/validation/healing/index-plan.ts';
+import { executeIndexRepair } from '../../../lib/validation/healing/repair-index.ts';
 import { healVault } from '../../../lib/validation/healing/heal-vault.ts';
 import { rebuildCatalog } from '../../../lib/validation/rebuild-catalog.ts';
+import { verifyWithin } from '../../../lib/validation/verify-within.ts';
 import { verify } from '../../../lib/validation/verify.ts';
 import { SeededRandom } from '../../simulation/dice.ts';
 import type { OpenSuite } from '../long-suite.ts';
@@ -36,10 +43,13 @@ const DEEDS: readonly Deed[] = [
   // Damage is reported, never thrown: what is thrown is about the vault as a whole, or about keys.
   { name: 'verify --level structure', codes: ['wrong-key', 'unsupported-version', 'vault-not-found'], do: (repository, { key }) => verify(repository, { level: 'structure', clock, unlocker: key }) },
   { name: 'verify --level full', codes: ['wrong-key', 'unsupported-version', 'vault-not-found'], do: (repository, { key }) => verify(repository, { level: 'full', clock, unlocker: key }) },
+  { name: 'verify --within', codes: ['wrong-key', 'unsupported-version', 'vault-not-found'], do: (repository) => verifyWithin(repository, { withinDays: 1, clock }) },
   { name: 'catalog rebuild', codes: ABOUT_THE_VAULT, do: (repository) => rebuildCatalog(repository, catalog) },
   { name: 'prune', codes: ABOUT_THE_VAULT, do: (repository) => prune(repository, repository) },
   { name: 'prune without a key', codes: ABOUT_THE_VAULT, do: (repository) => prune(repository, undefined) },
   { name: 'repair packs', codes: [...ABOUT_THE_VAULT, 'stale'], do: (repository) => healVault(repository) },
+  { name: 'repair index', codes: ABOUT_THE_VAULT, do: repairIndex },
+  { name: 'export', codes: [...ABOUT_THE_VAULT, 'not-found', 'usage'], do: exportEverything },
   { name: 'restore', codes: [...ABOUT_THE_VAULT, 'not-found'], do: readEverything },
   { name: 'backup', codes: ABOUT_THE_VAULT, do: beginBackup },
 ];
@@ -91,6 +101,25 @@ async function readEverything(repository: Repository): Promise<void> {
       if (!isSnapshotFile(entry)) continue;
       for (const { id, packId } of await reader.chunksOf(entry)) await chunks.read(reader.pack(packId).name, id);
     }
+  }
+}
+
+async function repairIndex(repository: Repository): Promise<void> {
+  await executeIndexRepair(planIndexes(await readIndexState(repository)), repository);
+}
+
+const FOLDER = '/exports';
+
+/** Every backup, to the end of what can be read of it; a name that it would get stays in the folder that was asked for. */
+async function exportEverything(repository: Repository): Promise<void> {
+  const signal = new AbortController().signal;
+  for (const { name } of await listSnapshots(repository.store)) {
+    const reader = await SnapshotReader.open(repository, name);
+    const request = { patterns: [], isGoingOn: true, keepsHoles: true, signal };
+    const named = await planExport(reader, { ...request, target: { kind: 'folder', path: fromText(FOLDER) } });
+    for (const { path } of named.exports) if (path === undefined || !/^\/exports\/[^/\0]{1,240}$/.test(path) || /\/\.\.?$/.test(path)) throw new Error(`an export would be called ${JSON.stringify(path)}`);
+    const plan = await planExport(reader, { ...request, format: 'tar', target: { kind: 'stream' } });
+    await performExport(reader, plan, { clock, version: 'fuzz', stream: new Writable({ write: (_chunk, _encoding, done) => done() }) });
   }
 }
 

@@ -3,19 +3,26 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Person, describeTree, ended } from '../e2e/program.ts';
-import type { Ran } from '../e2e/program.ts';
-import { SeededRandom } from '../simulation/dice.ts';
+import { Person, describeTree, ended } from '../../e2e/program.ts';
+import type { Ran } from '../../e2e/program.ts';
+import { SeededRandom } from '../../simulation/dice.ts';
 
-const AGED_PRUNE = join(import.meta.dirname, '..', 'e2e', 'aged-prune.ts');
+const AGED_PRUNE = join(import.meta.dirname, '..', '..', 'e2e', 'aged-prune.ts');
 
 /** A process to start: the program with these arguments, or a pruner whose clock is ahead. */
-export type Command = { readonly args: readonly string[] } | { readonly pruneHoursAhead: number };
+export type Command = { readonly args: readonly string[]; /** It may end with; default 0 alone. */ readonly code?: number } | { readonly pruneHoursAhead: number };
 
 interface Kept {
   readonly plan: string;
   /** As `describeTree` tells it, of the source when the backup was made. */
   readonly tree: readonly string[];
+}
+
+interface Expected {
+  /** A backup that is being removed. */
+  readonly mayBeGone?: string | undefined;
+  /** The one object that does not hold what was stored there. */
+  readonly wounded?: string | undefined;
 }
 
 /** A machine of one person with two plans and one vault, and what must be in the vault whatever is killed. */
@@ -24,7 +31,7 @@ export class KillDesk {
   readonly dice: SeededRandom;
   /** By the id of the backup. */
   readonly kept = new Map<string, Kept>();
-  /** Key files beside the first. */
+  /** Key files beside the first that were registered, or were to be when the process was killed. */
   readonly keys: string[] = [];
   readonly #flags = ['--vault', this.person.vault, '--key-file', this.person.path('key')];
   readonly #milliseconds = new Map<string, number>();
@@ -34,12 +41,12 @@ export class KillDesk {
   }
 
   async open(): Promise<void> {
-    for (const plan of ['a', 'b']) {
+    for (const plan of PLANS) {
       mkdirSync(this.person.path('work', plan));
       this.change(plan);
     }
-    await this.#finish({ args: ['init', '--no-yaml'] });
-    for (const plan of ['a', 'b']) await this.complete('backup', { args: ['backup', plan] });
+    await this.complete('init', { args: ['init', '--no-yaml'] });
+    for (const plan of PLANS) await this.complete('backup', { args: ['backup', plan] });
     await this.takeStock();
   }
 
@@ -56,72 +63,93 @@ export class KillDesk {
     }
   }
 
-  /** Kills the process at some moment of the time that it takes here, or at first that a backup takes. True when it was still there. */
+  /**
+   * Kills the process at some moment of the time that it takes here, or at first that a backup takes. True when it was
+   * still there; one that came to its end must have ended well.
+   */
   async kill(name: string, command: Command): Promise<boolean> {
     const usual = this.#milliseconds.get(name) ?? (this.#milliseconds.get('backup') as number);
     const child = this.#start(command);
     const running = ended(child);
     const hasEnded = await Promise.race([running.then(() => true), sleep((usual * (1 + this.dice.pick(110))) / 100).then(() => false)]);
     if (!hasEnded) child.kill('SIGKILL');
-    return (await running).signal === 'SIGKILL';
+    const ran = await running;
+    if (ran.signal === 'SIGKILL') return true;
+    refuseEnd(command, ran);
+    return false;
   }
 
-  /** The same command again, to its end. */
-  async complete(name: string, command: Command): Promise<void> {
+  /** A command to its end; the same `name` as of those that are killed, so that their time is known. */
+  async complete(name: string, command: Command, person = this.person): Promise<Ran> {
     const begun = performance.now();
-    await this.#finish(command);
-    this.#milliseconds.set(name, performance.now() - begun);
+    const ran = await ended(this.#start(command, person));
+    refuseEnd(command, ran);
+    if (person === this.person) this.#milliseconds.set(name, performance.now() - begun);
+    return ran;
   }
 
   /** What the vault lists now: nothing kept may be missing but what `mayBeGone`, and what is new is of the sources as they are. */
   async takeStock(mayBeGone?: string): Promise<void> {
     const listed = new Map((await this.json(['list'])).map(({ backup, planName }) => [backup as string, (planName as string).split('/').at(-1) as string]));
-    for (const id of this.kept.keys()) {
-      if (listed.has(id)) continue;
-      if (id !== mayBeGone) throw new Error(`the backup ${id} is not listed any more`);
-      this.kept.delete(id);
-    }
-    for (const [id, plan] of listed) if (!this.kept.has(id)) this.kept.set(id, { plan, tree: this.#treeOf(this.person.path('work', plan)) });
+    this.#expectKept(listed, mayBeGone);
+    for (const [id, plan] of listed) if (!this.kept.has(id)) this.kept.set(id, { plan, tree: treeOf(this.person.path('work', plan)) });
   }
 
-  async verify(): Promise<void> {
-    const { code, stdout, stderr } = await this.#run({ args: ['verify', '--level', 'full'] });
-    if (code !== 0) throw new Error(`verify ended with ${code}: ${stdout}${stderr}`);
+  /** Reads every byte: nothing kept is missing, nothing is damaged but what is `wounded`. True when that was found. */
+  async prove({ mayBeGone, wounded }: Expected = {}): Promise<boolean> {
+    const { code, stdout, stderr } = await ended(this.#start({ args: ['verify', '--level', 'full', '--json'] }));
+    const report = (code === 0 || code === 12 ? JSON.parse(stdout) : { backups: [], damage: [] }) as { backups: { backup: string }[]; damage: { name: string }[] };
+    if ((code !== 0 && (code !== 12 || wounded === undefined)) || report.damage.some(({ name }) => name !== wounded)) throw new Error(`verify ended with ${code}${wounded === undefined ? '' : `, and ${wounded} alone was damaged`}: ${stdout}${stderr}`);
+    this.#expectKept(new Set(report.backups.map(({ backup }) => backup)), mayBeGone);
+    return code === 12;
   }
 
   /** Every backup that was ever called one restores to what its source was. */
   async restoreAll(): Promise<void> {
-    for (const [id, { tree }] of this.kept) {
-      const target = this.person.path('check');
-      rmSync(target, { recursive: true, force: true });
-      await this.#finish({ args: ['restore', id, '--to', target] });
-      const restored = this.#treeOf(target);
-      if (restored.join('\n') !== tree.join('\n')) throw new Error(`the backup ${id} restores to something else:\n${restored.join('\n')}\nwanted\n${tree.join('\n')}`);
-    }
+    for (const id of this.kept.keys()) await this.restore(id);
+  }
+
+  async restore(id: string): Promise<void> {
+    const target = this.person.path('check');
+    rmSync(target, { recursive: true, force: true });
+    await this.complete('restore', { args: ['restore', id, '--to', target] });
+    this.expectTree(id, target);
+  }
+
+  /** Of a folder that the backup was restored to, or exported. */
+  expectTree(id: string, folder: string): void {
+    const wanted = this.kept.get(id)?.tree ?? [];
+    const seen = treeOf(folder);
+    if (seen.join('\n') !== wanted.join('\n')) throw new Error(`the backup ${id} comes back as something else:\n${seen.join('\n')}\nwanted\n${wanted.join('\n')}`);
   }
 
   async json(args: readonly string[]): Promise<Record<string, unknown>[]> {
-    const { stdout } = await this.#finish({ args: [...args, '--json'] });
+    const { stdout } = await this.complete(args[0] ?? '', { args: [...args, '--json'] });
     return stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** The directory itself left out: its time is that of its making. */
-  #treeOf(folder: string): string[] {
-    return describeTree(folder).slice(1);
+  #expectKept(seen: { has(id: string): boolean }, mayBeGone: string | undefined): void {
+    for (const id of this.kept.keys()) {
+      if (seen.has(id)) continue;
+      if (id !== mayBeGone) throw new Error(`the backup ${id} is not there any more`);
+      this.kept.delete(id);
+    }
   }
 
-  async #finish(command: Command): Promise<Ran> {
-    const ran = await this.#run(command);
-    if (ran.code !== 0) throw new Error(`${JSON.stringify(command)} ended with ${ran.code ?? ran.signal}: ${ran.stderr}${ran.stdout}`);
-    return ran;
+  #start(command: Command, person = this.person) {
+    if ('args' in command) return person.start([...command.args, ...this.#flags]);
+    return spawn(process.execPath, ['--no-warnings', AGED_PRUNE, this.person.vault, String(command.pruneHoursAhead), '2', this.person.path('key')], { stdio: ['ignore', 'pipe', 'pipe'] });
   }
+}
 
-  async #run(command: Command): Promise<Ran> {
-    return ended(this.#start(command));
-  }
+export const PLANS = ['a', 'b'] as const;
 
-  #start(command: Command) {
-    if ('args' in command) return this.person.start([...command.args, ...this.#flags]);
-    return spawn(process.execPath, ['--no-warnings', AGED_PRUNE, this.person.vault, String(command.pruneHoursAhead), '2'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  }
+function refuseEnd(command: Command, { code, signal, stdout, stderr }: Ran): void {
+  const wanted = 'args' in command ? (command.code ?? 0) : 0;
+  if (code !== wanted) throw new Error(`${JSON.stringify(command)} ended with ${code ?? signal}, wanted ${wanted}: ${stderr}${stdout}`);
+}
+
+/** The directory itself left out: its time is that of its making. */
+function treeOf(folder: string): string[] {
+  return describeTree(folder).slice(1);
 }
