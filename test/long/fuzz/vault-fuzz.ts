@@ -7,6 +7,7 @@ import { fromText } from '../../../lib/model/byte-string.ts';
 import { isHoldfastError } from '../../../lib/model/errors.ts';
 import type { ErrorCode } from '../../../lib/model/errors.ts';
 import type { PlanId, RunId, WriterId } from '../../../lib/model/ids.ts';
+import { systemProcesses } from '../../../lib/model/process-owner.ts';
 import { planExport } from '../../../lib/recovery/export/export-plan.ts';
 import { performExport } from '../../../lib/recovery/export/perform-export.ts';
 import { BackupSession, ChunkReader, SnapshotReader, isSnapshotFile, listSnapshots, openRepository, readConfig } from '../../../lib/repository/index.ts';
@@ -119,7 +120,7 @@ async function exportEverything(repository: Repository): Promise<void> {
     const named = await planExport(reader, { ...request, target: { kind: 'folder', path: fromText(FOLDER) } });
     for (const { path } of named.exports) if (path === undefined || !/^\/exports\/[^/\0]{1,240}$/.test(path) || /\/\.\.?$/.test(path)) throw new Error(`an export would be called ${JSON.stringify(path)}`);
     const plan = await planExport(reader, { ...request, format: 'tar', target: { kind: 'stream' } });
-    await performExport(reader, plan, { clock, version: 'fuzz', stream: new Writable({ write: (_chunk, _encoding, done) => done() }) });
+    await performExport(reader, plan, { clock, version: 'fuzz', processes: systemProcesses(), stream: new Writable({ write: (_chunk, _encoding, done) => done() }) });
   }
 }
 
