@@ -1,15 +1,16 @@
 /**
  * Makes one set of the frozen vectors below `test/vectors`, once: a small vault, what is in it, and what must fail. It
  * refuses to run when the set is there: vectors are frozen, and a newer Holdfast has to read them as they are.
- * `node scripts/make-vectors.ts v1|v1-kinds [FOLDER]`
+ * `node scripts/make-vectors.ts v1|v1-kinds|v1-wal [FOLDER]`
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeKinds } from './vectors/v1-kinds.ts';
+import { makeWal } from './vectors/v1-wal.ts';
 import { makeV1 } from './vectors/v1.ts';
 
-const SETS: Readonly<Record<string, (target: string) => Promise<void>>> = { v1: makeV1, 'v1-kinds': makeKinds };
+const SETS: Readonly<Record<string, (target: string) => Promise<void>>> = { v1: makeV1, 'v1-kinds': makeKinds, 'v1-wal': makeWal };
 
 const [set = '', folder = join('test', 'vectors', set)] = process.argv.slice(2);
 const make = SETS[set];

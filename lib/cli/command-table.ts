@@ -181,6 +181,11 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/stats.ts'),
     },
     {
+      name: 'pitr windows', args: '[plan]', summary: 'show what PostgreSQL plans can be restored to: windows by position and time, gaps, how old the last WAL is; exit code 3 when something is missing', options: [],
+      examples: ['holdfast pitr windows', 'holdfast pitr windows cluster --json'],
+      load: () => import('./commands/pitr-windows.ts'),
+    },
+    {
       name: 'wal-archive', args: '<path> [name]', summary: 'keep one file of WAL; for archive_command of PostgreSQL, which gives %p and %f',
       options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory')],
       examples: ["archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],

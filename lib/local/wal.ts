@@ -6,6 +6,7 @@ import type { WalStatus } from '../backup/wal/receive-wal.ts';
 import { WalSpool } from '../backup/wal/spool.ts';
 import type { ResolvedSource } from '../config/resolved-source.ts';
 import { HoldfastError } from '../model/errors.ts';
+import { CONFIG_NAME } from '../repository/index.ts';
 import { openConnection } from '../sources/postgres/connection.ts';
 import { askServer, checkSlotName, findWalClient, makeSlot, startReceiver } from '../sources/postgres/wal/receiver.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
@@ -54,6 +55,7 @@ export async function performReceive({ vault, plan, planName, source }: OpenedPl
         return server;
       },
       receive: (folder) => startReceiver(reached, { slot, folder }),
+      prove: async () => void (await repository.store.stat(CONFIG_NAME)),
       archive: (file, signal) => archiveWal({ repository, plan, clock, signal }, file),
       forget: async (names) => {
         for (const name of names) await repository.store.remove(name);

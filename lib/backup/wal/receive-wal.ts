@@ -33,7 +33,7 @@ const LOOK_MS = 250;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
 /** What ran for this long was well: the next failure is the first one again. */
-const WELL_MS = 60_000;
+const WELL_MS = 5000;
 /** For what is left when somebody asks to stop; systemd waits for 90 seconds. */
 const LAST_MS = 45_000;
 

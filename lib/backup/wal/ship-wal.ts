@@ -7,6 +7,8 @@ import type { SpooledFile, WalSpool } from './spool.ts';
 
 export interface ShipPorts {
   readonly spool: WalSpool;
+  /** Fails when the vault is not where it was: the empty folder of a disk that is not mounted must not take WAL. */
+  readonly prove: () => Promise<void>;
   readonly archive: (source: WalSource, signal: AbortSignal) => Promise<ArchivedWal>;
   /** Takes away beginnings of segments that something longer stands for. */
   readonly forget: (names: readonly string[]) => Promise<void>;
@@ -50,10 +52,12 @@ export class WalShipper {
 
   /** Everything that is finished, in order; each file leaves the spool when it is durable in the vault. */
   async ship(signal: AbortSignal, { withPartials, liveFolder }: ShipOptions): Promise<Shipped> {
-    for (const file of await this.#ports.spool.files()) {
+    const files = (await this.#ports.spool.files()).filter(({ kind }) => withPartials || kind !== 'partial');
+    if (files.length > 0) await this.#ports.prove();
+    for (const file of files) {
       signal.throwIfAborted();
       if (file.kind !== 'partial') await this.#shipWhole(file, signal);
-      else if (withPartials) await this.#shipPartial(file, liveFolder, signal);
+      else await this.#shipPartial(file, liveFolder, signal);
     }
     return { archivedFiles: this.#archivedFiles, storedBytes: this.#storedBytes, archivedLsn: this.#archivedLsn };
   }

@@ -4,6 +4,10 @@ import { removeSpentNotes } from '../../retention/spent-notes.ts';
 import { planPrune } from '../../retention/prune-plan.ts';
 import type { PrunePlan } from '../../retention/prune-plan.ts';
 import { readPruneState } from '../../retention/prune-state.ts';
+import { executeWalPrune, readWalState } from '../../retention/wal.ts';
+import { planWalPrune } from '../../retention/wal-plan.ts';
+import type { WalPrunePlan } from '../../retention/wal-plan.ts';
+import { readFacts } from '../../sources/postgres/base-backup-facts.ts';
 import { lookingOnly } from '../../stores/read-only.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
@@ -18,17 +22,22 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const isDryRun = options['dryRun'] === true;
     if (!isDryRun) await vault.sweep();
     const looked = isDryRun ? lookingOnly(store, surroundings.clock) : store;
-    const plan = planPrune(await readPruneState(looked, { ...vault.repository, store: looked }));
+    const seen = { ...vault.repository, store: looked };
+    const plan = planPrune(await readPruneState(looked, seen));
+    const wal = planWalPrune(await readWalState(seen, plan.at, readFacts));
     if (isDryRun) {
-      output.result({ type: 'prune-plan', ...plan, at: isoTime(plan.at), waiting: waitingJson(plan) }, () => planLines(plan));
+      output.result({ type: 'prune-plan', ...plan, at: isoTime(plan.at), waiting: waitingJson(plan), wal }, () => [...walLines(wal), ...planLines(plan, wal)]);
       return plan.blockers.length > 0 ? 3 : 0;
     }
     const budget = { clock: surroundings.clock, signal: surroundings.signal };
     const done = await executePrune(plan, store, budget);
     if (done.deletedPacks > 0) await removeDeadIndexes(vault.repository, budget);
     await removeSpentNotes(vault.repository);
-    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: waitingJson(plan) }, () => [
+    const doneWal = await executeWalPrune(wal, store, budget);
+    output.result({ type: 'prune', ...done, bytesWaiting: plan.bytesWaiting, waiting: waitingJson(plan), wal: doneWal }, () => [
       `Freed ${bytesInWords(done.bytesFreed)} (${counted(done.deletedPacks, 'pack')}); marked ${counted(done.marked, 'pack')}, spared ${done.spared}.`,
+      ...(doneWal.deletedFiles > 0 ? [`Freed ${bytesInWords(doneWal.bytesFreed)} of WAL that no base backup needs (${counted(doneWal.deletedFiles, 'file')}).`] : []),
+      ...wal.kept,
       ...(plan.marks.length > 0 ? [`What was marked now waits for a second look: run \`holdfast prune\` again in 24 hours.`] : []),
       ...waitingLines(plan),
     ]);
@@ -36,7 +45,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
-function planLines(plan: PrunePlan): string[] {
+function walLines({ deletions, kept }: WalPrunePlan): string[] {
+  return [...deletions.map(({ file, sizeBytes, reason }) => `delete WAL ${file} (${bytesInWords(sizeBytes)}): ${reason}`), ...kept];
+}
+
+function planLines(plan: PrunePlan, wal: WalPrunePlan): string[] {
   const lines = [
     ...plan.blockers.map(({ name, reason, nextStep }) => `stopped by ${name}: ${reason}. ${nextStep}`),
     ...plan.expired.map(({ name, reason }) => `delete ${name}: ${reason}`),
@@ -46,7 +59,8 @@ function planLines(plan: PrunePlan): string[] {
     ...plan.marks.map(({ pack, sizeBytes, reason }) => `mark ${pack} (${bytesInWords(sizeBytes)}): ${reason}`),
   ];
   const wait = plan.bytesWaiting === 0 ? '' : `; ${bytesInWords(plan.bytesWaiting)} wait for a second look`;
-  return [...(lines.length > 0 ? lines : ['There is nothing to do yet.']), ...waitingLines(plan), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed)}${wait}.`];
+  const isIdle = lines.length === 0 && wal.deletions.length === 0;
+  return [...(isIdle ? ['There is nothing to do yet.'] : lines), ...waitingLines(plan), `Nothing was done. This would free ${bytesInWords(plan.bytesFreed + wal.bytesFreed)}${wait}.`];
 }
 
 function waitingJson({ waiting }: PrunePlan): object[] {

@@ -22,6 +22,8 @@ export interface PostgresServer extends RunningServer {
   sql<Row extends object = Record<string, unknown>>(text: string, options?: { readonly database?: string; readonly values?: readonly unknown[] }): Promise<Row[]>;
   /** As `pg_ctl stop -m immediate`: connections break, nothing is said goodbye to. */
   crash(): Promise<void>;
+  /** Ends it (SIGINT is the fast stop, SIGKILL a crash of the machine), and starts it again on the same data; `between` may change its files. */
+  restart(signal: 'SIGINT' | 'SIGKILL', between?: (data: string) => void): Promise<void>;
 }
 
 export interface PostgresStart {
@@ -66,7 +68,8 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
     return client;
   };
   const isUp = async () => (await connect('postgres')).end().then(() => true);
-  const server = await startServer(...asPostgres(join(binaries, 'postgres'), ['-D', data]), { port, folder, isUp });
+  const launch = () => startServer(...asPostgres(join(binaries, 'postgres'), ['-D', data]), { port, folder, isUp });
+  let server = await launch();
   // Backends of a server that had to be killed notice it a moment later.
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   const end = async (signal: NodeJS.Signals) => {
@@ -86,6 +89,11 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
       }
     },
     crash: () => end('SIGQUIT'),
+    restart: async (signal, between) => {
+      await end(signal);
+      between?.(data);
+      server = await launch();
+    },
     // SIGINT is the fast stop; SIGTERM would wait for every client.
     stop: async () => {
       await end('SIGINT');

@@ -1,0 +1,54 @@
+import type { TimedLine, TimedWindow } from '../recovery/pitr/check-target.ts';
+import type { WalLedger } from '../recovery/pitr/read-ledger.ts';
+import { formatLsn } from '../sources/postgres/wal/lsn.ts';
+import { isoTime } from './entry-words.ts';
+import { counted, durationInWords, timeInWords } from './words.ts';
+
+/** What `pitr windows` says to people: what can be restored to, what is missing, and what to do about it. */
+export function ledgerLines(planName: string, ledger: WalLedger, now: number): string[] {
+  const { systemId, lines, newest, bases, entries, notes } = ledger;
+  const archived = newest === undefined ? 'no WAL was archived' : `last WAL archived ${durationInWords(Math.max(0, now - newest.storedAt))} ago (${newest.name}${newest.partial ? ', its beginning' : ''})`;
+  return [
+    `${planName}, system ${systemId}: ${counted(bases.length, 'base backup')}, ${counted(entries.filter(({ kind }) => kind === 'segment').length, 'segment')}; ${archived}`,
+    ...lines.flatMap((line) => lineLines(planName, line, lines.length > 1)),
+    ...(lines.every(({ windows }) => windows.length === 0) ? [`  Nothing can be restored yet: take a base backup with \`holdfast backup ${planName}\`.`] : []),
+    ...notes.map((note) => `  note: ${note}`),
+  ];
+}
+
+function lineLines(planName: string, { timeline, windows, gaps, stranded, waiting }: TimedLine, isOneOfSeveral: boolean): string[] {
+  return [
+    ...(isOneOfSeveral ? [`  timeline ${timeline}`] : []),
+    ...windows.flatMap(windowLines),
+    ...gaps.map(({ fromLsn, toLsn, missingSegments, isOpen }) => `  gap       ${formatLsn(fromLsn)} to ${formatLsn(toLsn)}: ${missingSegments === 0 ? 'a part of a segment is' : `${counted(missingSegments, 'segment')} ${missingSegments === 1 ? 'is' : 'are'}`} missing. ${isOpen ? `Take a base backup now (\`holdfast backup ${planName}\`): nothing behind the gap can be restored to before.` : 'No target in it can be restored to. If the server still has these segments in pg_wal, archive them by hand with `holdfast wal-archive`.'}`),
+    ...stranded.map(({ backup, startLsn, stopLsn }) => `  stranded  base backup ${backup} needs WAL from ${startLsn} to ${stopLsn}, and some of it is missing: it cannot be restored from. Take another one.`),
+    ...(waiting === undefined ? [] : [`  waiting   WAL from ${formatLsn(waiting.fromLsn)} to ${formatLsn(waiting.toLsn)} has no base backup before it: run \`holdfast backup ${planName}\`.`]),
+  ];
+}
+
+function windowLines({ fromLsn, toLsn, bases, lastTransactionAt, storedAt }: TimedWindow): string[] {
+  const first = bases[0]?.stoppedAt ?? 0;
+  return [
+    `  window    ${formatLsn(fromLsn)} to ${formatLsn(toLsn)}, from ${counted(bases.length, 'base backup')}`,
+    `            from ${timeInWords(first)} (end of the first base backup, server's clock)`,
+    `            until ${lastTransactionAt === undefined ? 'the end of the base backup: no transaction behind it was found' : `before ${timeInWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
+  ];
+}
+
+/** The same for programs: positions as PostgreSQL writes them, times in ISO 8601. */
+export function jsonOfLedger({ systemId, lines, newest, bases, held, notes }: WalLedger): object {
+  return {
+    systemId,
+    segmentBytes: held.segmentBytes,
+    bases: bases.map(({ backup, timeline, startLsn, stopLsn, stoppedAt }) => ({ backup, timeline, startLsn, stopLsn, stoppedAt: isoTime(stoppedAt) })),
+    lastArchived: newest && { name: newest.name, isPartial: newest.partial !== undefined, storedAt: isoTime(newest.storedAt) },
+    lines: lines.map(({ timeline, windows, gaps, stranded, waiting }) => ({
+      timeline,
+      windows: windows.map(({ fromLsn, toLsn, bases: from, lastTransactionAt, storedAt }) => ({ fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), bases: from.map(({ backup }) => backup), fromTime: isoTime(from[0]?.stoppedAt ?? 0), lastTransactionAt: lastTransactionAt === undefined ? null : isoTime(lastTransactionAt), storedAt: isoTime(storedAt) })),
+      gaps: gaps.map(({ fromLsn, toLsn, missingSegments, isOpen }) => ({ fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), missingSegments, isOpen })),
+      stranded: stranded.map(({ backup }) => backup),
+      waiting: waiting && { fromLsn: formatLsn(waiting.fromLsn), toLsn: formatLsn(waiting.toLsn) },
+    })),
+    notes,
+  };
+}

@@ -1,0 +1,165 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Client } from 'pg';
+import { Receiving, Ticker, commitsOf, instant, killReceivers, protectedCluster } from '../support/point-in-time.ts';
+import type { Commit } from '../support/point-in-time.ts';
+import { freePort } from '../support/servers/servers.ts';
+import type { PostgresServer } from '../support/servers/postgres.ts';
+import { PROGRAM } from './program.ts';
+import type { Person } from './program.ts';
+
+/** `HOLDFAST_PITR_TARGETS=20` with `HOLDFAST_PITR_PAUSE_MS=10` and `HOLDFAST_PITR_OUTAGE_MS=60000` is the long form (docs/testing.md). */
+const TARGETS = Number(process.env['HOLDFAST_PITR_TARGETS'] ?? 2);
+const PAUSE_MS = Number(process.env['HOLDFAST_PITR_PAUSE_MS'] ?? 10);
+const OUTAGE_MS = Number(process.env['HOLDFAST_PITR_OUTAGE_MS'] ?? 2000);
+
+interface WindowLine {
+  readonly systemId: string;
+  readonly bases: readonly { readonly backup: string; readonly stoppedAt: string }[];
+  readonly lines: readonly { readonly timeline: number; readonly windows: readonly { readonly fromLsn: string; readonly toLsn: string; readonly fromTime: string; readonly lastTransactionAt: string }[]; readonly gaps: readonly object[] }[];
+}
+
+const servers: PostgresServer[] = [];
+const receivers: Receiving[] = [];
+afterAll(async () => {
+  for (const receiver of receivers) await receiver.stop();
+  await Promise.all(servers.map((server) => server.stop()));
+});
+
+describe('recovery to a moment (S2, R4)', () => {
+  it('meets exactly the rows that were committed before any target, through restarts, a crash, killed receivers, an outage of the vault and a new timeline', async () => {
+    const { server, person } = await protectedCluster(18);
+    servers.push(server);
+    const receiving = receive(person, '--partial-every', '1s');
+    await receiving.until((said) => said.includes('"wal-status"'));
+    const ticker = new Ticker(server, PAUSE_MS);
+    await ticker.start();
+    await person.do(['backup', 'cluster']);
+    await ticks(ticker, 40);
+    expect(killReceivers(person.folder)).toBe(1);
+    await server.restart('SIGINT');
+    await ticks(ticker, 40);
+    await server.restart('SIGKILL');
+    await ticks(ticker, 40);
+    await person.do(['backup', 'cluster']);
+    await outage(server, person, receiving, ticker);
+    await newTimeline(server, person, receiving);
+    await ticks(ticker, 40);
+    await person.do(['backup', 'cluster']);
+    await ticks(ticker, 40);
+    await ticker.stop();
+    const commits = await commitsOf(server);
+    expect(await receiving.stop()).toBe(0);
+
+    const [shown] = await person.json<WindowLine>(['pitr', 'windows', 'cluster']);
+    expect(shown).toMatchObject({ lines: [{ timeline: 2, gaps: [], windows: [expect.anything()] }] });
+    const last = commits.at(-1) as Commit;
+    // What was committed last is in the vault: it was received before the stop.
+    expect(shown?.lines[0]?.windows[0]?.lastTransactionAt).toBe(new Date(Math.floor(last.microseconds / 1000)).toISOString());
+    for (const target of targets(shown as WindowLine, commits)) {
+      const rows = await rowsAt(server, person, shown as WindowLine, target);
+      expect([instant(target), rows]).toEqual([instant(target), commits.filter(({ microseconds }) => microseconds <= target).map(({ n }) => n).sort((left, right) => left - right)]);
+    }
+    await gap(person, shown as WindowLine);
+  }, 60_000 + TARGETS * 30_000 + OUTAGE_MS);
+});
+
+function receive(person: Person, ...options: readonly string[]): Receiving {
+  const receiving = new Receiving(person, ...options);
+  receivers.push(receiving);
+  return receiving;
+}
+
+async function ticks(ticker: Ticker, count: number): Promise<void> {
+  const wanted = ticker.committed + count;
+  while (ticker.committed < wanted) await pause(20);
+}
+
+/** Nothing is lost while the vault is away: the spool holds it, and the server's own copy may go. */
+async function outage(server: PostgresServer, person: Person, receiving: Receiving, ticker: Ticker): Promise<void> {
+  renameSync(person.vault, `${person.vault}.away`);
+  const until = Date.now() + OUTAGE_MS;
+  do {
+    await ticks(ticker, 20);
+    await server.sql('select pg_switch_wal()');
+  } while (Date.now() < until);
+  await receiving.until((said) => /in the spool\. Tried again/.test(said));
+  expect(existsSync(person.vault)).toBe(false);
+  renameSync(`${person.vault}.away`, person.vault);
+  await ticks(ticker, 20);
+}
+
+/** As after a failover: the server goes on, on a line of its own. */
+async function newTimeline(server: PostgresServer, person: Person, receiving: Receiving): Promise<void> {
+  await server.restart('SIGINT', (data) => {
+    const { uid, gid } = statSync(data);
+    writeFileSync(join(data, 'recovery.signal'), '');
+    chownSync(join(data, 'recovery.signal'), uid, gid);
+    const settings = join(data, 'postgresql.auto.conf');
+    writeFileSync(settings, `${readFileSync(settings, 'utf8')}restore_command = 'false'\n`);
+  });
+  while ((await server.sql<{ is: boolean }>('select pg_is_in_recovery() as is'))[0]?.is === true) await pause(50);
+  await receiving.until((said) => said.slice(said.lastIndexOf('"wal-status"')).includes('"timeline":2'));
+  expect(readdirSync(join(person.folder, 'xdg', 'state', 'holdfast', 'repositories'), { recursive: true }).filter((path) => /0000000[12]$/.test(String(path)))).toHaveLength(2);
+}
+
+/** Where somebody may want to go back to: between any two commits that lie behind the first base backup. */
+function targets({ bases }: WindowLine, commits: readonly Commit[]): number[] {
+  const possible = commits.filter(({ microseconds }) => microseconds / 1000 > Date.parse(bases[0]?.stoppedAt ?? '')).slice(0, -1);
+  return Array.from({ length: TARGETS }, () => possible[Math.floor(Math.random() * possible.length)]?.microseconds ?? 0);
+}
+
+/** The rows of a server that was recovered to a moment, from the newest base backup before it. */
+async function rowsAt(server: PostgresServer, person: Person, { bases }: WindowLine, target: number): Promise<number[]> {
+  const base = bases.findLast(({ stoppedAt }) => Date.parse(stoppedAt) < target / 1000);
+  const port = await freePort();
+  const directory = join(dirname(server.data), `at-${target}`);
+  readableBy(server.data, person);
+  const [line] = await person.json<{ server?: { pid?: number } }>(['restore', base?.backup ?? '', '--to-data-directory', directory, '--start', String(port), '--to-time', instant(target), '--restore-command', fetchCommand(person)]);
+  const client = new Client({ host: '127.0.0.1', port, user: server.user, password: server.password, database: 'postgres' });
+  await client.connect();
+  try {
+    return (await client.query<{ n: string }>('select n from tick order by n')).rows.map(({ n }) => Number(n));
+  } finally {
+    await client.end();
+    if (line?.server?.pid !== undefined) process.kill(line.server.pid, 'SIGINT');
+  }
+}
+
+/** The restored server runs as user postgres, which may not read what this one made. */
+function readableBy(data: string, person: Person): void {
+  const { uid, gid } = statSync(data);
+  chmodSync(person.folder, 0o755);
+  for (const path of ['vault', 'key', 'work']) spawnSync('chown', ['-R', `${uid}:${gid}`, person.path(path)]);
+}
+
+/** A checkout may lie where only root may go. */
+function fetchCommand(person: Person): string {
+  const program = person.path('program');
+  if (!existsSync(program)) {
+    mkdirSync(program);
+    cpSync(dirname(PROGRAM), program, { recursive: true });
+    cpSync(process.execPath, join(program, 'node'));
+    chmodSync(program, 0o755);
+  }
+  return `${join(program, 'node')} ${join(program, 'holdfast.mjs')} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+}
+
+/** One segment that goes from the vault takes the moments behind it, and no others. */
+async function gap(person: Person, before: WindowLine): Promise<void> {
+  const folder = join(person.vault, 'wal');
+  const segments = readdirSync(folder, { recursive: true }).map(String).filter((path) => /[0-9A-F]{24}$/.test(path)).sort();
+  const lost = segments[segments.length - 3] as string;
+  renameSync(join(folder, lost), join(person.folder, 'lost'));
+  const ran = await person.run(['pitr', 'windows', 'cluster', '--json']);
+  expect(ran.code).toBe(3);
+  const shown = JSON.parse(ran.stdout) as WindowLine;
+  expect(shown.lines[0]).toMatchObject({ timeline: before.lines[0]?.timeline, gaps: [{ missingSegments: 1 }] });
+  renameSync(join(person.folder, 'lost'), join(folder, lost));
+  expect((await person.json<WindowLine>(['pitr', 'windows', 'cluster']))[0]).toEqual(before);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
