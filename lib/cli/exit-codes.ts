@@ -10,8 +10,8 @@ export const EXIT_CODES = {
   11: 'wrong key, or no key',
   12: 'damaged: stored bytes are not what was written',
   13: 'busy: something else holds what this needs',
-  126: 'of `wal-fetch`: whether the file is there could not be found out, or it cannot be read; PostgreSQL ends recovery and does not take it for the end of WAL',
   130: 'interrupted by a signal',
+  200: 'of `wal-fetch`: whether the file is there could not be found out, or it cannot be read; PostgreSQL ends recovery and does not take it for the end of WAL',
 } as const;
 
 export type ExitCode = keyof typeof EXIT_CODES;
@@ -45,6 +45,6 @@ export const EXIT_CODE_OF: Readonly<Record<ErrorCode, ExitCode>> = {
 
 /** Of several things that one command did, the code that a script must not miss. */
 export function worstOf(codes: readonly ExitCode[]): ExitCode {
-  const order: readonly ExitCode[] = [130, 126, 1, 2, 10, 11, 12, 13, 3, 0];
+  const order: readonly ExitCode[] = [130, 200, 1, 2, 10, 11, 12, 13, 3, 0];
   return order.find((code) => codes.includes(code)) ?? 0;
 }

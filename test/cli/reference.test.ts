@@ -14,7 +14,7 @@ describe('what is documented of the command line', () => {
 
   test('every error code has an exit code of the table, and those that programs rely on never change', () => {
     for (const code of Object.keys(ERROR_CODES)) expect(EXIT_CODES).toHaveProperty([String(EXIT_CODE_OF[code as keyof typeof EXIT_CODE_OF])]);
-    expect(Object.keys(EXIT_CODES).map(Number)).toEqual([0, 1, 2, 3, 10, 11, 12, 13, 126, 130]);
+    expect(Object.keys(EXIT_CODES).map(Number)).toEqual([0, 1, 2, 3, 10, 11, 12, 13, 130, 200]);
     expect([EXIT_CODE_OF.usage, EXIT_CODE_OF['vault-not-found'], EXIT_CODE_OF['wrong-key'], EXIT_CODE_OF.damaged, EXIT_CODE_OF.busy, EXIT_CODE_OF.interrupted]).toEqual([2, 10, 11, 12, 13, 130]);
   });
 

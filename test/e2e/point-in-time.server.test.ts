@@ -139,11 +139,12 @@ function fetchCommand(person: Person): string {
   const program = person.path('program');
   if (!existsSync(program)) {
     mkdirSync(program);
-    cpSync(dirname(PROGRAM), program, { recursive: true });
+    cpSync(dirname(PROGRAM), join(program, 'dist'), { recursive: true });
+    cpSync(join(__dirname, '..', '..', 'package.json'), join(program, 'package.json'));
     cpSync(process.execPath, join(program, 'node'));
     chmodSync(program, 0o755);
   }
-  return `${join(program, 'node')} ${join(program, 'holdfast.mjs')} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+  return `${join(program, 'node')} ${join(program, 'dist', 'holdfast.mjs')} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
 }
 
 /** One segment that goes from the vault takes the moments behind it, and no others. */
@@ -157,7 +158,8 @@ async function gap(person: Person, before: WindowLine): Promise<void> {
   const shown = JSON.parse(ran.stdout) as WindowLine;
   expect(shown.lines[0]).toMatchObject({ timeline: before.lines[0]?.timeline, gaps: [{ missingSegments: 1 }] });
   renameSync(join(person.folder, 'lost'), join(folder, lost));
-  expect((await person.json<WindowLine>(['pitr', 'windows', 'cluster']))[0]).toEqual(before);
+  const [again] = await person.json<WindowLine>(['pitr', 'windows', 'cluster']);
+  expect(again?.lines[0]).toMatchObject({ gaps: [], windows: [{ toLsn: before.lines[0]?.windows[0]?.toLsn }] });
 }
 
 function pause(milliseconds: number): Promise<void> {
