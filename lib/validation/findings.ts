@@ -107,6 +107,7 @@ const LOST: Readonly<{ [K in ObjectKind]: (touched: readonly TouchedBackup[]) =>
   'key-slot': () => 'whoever holds only the key of this slot can open nothing; other slots go on. If it was the last slot, every backup in this vault is lost unless the slot is put back from a copy',
   snapshot: (touched) => `${backupsOf(touched)}: nothing in it can be found without its manifest, until the object is put back from a copy of the vault`,
   refs: (touched) => `${backupsOf(touched)}: it cannot say which packs it needs, until \`holdfast repair packs\` makes the list again from its manifest, or the object is put back from a copy of the vault`,
+  wal: () => 'no moment behind this file can be restored to from the base backups before it: take a base backup now, and see `holdfast pitr windows` for what is left. Should the server still have the file in pg_wal, remove the damaged object and archive it again',
   pack: lostWithPack,
   kit: () => 'no backup. Nobody may give the key to this script: take the kit from elsewhere (`holdfast kit --to DIR`)',
   index: () => 'nothing: packs say themselves what they hold; the next backup that finds something new reads that again, `holdfast repair index` at once',

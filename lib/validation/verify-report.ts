@@ -6,7 +6,7 @@ import type { Amount, CoverageState } from './coverage-clock.ts';
 /** `structure`: everything but the contents of data packs; `sample`: and a rotating part of the packs; `full`: and all packs. */
 export type VerifyLevel = Exclude<VerdictLevel, 'commit'>;
 
-export type ObjectKind = 'config' | 'key-slot' | 'snapshot' | 'refs' | 'pack' | 'index' | 'partial' | 'verdict' | 'coverage' | 'damage-record' | 'mark' | 'removal' | 'kit';
+export type ObjectKind = 'config' | 'key-slot' | 'snapshot' | 'refs' | 'pack' | 'index' | 'partial' | 'verdict' | 'coverage' | 'damage-record' | 'mark' | 'removal' | 'kit' | 'wal';
 
 /** What a damaged object takes from one backup. */
 export interface TouchedBackup {

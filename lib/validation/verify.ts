@@ -25,6 +25,7 @@ import { startContext } from './start-context.ts';
 import type { ContextOptions } from './start-context.ts';
 import { checkTrees } from './tree-check.ts';
 import { reusablePacks } from './unneeded-packs.ts';
+import { checkWal } from './wal-check.ts';
 import { checkCounterparts, checkFacts, noteOrphans } from './vault-facts.ts';
 import type { VerifyLevel, VerifyReport } from './verify-report.ts';
 
@@ -70,6 +71,7 @@ export async function verify(repository: Repository, options: VerifyOptions): Pr
   const readable = [...[...survey.packs.values()].filter((pack) => !pack.isLost), ...reusable];
   const sample = options.level === 'sample' ? (options.sampleTurn ?? filledTurn(readable, await nextTurn(context.repository, opened.map(({ snapshot }) => backupOf(snapshot.name))))) : undefined;
   const selected = options.level === 'structure' ? [] : sample ? packsOfTurn(readable, sample) : readable;
+  if (isWhole && options.level !== 'structure') await checkWal(context, sample);
   const recorder = options.isRecording === false ? undefined : new CoverageRecorder(context.repository, await lookingOnly(context.repository.store, options.clock).now(), options);
   const read = await proveContents(context, { judged, survey, selected, recorder, options });
   touchNamedPacks(context, judged);
