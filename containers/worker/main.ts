@@ -9,6 +9,7 @@ import { secretResolver } from '../../lib/aws/secrets.ts';
 import { taskToken } from '../../lib/aws/task-token.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
 import { hookInWords } from '../../lib/backup/hook-report.ts';
+import type { HealingNote } from '../../lib/catalog/ledger-records.ts';
 import { EXIT_CODE_OF } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
@@ -54,6 +55,10 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
       if (event.event === 'ended') writeMetrics(backupMetrics(event.run, event.backup), { stackName: settings.stackName, planName: event.run.planName, at: Date.now() }, (line) => process.stdout.write(`${line}\n`));
     },
     onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'backing up')),
+    onHealing: (note, problem) => {
+      tellHealing(note, logger);
+      if (problem) logger.warn({ event: 'healing-not-recorded', code: problem.code }, `it was not written into the record of the run: ${problem.message}`);
+    },
     onHook: (report) => (report.complaint === undefined ? logger.info({ event: 'hook', ...report }, hookInWords(report)) : logger.warn({ event: 'hook', ...report }, hookInWords(report))),
   });
   if (outcome === undefined) return 0;
@@ -64,15 +69,24 @@ async function backUp(settings: WorkerSettings, runId: string, logger: Logger): 
 }
 
 async function verifyBackup(settings: WorkerSettings, order: VerifyOrder, logger: Logger): Promise<number> {
-  const { state, report } = await performVerifyTask(order, {
+  const { state, report, healing } = await performVerifyTask(order, {
     ...common(settings, logger),
+    stackName: settings.stackName,
+    ledger: openLedger(dynamoClient({ maxAttempts: 1 }), settings.table),
     catalog: openCatalog(dynamoClient({ maxAttempts: 1 }), settings.table),
     verifyEntry: new URL('./verify-worker.mjs', import.meta.url),
     onProgress: everyHalfMinute((progress: object) => logger.info({ event: 'progress', ...progress }, 'verifying')),
   });
   for (const { name, lost, problems } of report.damage.slice(0, 100)) logger.error({ event: 'damage', object: name, problems }, lost);
+  if (healing) tellHealing(healing, logger);
   logger.info({ event: 'verified', backup: order.backupId, plan: order.planName, state, readBytes: report.packs.readBytes }, `verified at level ${order.level}: ${state}`);
   return report.damage.length > 0 ? 12 : 0;
+}
+
+/** What became of older backups of the vault; a person has to act on what is open. */
+function tellHealing({ state, message, nextStep }: HealingNote, logger: Logger): void {
+  if (state === 'open') logger.warn({ event: 'healing', state, nextStep }, message);
+  else logger.info({ event: 'healing', state }, message);
 }
 
 async function restore(settings: WorkerSettings, task: Extract<WorkerSettings['task'], { kind: 'restore' }>, logger: Logger): Promise<number> {

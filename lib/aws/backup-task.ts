@@ -7,16 +7,19 @@ import type { LeasedRunEvent } from '../backup/perform-leased-run.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { BackupOutcome, BackupPorts } from '../backup/run-backup.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
-import type { LedgerRun } from '../catalog/ledger-records.ts';
+import type { HealingNote, LedgerRun } from '../catalog/ledger-records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import { startWorker } from '../engine/start-thread.ts';
-import { HoldfastError } from '../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { PlanId, RunId } from '../model/ids.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
 import { parseDeployedPlan } from '../settings/parse-deployed.ts';
 import { stackWriterId } from '../settings/ids.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
+import { noteOfLeft } from '../validation/healing/healing-notes.ts';
+import { repairCommand } from './repair-command.ts';
 import { sourceOf } from './source-of.ts';
+import { tellHealing } from './tell-healing.ts';
 import type { TaskPlaces } from './source-of.ts';
 import { openStackVault, placeOf } from './stack-vault.ts';
 import type { VaultClients } from './stack-vault.ts';
@@ -30,6 +33,8 @@ export interface BackupTaskContext extends TaskPlaces, VaultClients {
   readonly signal: AbortSignal;
   readonly onEvent: (event: LeasedRunEvent) => void;
   readonly onProgress: (progress: BackupProgress) => void;
+  /** Older backups of the vault are not whole; this role may not read content, so what can be done is noted and left. */
+  readonly onHealing?: (note: HealingNote, problem?: HoldfastError) => void;
   /** Told of each command around the run that has ended. */
   readonly onHook: (report: HookReport) => void;
   readonly heartbeatMs?: number;
@@ -62,7 +67,7 @@ async function backUpPlan({ run, plan }: { readonly run: LedgerRun; readonly pla
   const { policy } = plan;
   const { repository, mayWrite } = await openStackVault(placeOf(plan.vault, context.vaults), context);
   if (!mayWrite) throw new HoldfastError('wrong-key', `The KMS key of the vault ${plan.vault} was left out when its keys were changed: it reads older backups and may not write.`, { nextStep: 'Rotate again with this key named, or point the vault at the newer key and deploy.' });
-  return runBackup(
+  const outcome = await runBackup(
     {
       repository: { ...repository, cipher: policy.encryption },
       writer: { id: stackWriterId(context.stackName), host: context.stackName },
@@ -75,7 +80,23 @@ async function backUpPlan({ run, plan }: { readonly run: LedgerRun; readonly pla
       threads: Math.min(availableParallelism(), MAX_THREADS),
       minimumBytes: policy.minimumSizeBytes,
       policy: { verification: policy.verification, warningsAreGood: policy.warningsAreGood },
+      leavesHealing: true,
     },
     { clock: context.clock, startThread: (settings) => startWorker(context.crunchEntry, settings), ...ports },
   );
+  // Before the run ends: whoever reads the backup back looks into its run.
+  if (outcome.healing) await noteHealing(run, noteOfLeft({ command: repairCommand(context.stackName, plan.vault), isReadBack: policy.verification !== 'none' }), context);
+  return outcome;
+}
+
+/** The backup is made: that older ones wait for their healing is told in the log as well, so that a silent ledger costs no run. */
+async function noteHealing(run: LedgerRun, note: HealingNote, context: BackupTaskContext): Promise<void> {
+  const { onHealing } = context;
+  try {
+    await tellHealing(note, run, context);
+    onHealing?.(note);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    onHealing?.(note, error);
+  }
 }

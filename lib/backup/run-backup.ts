@@ -61,6 +61,8 @@ export interface BackupRequest {
   /** A smaller backup fails and is not committed: a floor against an empty mount or dump. */
   readonly minimumBytes?: number;
   readonly packSizes?: PackSizes;
+  /** This role may not read content: what could be healed now is left to whoever may, and the outcome says so. */
+  readonly leavesHealing?: boolean;
 }
 
 export interface BackupOutcome {
@@ -260,9 +262,13 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
   await refuseIfVoid(request.repository, manifest);
   // Nothing of it is read or listed where nobody has found damage, nor where the last run had the same chances.
   const isHealing = session.hasHealingMaterial(predecessor.storedAt ?? 0) || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
-  if (isHealing) run.report('healing');
-  const healing = isHealing ? await healAfterBackup(request.repository, { signal: ports.signal }) : undefined;
+  if (isHealing && !request.leavesHealing) run.report('healing');
+  const healing = isHealing ? await healOlder(request, ports) : undefined;
   return { manifest, statistics: manifest.statistics, evidence: parts.evidence.flatMap(({ facts }) => facts), strangers: parts.strangers, ...(healing && { healing }) };
+}
+
+async function healOlder({ repository, leavesHealing = false }: BackupRequest, { signal }: BackupPorts): Promise<HealingOutcome> {
+  return leavesHealing ? { isLeft: true } : healAfterBackup(repository, { signal });
 }
 
 /** Judged at once, where it was first written: a run that slept before its last step has not made a backup (format §12). */

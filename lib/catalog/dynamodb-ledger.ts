@@ -11,7 +11,7 @@ import { ledgerRunOf, read } from './dynamodb-records.ts';
 import type { RunRow } from './dynamodb-records.ts';
 import { openTable } from './dynamodb-table.ts';
 import type { DynamodbPlace, Rows } from './dynamodb-table.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, HealingNote, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import { checkAdmission, checkClaim, checkEnd, mayEnd } from './ledger-rules.ts';
 import { limitOf } from './list-limit.ts';
 import type { Admission, Admitted, ClaimLease, Refused, RunEnd, RunLedger } from './run-ledger.ts';
@@ -153,6 +153,10 @@ export class DynamodbLedger implements RunLedger {
       // Refused: the run moved on, or its backup, plan or generation did; both are read again.
       if ((await this.#calls.write(await this.#ending(run, end))) === undefined) return true;
     }
+  }
+
+  async noteHealing(runId: RunId, note: HealingNote): Promise<boolean> {
+    return this.#updateRun(runId, { healing: $set(note) }, { attr: 'vault', exists: true });
   }
 
   openAlert = (alert: AlertRecord): Promise<boolean> => this.#alerts.open(alert);

@@ -48,7 +48,7 @@ const RUN_ROW = item({
   ...KEYS, ...TIME, ...GROUP, ...RUN_FIELDS,
   vault: string().optional(), occurrence: string().optional(), rank: number().optional(), notBefore: number().optional(), startBy: number().optional(),
   attempts: number().optional(), waitingFor: string().optional(), fence: number().optional(), leaseUntil: number().optional(), stopBy: number().optional(),
-  taskArn: string().optional(), progress: any().optional(), order: string().optional(), configHash: string().optional(),
+  taskArn: string().optional(), progress: any().optional(), healing: any().optional(), order: string().optional(), configHash: string().optional(),
   // The token of its newest admission, who asked for that, and who claimed the run.
   admission: number().optional(), admittedBy: string().optional(), claimedBy: string().optional(),
 });

@@ -35,6 +35,7 @@ export interface LedgerRun extends RunRecord {
   readonly stopBy?: Milliseconds;
   readonly taskArn?: string;
   readonly progress?: StageProgress;
+  readonly healing?: HealingNote;
   /** The plan as it was when the occurrence was claimed, pinned: JSON of `DeployedPlan`. */
   readonly order: string;
   readonly configHash: string;
@@ -44,6 +45,14 @@ export interface StageProgress {
   readonly stage: string;
   readonly doneBytes: number;
   readonly totalBytes?: number;
+}
+
+/** What became of older backups of its vault that were not whole when the run ended (V1). */
+export interface HealingNote {
+  /** `due`: the task that reads its backup back heals what can be healed. `healed`: nothing is left. `open`: somebody has to act. */
+  readonly state: 'due' | 'healed' | 'open';
+  readonly message: string;
+  readonly nextStep?: string;
 }
 
 export interface PlanPause {

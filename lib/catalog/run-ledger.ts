@@ -1,5 +1,5 @@
 import type { BackupId, RunId } from '../model/ids.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, HealingNote, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import type { BackupRecord, RunState } from './records.ts';
 
 /**
@@ -58,6 +58,9 @@ export interface RunLedger {
    * and writes nothing.
    */
   endRun(runId: RunId, end: RunEnd): Promise<boolean>;
+
+  /** Remembers what became of older backups that this run could heal; the last word counts. False for a run that is not there. */
+  noteHealing(runId: RunId, note: HealingNote): Promise<boolean>;
 
   /** Opens an alert. False when one with this id is open or was opened before (ids name an occasion, so it is told once). */
   openAlert(alert: AlertRecord): Promise<boolean>;

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../model/errors.ts';
 import type { BackupId, RunId } from '../model/ids.ts';
-import type { AlertRecord, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
+import type { AlertRecord, HealingNote, LedgerRun, OccurrenceRecord, PlanPause, StageProgress } from './ledger-records.ts';
 import { limitOf } from './list-limit.ts';
 import { checkAdmission, checkClaim, checkEnd, mayEnd } from './ledger-rules.ts';
 import { ACTIVE_STATES } from './records.ts';
@@ -127,6 +127,10 @@ export class SqliteLedger implements RunLedger {
       );
       return true;
     });
+  }
+
+  async noteHealing(runId: RunId, note: HealingNote): Promise<boolean> {
+    return this.#database.run('UPDATE runs SET healing = ? WHERE run_id = ? AND vault IS NOT NULL', [toValue(note, 'json'), runId]) > 0;
   }
 
   async openAlert(alert: AlertRecord): Promise<boolean> {

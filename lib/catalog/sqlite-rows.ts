@@ -57,7 +57,7 @@ export const LEDGER_RUNS: Table<LedgerRun> = {
     ...RUNS.columns,
     ['vault', 'vault'], ['occurrence', 'occurrence'], ['rank', 'rank'], ['notBefore', 'not_before'], ['startBy', 'start_by'], ['attempts', 'attempts'],
     ['waitingFor', 'waiting_for'], ['fence', 'fence'], ['leaseUntil', 'lease_until'], ['stopBy', 'stop_by'], ['taskArn', 'task_arn'],
-    ['progress', 'progress', 'json'], ['order', 'run_order'], ['configHash', 'config_hash'],
+    ['progress', 'progress', 'json'], ['healing', 'healing', 'json'], ['order', 'run_order'], ['configHash', 'config_hash'],
   ],
 };
 

@@ -76,4 +76,5 @@ export const MIGRATIONS: readonly string[] = [
 
   ALTER TABLE backups ADD COLUMN vault TEXT;
   `,
+  'ALTER TABLE runs ADD COLUMN healing TEXT',
 ];

@@ -120,7 +120,7 @@ function hintsOn(strangers: readonly string[]): string[] {
 
 /** The new backup is whole whatever became of this: told, and no reason to call it anything but good. */
 function hintsOnHealing(healing: HealingOutcome | undefined): string[] {
-  if (!healing) return [];
+  if (!healing || 'isLeft' in healing) return [];
   if ('problem' in healing) return [`Older backups have damage that was not healed: ${healing.problem.message} \`holdfast repair packs\` tries again.`];
   const { packs, backups, unhealed } = healing.report;
   const healed = packs === 0 ? [] : [`Healed ${packs === 1 ? 'a pack' : `${packs} packs`} of ${backups.length === 1 ? 'an older backup' : `${backups.length} older backups`}. \`holdfast verify --level full\` proves them and calls them good again.`];

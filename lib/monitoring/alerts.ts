@@ -1,5 +1,6 @@
-import type { AlertKind, AlertRecord, Severity } from '../catalog/ledger-records.ts';
+import type { AlertKind, AlertRecord, HealingNote, Severity } from '../catalog/ledger-records.ts';
 import type { BackupRecord, RunRecord } from '../catalog/records.ts';
+import type { RunId } from '../model/ids.ts';
 import { SERVICE_LEVELS } from '../config/service-levels.ts';
 import { plainWords } from './plain-words.ts';
 
@@ -71,13 +72,37 @@ export function delayedAlert(delay: { readonly planName: string; readonly dueAt:
 /** A backup that does not read back as it was written; once per backup (V1). */
 export function corruptionAlert({ backupId, planName, runId }: Pick<BackupRecord, 'backupId' | 'planName' | 'runId'>, now: number): AlertRecord {
   return {
-    alertId: `corruption-detected/backup/${backupId}`,
+    alertId: `${CORRUPTION_ALERTS}${backupId}`,
     kind: 'corruption-detected',
     severity: 'critical',
     state: 'open',
     title: `A backup of ${planName} is damaged`,
     message: `The backup ${backupId} does not read back as it was written; it does not count as good any more.`,
-    nextStep: `Run \`holdfast verify ${backupId} --level full\` to see what is touched, start ${planName} again for a new backup, and remove nothing from the vault until you know why.`,
+    nextStep: `Run \`holdfast verify ${backupId} --level full\` to see what is touched, start ${planName} again for a new backup, and remove nothing from the vault until you know why. What the source still has is stored anew by that backup, given to this one when it is read back, and then this alert resolves itself; without a read-back, or to see what stays lost, \`holdfast repair packs --aws STACK\`.`,
+    planName,
+    runId,
+    openedAt: now,
+  };
+}
+
+/** Begins the ids of alerts about damaged backups; the id of the backup follows. */
+export const CORRUPTION_ALERTS = 'corruption-detected/backup/';
+
+/** Begins the ids of alerts about healing in a vault; the id of a run follows. */
+export function healingAlerts(vault: string): string {
+  return `corruption-detected/healing/${vault}/`;
+}
+
+/** Older backups that could not be healed whole; once per run that stored something to heal them with (V1). */
+export function healingAlert(note: HealingNote, { vault, planName, runId }: { readonly vault: string; readonly planName: string; readonly runId: RunId }, now: number): AlertRecord {
+  return {
+    alertId: `${healingAlerts(vault)}${runId}`,
+    kind: 'corruption-detected',
+    severity: 'high',
+    state: 'open',
+    title: `Damage in the vault ${vault} could not be healed`,
+    message: plainWords(note.message),
+    nextStep: plainWords(note.nextStep ?? 'Run `holdfast verify --level full` on the vault to see what is touched.'),
     planName,
     runId,
     openedAt: now,

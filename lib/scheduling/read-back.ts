@@ -1,10 +1,10 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import type { BackupRecord } from '../catalog/records.ts';
+import type { BackupRecord, BackupState } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import type { HoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId } from '../model/ids.ts';
-import { READ_BACK_ALERTS, corruptionAlert, unansweredAlert } from '../monitoring/alerts.ts';
+import { CORRUPTION_ALERTS, READ_BACK_ALERTS, corruptionAlert, unansweredAlert } from '../monitoring/alerts.ts';
 import { tellAlert } from '../monitoring/tell.ts';
 import type { TellPorts } from '../monitoring/tell.ts';
 import type { Launched, NoCapacity } from './task-launcher.ts';
@@ -113,13 +113,21 @@ async function tellUnanswered(backups: readonly BackupRecord[], ports: ReadBackP
   return opened;
 }
 
-/** Whatever the answer is; damage has an alert of its own. A backup that is gone needs none. */
+/** Alerts about one backup, and the states of it that answer them. A backup that is gone needs none. */
+const ANSWERS: readonly { readonly prefix: string; readonly states: readonly BackupState[] }[] = [
+  // Whatever the answer is; damage has an alert of its own.
+  { prefix: READ_BACK_ALERTS, states: ['validated', 'corrupted', 'expired'] },
+  // Healed, and read in full since.
+  { prefix: CORRUPTION_ALERTS, states: ['validated', 'expired'] },
+];
+
 async function resolveAnswered({ catalog, ledger, now }: ReadBackPorts): Promise<string[]> {
   const resolved: string[] = [];
   for (const { alertId } of await ledger.listAlerts({ state: 'open', limit: NEWEST })) {
-    if (!alertId.startsWith(READ_BACK_ALERTS)) continue;
-    const state = await catalog.getBackup(alertId.slice(READ_BACK_ALERTS.length)).then((backup) => backup.state, goneOrThrow);
-    if (state !== 'validating' && state !== 'completed' && (await ledger.resolveAlert(alertId, now()))) resolved.push(alertId);
+    const row = ANSWERS.find(({ prefix }) => alertId.startsWith(prefix));
+    if (row === undefined) continue;
+    const state = await catalog.getBackup(alertId.slice(row.prefix.length)).then((backup) => backup.state, goneOrThrow);
+    if (row.states.includes(state) && (await ledger.resolveAlert(alertId, now()))) resolved.push(alertId);
   }
   return resolved;
 }

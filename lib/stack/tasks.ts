@@ -31,7 +31,7 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
   return task;
 }
 
-/** Reads backups of a vault back, with rights that no writer has (V4). As large as the largest plan that writes there. */
+/** Reads backups of a vault back, with rights that no writer has (V4), and heals older ones with what a run stored anew (V1). As large as the largest plan that writes there. */
 export function verifyTask(scope: Construct, { vault, sizes, plane, environment }: TaskProps & { readonly vault: Vault; readonly sizes: readonly TaskSize[] }): WorkerTask {
   const task = new WorkerTask(scope, `Verify ${vault.vaultName}`, {
     fleet: plane.fleet,
@@ -44,6 +44,7 @@ export function verifyTask(scope: Construct, { vault, sizes, plane, environment 
     mounts: [],
   });
   vault.access.grantVerifying(task.role);
+  vault.access.grantHealing(task.role, { writer: stackWriterId(Stack.of(scope).stackName) });
   plane.table.grantLedger(task.role);
   return task;
 }

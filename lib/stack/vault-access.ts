@@ -55,6 +55,14 @@ export class VaultAccess extends Construct {
     this.#useKey(role, ['kms:GenerateDataKey']);
   }
 
+  /**
+   * Healing, for whoever reads everything already: new packs below the stack's own writer, and lists of packs that say
+   * what replaced what. The bucket lets nobody overwrite; nothing here stores a backup, a key or a mark, or deletes.
+   */
+  grantHealing(role: IRole, { writer }: { readonly writer: string }): void {
+    this.#allow(role, ['s3:PutObject'], [...PACK_CLASSES.map((name) => `packs/${name}/${writer}/*`), `index/${writer}/*`, ...below('refs')]);
+  }
+
   /** The steps of a restore that ask which vault has a backup and which packs it needs: no key opens anything for them. */
   grantFinding(role: IRole): void {
     this.#list(role);

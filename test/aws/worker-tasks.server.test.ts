@@ -1,12 +1,13 @@
-import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
 import { systemClock } from '../../lib/model/clock.ts';
+import type { HealingNote } from '../../lib/catalog/ledger-records.ts';
 import type { BackupId } from '../../lib/model/ids.ts';
 import { compareTrees } from '../../lib/recovery/compare-trees.ts';
 import type { TaskResult } from '../../lib/recovery/workflow/states.ts';
@@ -95,6 +96,52 @@ describe("the worker's tasks on the emulator", () => {
     expect(readFileSync(join(told, 'bad'), 'utf8')).toBe('before running \non-failure failed source-failed\n');
     expect(await stack.ledger.getLedgerRun(bad)).toMatchObject({ state: 'failed', error: { code: 'source-failed', message: expect.stringContaining('exit code 4') as string } });
     expect(said).toEqual(['before: good', 'after: ended with exit code 3, wanted 0', 'before: ended with exit code 4, wanted 0', 'on-failure: good']);
+  });
+
+  it('damage is healed by the read-back with what the run stored anew; what cannot be stands in the run and in an alert with the next step, until the source has it again (V1, M3)', async () => {
+    const root = tree();
+    const plan = planOf(root);
+    const told: HealingNote[] = [];
+    const run = async () => {
+      const runId = await stack.admitted(plan);
+      const backupId = (await performBackupTask(runId, stack.context({ onHealing: (note) => told.push(note) })))!.manifest.backup as BackupId;
+      return { runId, backupId };
+    };
+    const reading = { ...stack.context(), catalog: stack.catalog, verifyEntry: entry('validation/worker.ts'), onProgress: () => undefined };
+    const readBack = (backupId: BackupId) => performVerifyTask({ backupId, planId: PLAN_ID, planName: 'files', vault: 'main', level: 'full' }, reading);
+    const healingAlerts = async () => (await stack.ledger.listAlerts()).filter(({ alertId }) => alertId.startsWith('corruption-detected/healing/main/'));
+
+    const before = new Set((await storedObjects()).keys());
+    const first = await run();
+    const [pack, bytes] = [...(await storedObjects())].filter(([name]) => name.startsWith('packs/hot/') && !before.has(name))[0]!;
+    bytes[5000]! ^= 1;
+    await stack.s3.send(new PutObjectCommand({ Bucket: 'vault-main', Key: pack, Body: bytes }));
+    expect([(await readBack(first.backupId)).state, told]).toEqual(['corrupted', []]);
+    const aside = join(temporaryFolder(), 'media');
+    renameSync(join(root, 'media'), aside);
+    mkdirSync(join(root, 'media'));
+    writeFileSync(join(root, 'media', 'new'), randomBytes(1000));
+
+    const second = await run();
+    expect(told).toMatchObject([{ state: 'due', message: expect.stringContaining('the task that reads this backup back gives it to them') as string }]);
+    expect((await stack.ledger.getLedgerRun(second.runId))?.healing).toEqual(told[0]);
+    const { healing, state } = await readBack(second.backupId);
+    expect(state).toBe('validated');
+    expect(healing).toMatchObject({ state: 'open', message: expect.stringContaining(pack) as string, nextStep: expect.stringContaining('holdfast repair packs --aws shop --vault main --dry-run') as string });
+    expect((await stack.ledger.getLedgerRun(second.runId))?.healing).toEqual(healing);
+    expect(await healingAlerts()).toMatchObject([{ state: 'open', kind: 'corruption-detected', runId: second.runId, message: healing?.message, nextStep: healing?.nextStep }]);
+    expect((await stack.catalog.getBackup(first.backupId)).state).toBe('corrupted');
+
+    rmSync(join(root, 'media'), { recursive: true });
+    renameSync(aside, join(root, 'media'));
+    const third = await run();
+    expect((await readBack(third.backupId)).healing).toMatchObject({ state: 'healed', message: expect.stringMatching(/^1 pack of (\d) older backups? healed; read again in full, \1 of \1 (is|are) good\.$/) as string });
+    expect((await healingAlerts()).map(({ state }) => state)).toEqual(['resolved']);
+    expect((await stack.catalog.getBackup(first.backupId)).state).toBe('validated');
+    expect(await stack.catalog.lastValidation(first.backupId)).toMatchObject({ level: 'full', result: 'good' });
+    expect((await restoreInto(join(temporaryFolder(), 'restored'), first.backupId)).state).toBe('completed');
+    // Healed once: another read-back of the same backup has nothing to do.
+    expect((await readBack(third.backupId)).healing).toBeUndefined();
   });
 
   it('restores say what they left out, and fail when the patterns match nothing (R2, R3)', async () => {

@@ -96,6 +96,15 @@ describe('holdfast runs show', () => {
     expect(code).toBe(0);
   });
 
+  it('says what became of older backups that were not whole, and what to do now (V1)', async () => {
+    const { runId } = await stack.started('orders');
+    await stack.ledger.noteHealing(runId, { state: 'open', message: '1 damaged pack could not be healed.', nextStep: 'Put it back from a copy.' });
+    const lines = (await stack.run('runs', 'show', runId)).stdout.split('\n');
+    expect(lines).toContain('older backups  not healed: 1 damaged pack could not be healed.');
+    expect(lines).toContain('next step      Put it back from a copy.');
+    expect(await stack.json('runs', 'show', runId)).toMatchObject([{ healing: { state: 'open', nextStep: 'Put it back from a copy.' } }]);
+  });
+
   it('has the pinned plan and the place of the log for programs', async () => {
     const { runId } = await stack.started('orders');
     expect(await stack.json('runs', 'show', runId)).toMatchObject([{ type: 'run', run: runId, order: { name: 'orders' }, trigger: 'schedule', startedAt: new Date(NIGHT + 40 * SECOND).toISOString(), log: { logGroup: 'tasks' } }]);

@@ -248,6 +248,23 @@ export function runLedgerContract(name: string, open: () => LedgerPlace | Promis
       });
     });
 
+    describe('the healing of a run', () => {
+      it('is remembered while it runs and after it has ended, the last word alone, and not for a run that is not there', async () => {
+        const fence = await start(1);
+        const due = { state: 'due', message: 'Older backups have damage.' } as const;
+        expect(await ledger.noteHealing(runId(2), due)).toBe(false);
+        expect(await ledger.noteHealing(runId(1), due)).toBe(true);
+        expect((await ledger.getLedgerRun(runId(1)))?.healing).toEqual(due);
+        const claimed = await ledger.claimRun(runId(1), { now: 2_000, leaseUntil: 10_000 });
+        expect([claimed?.fence === fence, claimed?.healing]).toEqual([false, due]);
+        await ledger.endRun(runId(1), { to: 'failed', now: 3_000, fence: claimed?.fence as number });
+        const open = { state: 'open', message: 'One pack stays lost.', nextStep: 'Look at it.' } as const;
+        expect([await ledger.noteHealing(runId(1), open), await ledger.noteHealing(runId(1), open)]).toEqual([true, true]);
+        expect((await ledger.getLedgerRun(runId(1)))?.healing).toEqual(open);
+        expect((await ledger.getLedgerRun(runId(2)))).toBeUndefined();
+      });
+    });
+
     describe('the task of a run', () => {
       it('is remembered for the admission that started it, also when the worker was faster or has ended', async () => {
         const fence = await start(1);

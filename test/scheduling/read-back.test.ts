@@ -151,4 +151,19 @@ describe('new backups are read back by another task (V4)', () => {
     await readBackNew(ports);
     expect(told).toMatchObject([{ kind: 'corruption-detected', severity: 'critical', planName: 'photos' }]);
   });
+
+  it('the alert about a damaged backup ends when it was healed and read in full since, and not before (V1, M3)', async () => {
+    const { catalog, clock, told, ports } = stage();
+    await catalog.recordBackup(made(1, clock, { state: 'corrupted' }));
+    const id = `corruption-detected/backup/${backupId(1)}`;
+    expect((await readBackNew(ports)).opened).toEqual([id]);
+    expect(told[0]?.nextStep).toContain('What the source still has is stored anew by that backup, given to this one when it is read back, and then this alert resolves itself');
+    for (const state of ['corrupted', 'completed', 'validating'] as const) {
+      await catalog.setBackupState(backupId(1), state);
+      expect([state, (await readBackNew(ports)).resolved]).toEqual([state, []]);
+    }
+    await catalog.setBackupState(backupId(1), 'validated');
+    expect((await readBackNew(ports)).resolved).toEqual([id]);
+    expect((await readBackNew(ports)).resolved).toEqual([]);
+  });
 });

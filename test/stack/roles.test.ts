@@ -66,7 +66,10 @@ describe('the roles of the design (C6, K7), decided by their policies and the bu
     [VERIFIER, 's3:PutObject', 'damaged/p', true],
     [VERIFIER, 's3:PutObject', 'coverage/c', true],
     [VERIFIER, 's3:DeleteObject', 'coverage/c', false],
-    [VERIFIER, 's3:PutObject', pack('hot'), false],
+    // It heals: new packs beside those of this stack, and what replaced what. It overwrites nothing and makes no backup.
+    ...[pack('hot'), pack('meta'), `index/${writer}/x`, `refs/${orders}/b.1`, `refs/${media}/b.1`].map((name) => [VERIFIER, 's3:PutObject', name, true] as const),
+    ...[pack('hot', '0'.repeat(32)), `index/${'0'.repeat(32)}/x`, 'holdfast.json', 'keys/1/x.json', 'condemned/p.m', 'removed/p/b', `partial/${orders}/r`, 'kit/k', 'holds/h'].map((name) => [VERIFIER, 's3:PutObject', name, false] as const),
+    [VERIFIER, 's3:DeleteObject', pack('hot'), false],
     [VERIFIER, 's3:PutObject', `snapshots/${orders}/b`, false],
     [VERIFIER, 's3:DeleteObject', 'verdicts/b/v', false],
 

@@ -1,3 +1,4 @@
+import type { HealingNote } from '../../catalog/ledger-records.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf } from '../command.ts';
@@ -38,9 +39,11 @@ function orderOf({ order }: KnownRun): unknown {
   return order === undefined ? undefined : (JSON.parse(order) as unknown);
 }
 
+const HEALING: Readonly<Record<HealingNote['state'], string>> = { due: 'healing is due', healed: 'healed', open: 'not healed' };
+
 /** Everything of one run; what it does not have is left out. */
 export function showLines(found: KnownRun, seen: Seen, { trigger, log }: { readonly trigger?: string | undefined; readonly log?: TaskLog | undefined }): string[] {
-  const { error, startedAt, finishedAt } = found;
+  const { error, healing, startedAt, finishedAt } = found;
   const took = tookMilliseconds(found, seen.now);
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['run', found.runId],
@@ -56,8 +59,9 @@ export function showLines(found: KnownRun, seen: Seen, { trigger, log }: { reado
     ['stopped at', finishedAt === undefined && found.stopBy !== undefined ? `${timeInWords(found.stopBy)}, when it is still at work` : undefined],
     ['refused', found.attempts === undefined || found.attempts === 0 ? undefined : `${found.attempts} times by ECS`],
     ['backup', found.backupId],
+    ['older backups', healing === undefined ? undefined : `${HEALING[healing.state]}: ${healing.message}`],
     ['error', error === undefined ? undefined : `${error.code}: ${error.message}`],
-    ['next step', error?.nextStep],
+    ['next step', error?.nextStep ?? healing?.nextStep],
     ['host', found.processId === undefined ? found.host : `${found.host}, process ${found.processId}`],
     ['task', found.taskArn ?? (found.vault === undefined ? undefined : 'none was started')],
     ['configuration', found.configHash],
