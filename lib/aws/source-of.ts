@@ -4,11 +4,14 @@ import { fromText } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
+import { MariadbSource } from '../sources/mariadb.ts';
+import type { SqlConnection } from '../sources/mariadb/connection.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
+import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 
@@ -57,7 +60,23 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
         temporaryFolder: scratchFolder,
         clock,
       });
+    case 'mariadb':
+    case 'mysql': {
+      const { type, databases, excludeTables } = source;
+      const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
+      return new MariadbSource({ type, connection: await sqlConnectionOf(source, places.resolveSecret), databases, excludeTables, minimumBytes, environment: places.commandEnvironment, temporaryFolder: scratchFolder, clock });
+    }
   }
+}
+
+async function sqlConnectionOf({ host, port, user, password, sslMode, sslRootCert }: ResolvedMariadb, resolveSecret: TaskPlaces['resolveSecret']): Promise<SqlConnection> {
+  return {
+    host, port,
+    user: typeof user === 'string' ? user : await resolveSecret(user),
+    ...(password && { password: await resolveSecret(password) }),
+    ...(sslMode && { sslMode }),
+    ...(sslRootCert !== undefined && { sslRootCert }),
+  };
 }
 
 /** User and password are fetched now, at the moment of use. */

@@ -3,6 +3,7 @@ import { invariant } from '../model/errors.ts';
 import { resolveHooks } from './hooks-schema.ts';
 import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
+import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
@@ -83,6 +84,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   }
   if (source.type === 'postgres' && source.mode === 'physical') return { ...resolveConnection(config, source), type: 'postgres-physical', wal: source.wal, checkpoint: source.checkpoint, minimumSizeBytes: source['minimum-size'] };
   if (source.type === 'postgres') return resolvePostgres(config, source);
+  if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -111,6 +113,20 @@ function resolvePostgres(config: Config, source: Postgres): ResolvedPostgres {
     rowCounts: source['row-counts'],
     excludeTables: source['exclude-tables'] ?? [],
     minimumSizeBytes: source['minimum-size'],
+  };
+}
+
+function resolveMariadb(config: Config, fields: MariadbFields): ResolvedMariadb {
+  const { type, host, port, database, databases, user, password, 'ssl-mode': sslMode, 'ssl-root-cert': cert } = fields;
+  return {
+    type, host, port,
+    databases: databases ?? [database ?? ''],
+    user: typeof user === 'string' ? user : resolveReference(config, user),
+    ...(password !== undefined && { password: resolveReference(config, password) }),
+    ...(sslMode !== undefined && { sslMode }),
+    ...(cert !== undefined && { sslRootCert: absolute(config, cert) }),
+    excludeTables: fields['exclude-tables'] ?? [],
+    minimumSizeBytes: fields['minimum-size'],
   };
 }
 

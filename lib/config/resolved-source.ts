@@ -1,7 +1,8 @@
+import type { ResolvedMariadb } from './mariadb-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** What a plan protects, with every default and absolute path filled in. */
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical;
+export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb;
 
 export interface ResolvedFiles {
   readonly type: 'files';

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { USER_WANTED } from './connection-words.ts';
+import { mariadb, mysql } from './mariadb-schema.ts';
 import { byteSize, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const files = strictMap({
@@ -26,8 +28,6 @@ const command = strictMap({
   'end-marker': text('a text that stands at the end of a whole output').optional().meta({ description: 'Text that the last 4 KiB of the output must contain; without it the output counts as cut and the run fails.' }),
   'minimum-size': byteSize.default(1).meta({ description: 'Less output than this fails the run.' }),
 }, 'a command source');
-
-const USER_WANTED = 'the name of a user, or a reference to it';
 
 /** How a PostgreSQL server is reached: of sources and of restore targets. */
 export const connection = {
@@ -74,8 +74,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres' : 'a source: a map with "type" (files, sqlite, command, postgres) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

@@ -60,7 +60,7 @@ function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Pr
   const below = (path: ConfigPath, written: string): Problem[] => outsideProblems(path, written, mounts);
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
-  return source.type === 'postgres' ? connectionProblems(at, source, mounts) : [];
+  return 'user' in source ? connectionProblems(at, source, mounts) : [];
 }
 
 type Connection = Extract<PlanFields['source'], { type: 'postgres' }>;

@@ -1,12 +1,15 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
+import { findSqlClient, inWords } from '../sources/mariadb/client.ts';
+import type { SqlSourceType } from '../sources/mariadb/client.ts';
 import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
 import { findClient } from '../sources/postgres/client.ts';
 import { shellFor } from '../sources/shell.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
 import type { Environment } from './places.ts';
+import { mariadbPlaces } from './mariadb-places.ts';
 import { postgresPlaces } from './postgres-places.ts';
 
 /** Whether the programs that plans of this machine need are there, and which versions. */
@@ -15,10 +18,15 @@ export async function programChecks(config: Config, environment: Environment): P
   const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
   const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
   const physical = here.filter(({ source }) => source.type === 'postgres-physical').map(({ name }) => name);
+  const sql = here.flatMap(({ name, source }) => (source.type === 'mariadb' || source.type === 'mysql' ? [{ name, type: source.type }] : []));
   const commands = here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : []));
   return [
     ...(postgres.length > 0 ? [{ check: 'has the programs of PostgreSQL', run: () => client(environment, postgres) }] : []),
     ...(physical.length > 0 ? [{ check: 'has the programs of base backups', run: () => baseBackupClient(environment, physical) }] : []),
+    ...(['mariadb', 'mysql'] as const).flatMap((type) => {
+      const plans = sql.filter((plan) => plan.type === type).map(({ name }) => name);
+      return plans.length > 0 ? [{ check: `has the programs for ${type}`, run: () => sqlClient(type, environment, plans) }] : [];
+    }),
     ...(commands.length > 0 ? [{ check: 'can run its commands', run: () => runnable(commands, environment) }] : []),
   ];
 }
@@ -32,6 +40,11 @@ async function client(environment: Environment, plans: readonly string[]): Promi
 async function baseBackupClient(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
   const { version, pgBasebackup } = await findBaseBackupClient(postgresPlaces(environment));
   return { result: 'ok', seen: `pg_basebackup ${version.text} (${pgBasebackup}) for ${planWords(plans)}; each run compares it with its server` };
+}
+
+async function sqlClient(type: SqlSourceType, environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
+  const { version, dump } = await findSqlClient(type, mariadbPlaces(environment));
+  return { result: 'ok', seen: `${inWords(version)} (${dump}) for ${planWords(plans)}; each run compares it with its server` };
 }
 
 async function runnable(commands: readonly { readonly name: string; readonly command: string | readonly string[] }[], environment: Environment): Promise<ProbeFinding> {

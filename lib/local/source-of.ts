@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { fromText } from '../model/byte-string.ts';
 import { CommandSource } from '../sources/command.ts';
 import { filesSource } from '../sources/files.ts';
+import { MariadbSource } from '../sources/mariadb.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
@@ -9,6 +10,7 @@ import type { Source } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { BackupOrder } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
+import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import type { LocalContext } from './vault.ts';
 
@@ -25,6 +27,10 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
   if (source.type === 'postgres-physical') {
     const { wal, checkpoint, minimumSizeBytes } = source;
     return new PostgresPhysicalSource({ connection: await connectionOf(source, environment), wal, checkpoint, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...postgresPlaces(environment), clock });
+  }
+  if (source.type === 'mariadb' || source.type === 'mysql') {
+    const { type, databases, excludeTables, minimumSizeBytes } = source;
+    return new MariadbSource({ type, connection: await sqlConnectionOf(source, environment), databases, excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...mariadbPlaces(environment), clock });
   }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);

@@ -75,7 +75,7 @@ function checkedWriter(id: string): string {
 function secretVariablesOf(config: Config | undefined): string[] {
   const { vaults = {}, plans = {}, 'restore-targets': targets = {} } = config?.fields ?? {};
   const passphrases = Object.values(vaults).map(({ passphrase }) => passphrase);
-  const databases = [...Object.values(plans).map(({ source }) => source), ...Object.values(targets)].flatMap((one) => (one.type === 'postgres' ? [one.user, one.password] : []));
+  const databases = [...Object.values(plans).map(({ source }) => source), ...Object.values(targets)].flatMap((one) => ('user' in one ? [one.user, one.password] : []));
   return [...passphrases, ...databases].flatMap((secret) => (typeof secret === 'object' && secret.kind === 'env' ? [secret.name] : []));
 }
 

@@ -34,7 +34,7 @@ export interface ReceiveOptions {
 
 /** Runs until `signal` stops it. One for each plan on this machine: fails as `busy`. */
 export async function performReceive({ vault, plan, planName, source }: OpenedPlan, options: ReceiveOptions, context: LocalContext): Promise<Shipped> {
-  if (source === undefined || !('host' in source) || source.type === 'postgres') throw noServer(planName, source);
+  if (source === undefined || !('database' in source) || source.type === 'postgres') throw noServer(planName, source);
   const { clock, environment } = context;
   const { repository, stateFolder } = vault;
   const slot = checkSlotName(options.slot ?? slotOf(planName));

@@ -35,6 +35,19 @@ const connection = {
   sslRootCert: z.string().optional(),
 } as const;
 
+const mariadb = <T extends 'mariadb' | 'mysql'>(type: T) => z.strictObject({
+  type: z.literal(type),
+  host: z.string().min(1),
+  port: z.int().min(1).max(65_535),
+  databases: z.union([z.literal('all'), z.array(z.string().min(1)).min(1)]),
+  user: z.union([z.string(), reference]),
+  password: reference.optional(),
+  sslMode: z.enum(['disable', 'require', 'verify-full']).optional(),
+  sslRootCert: z.string().optional(),
+  excludeTables: z.array(z.string()),
+  minimumSizeBytes: whole,
+});
+
 const source = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('files'),
@@ -60,6 +73,8 @@ const source = z.discriminatedUnion('type', [
     minimumSizeBytes: whole,
   }),
   z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), minimumSizeBytes: whole }),
+  mariadb('mariadb'),
+  mariadb('mysql'),
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });

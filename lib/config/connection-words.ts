@@ -1,0 +1,1 @@
+export const USER_WANTED = 'the name of a user, or a reference to it';
