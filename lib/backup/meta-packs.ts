@@ -53,7 +53,7 @@ export class MetaPacks {
   #sealFrame(): void {
     if (this.#chunks.length === 0) return;
     const pack = this.#openPack();
-    pack.builder.consume(this.#sealer.seal(Buffer.concat(this.#raw), this.#chunks));
+    pack.builder.seal(this.#sealer, Buffer.concat(this.#raw), this.#chunks);
     this.#raw = [];
     this.#rawLength = 0;
     this.#chunks = [];

@@ -169,7 +169,7 @@ export class Cruncher {
   #sealFrame(bytes: Uint8Array = this.raw.subarray(0, this.rawLength)): void {
     if (this.#chunks.length === 0) return;
     const pack = this.#openPack();
-    pack.builder.consume(this.#sealer.seal(bytes, this.#chunks));
+    pack.builder.seal(this.#sealer, bytes, this.#chunks);
     this.#chunks = [];
     this.rawLength = 0;
     if (pack.builder.finishedLength >= this.#settings.packSizes.targetBytes || pack.builder.chunks >= MAX_PACK_CHUNKS) this.#closePack(pack);

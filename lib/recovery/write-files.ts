@@ -1,6 +1,6 @@
 import { closeSync, constants, fchmodSync, fchownSync, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { isHoldfastError } from '../model/errors.ts';
-import { openFrame, releaseBytes } from '../repository/index.ts';
+import { Scratch, openFrame, releaseBytes } from '../repository/index.ts';
 import type { FrameOpener } from '../repository/index.ts';
 import { errnoOf, errnoWords } from './errno.ts';
 import { moveToNew } from './move-to-new.ts';
@@ -12,6 +12,8 @@ import type { FrameOrder, WriteFailure, WriteJob, WriteOrder, WriteResult } from
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const NOTHING = new Uint8Array(0);
+/** Of this thread: a frame is written before the next is opened. */
+const scratch = new Scratch();
 /** Holes are made of whole blocks of this size. */
 const BLOCK_BYTES = 4096;
 /** Smaller files are made in place: there two more calls would cost as much as the file, and the mark tells a torso. */
@@ -45,7 +47,7 @@ function openOrder(job: WriteJob, { frame }: FrameOrder, { opener, provesChunks 
   if (!frame) return NOTHING;
   const at = frame.offset - job.offset;
   try {
-    return openFrame(opener, job.cipher, frame, job.bytes.subarray(at, at + frame.sealedLength), job.pack, provesChunks);
+    return openFrame(opener, job.cipher, frame, job.bytes.subarray(at, at + frame.sealedLength), job.pack, { isChecked: provesChunks, scratch });
   } catch (error) {
     if (isHoldfastError(error)) return { code: error.code, message: error.message };
     // A compressor's complaint about bytes whose seal is whole: they were sealed that way.

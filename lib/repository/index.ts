@@ -8,7 +8,7 @@ export * from './mark-rules.ts';
 export { openManifest, sealManifest } from './manifest.ts';
 export type { BackupStatistics, Manifest, ManifestEvidence, ManifestWarning, TreeRoot } from './manifest.ts';
 export { CONFIG_NAME, names, packIdOf } from './names.ts';
-export { decodeDirectory, decodeFooter, encodeDirectory, frameOpener, openFrame, packHeader, releaseBytes } from './pack.ts';
+export { decodeDirectory, decodeFooter, encodeDirectory, frameOpener, openFrame, packHeader } from './pack.ts';
 export type { FrameInfo, FrameOpener, PackDirectory, PackedChunk } from './pack.ts';
 export { ChunkReader, directoryOf, readPackDirectory } from './pack-reader.ts';
 export { readRefs, readRevisions, revisionOf } from './refs-revisions.ts';
@@ -17,7 +17,8 @@ export { decodeRefs, encodeRefs, followReplaced, isSigned, signRefs } from './re
 export type { PackRef, Refs, Replacement } from './refs.ts';
 export { newRepositoryConfig, openRepository, readConfig, writeConfig } from './repository.ts';
 export type { BackupRef, Repository, RepositoryConfig, Writer } from './repository.ts';
-export { associatedData, sealParts, sha256 } from './seal.ts';
+export { Scratch, releaseBytes } from './scratch.ts';
+export { associatedData, sealInto, sha256 } from './seal.ts';
 export { headProblem, openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
 export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, placedChunk, readManifest } from './snapshot-reader.ts';
 export type { PlacedChunk, SnapshotEntry, SnapshotFile, TreeDamage } from './snapshot-reader.ts';

@@ -1,11 +1,11 @@
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
-import { CODECS, HEADER_BYTES, TAG_BYTES, damaged } from './format.ts';
+import { CODECS, HEADER_BYTES, SEAL_OVERHEAD_BYTES, damaged } from './format.ts';
 import type { CipherName } from './format.ts';
 import type { Subkeys } from './keys.ts';
 import { encodeDirectory, packHeader } from './pack.ts';
 import type { FrameInfo, PackedChunk } from './pack.ts';
 import { directoryOf } from './pack-reader.ts';
-import { associatedData, sealParts, sha256 } from './seal.ts';
+import { associatedData, sealInto, sha256 } from './seal.ts';
 
 export interface Compression {
   readonly algorithm: 'zstd' | 'gzip' | 'none';
@@ -44,12 +44,19 @@ export class FrameSealer {
   }
 
   seal(raw: Uint8Array, chunks: readonly PackedChunk[]): SealedFrame {
+    const unit = Buffer.allocUnsafeSlow(raw.length + SEAL_OVERHEAD_BYTES);
+    const info = this.sealInto(unit, raw, chunks);
+    return { parts: [unit.subarray(0, info.sealedLength)], info };
+  }
+
+  /** Seals to the beginning of `target`, which may be shared memory. */
+  sealInto(target: Buffer, raw: Uint8Array, chunks: readonly PackedChunk[]): SealedFrame['info'] {
     const { body, codec } = this.#compress(raw);
     const digest = sha256(Buffer.concat([Buffer.from(`${codec} ${JSON.stringify(zstdParameters(this.#compression.level))} ${process.versions.zstd ?? ''} ${process.versions.zlib} `), ...chunks.map((chunk) => chunk.id)]));
-    const parts = sealParts(this.#keys.subkey(this.#kind), body, digest, this.#aad, this.#cipher, this.#random);
+    const tag = sealInto(target, body, { subkey: this.#keys.subkey(this.#kind), digest, aad: this.#aad, cipher: this.#cipher, random: this.#random });
+    const sealedLength = body.length + SEAL_OVERHEAD_BYTES;
     if (body !== raw) freeNow(body);
-    const sealedLength = parts[0].length + parts[1].length + TAG_BYTES;
-    return { parts, info: { sealedLength, rawLength: raw.length, codec, keyNumber: this.#keys.current, tag: parts[2], chunks } };
+    return { sealedLength, rawLength: raw.length, codec, keyNumber: this.#keys.current, tag, chunks };
   }
 
   #compress(raw: Uint8Array): { body: Uint8Array; codec: number } {
@@ -67,8 +74,13 @@ function zstdParameters(level: number): Record<number, number> {
 }
 
 function zstd(raw: Uint8Array, level: number): Buffer {
-  // One output buffer of the right size: the default gathers pieces of 16 KiB and copies them together.
-  return zstdCompressSync(raw, { params: zstdParameters(level), pledgedSrcSize: raw.length, chunkSize: Math.max(64, raw.length + 512) });
+  // One output buffer: the default gathers pieces of 16 KiB and copies them together.
+  return zstdCompressSync(raw, { params: zstdParameters(level), pledgedSrcSize: raw.length, chunkSize: zstdBound(raw.length) });
+}
+
+/** At least `ZSTD_compressBound`: with so much room the library reads its input where it lies, with less it copies it first. */
+function zstdBound(length: number): number {
+  return length + (length >> 8) + 512;
 }
 
 /**
@@ -115,7 +127,7 @@ export class PackBuilder {
   readonly frames: FrameInfo[] = [];
   readonly #keys: Subkeys;
   readonly #cipher: CipherName;
-  readonly #buffer: Uint8Array;
+  readonly #buffer: Buffer;
   #used = HEADER_BYTES;
   #chunks = 0;
 
@@ -123,8 +135,8 @@ export class PackBuilder {
   constructor(keys: Subkeys, cipher: CipherName, buffer: Uint8Array) {
     this.#keys = keys;
     this.#cipher = cipher;
-    this.#buffer = buffer;
-    buffer.set(packHeader(cipher, keys.current), 0);
+    this.#buffer = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.#buffer.set(packHeader(cipher, keys.current), 0);
   }
 
   get length(): number {
@@ -141,19 +153,23 @@ export class PackBuilder {
   }
 
   append(frame: SealedFrame): void {
-    const offset = this.#used;
+    let at = this.#used;
     for (const part of frame.parts) {
-      this.#buffer.set(part, this.#used);
-      this.#used += part.length;
+      this.#buffer.set(part, at);
+      at += part.length;
     }
-    this.frames.push({ ...frame.info, offset });
-    this.#chunks += frame.info.chunks.length;
+    this.#add(frame.info);
   }
 
-  /** Appends a frame that nobody else will read, and frees its memory at once. */
-  consume(frame: SealedFrame): void {
-    this.append(frame);
-    for (const part of frame.parts) freeNow(part);
+  /** Compresses and seals a frame into its place. */
+  seal(sealer: FrameSealer, raw: Uint8Array, chunks: readonly PackedChunk[]): void {
+    this.#add(sealer.sealInto(this.#buffer.subarray(this.#used), raw, chunks));
+  }
+
+  #add(info: SealedFrame['info']): void {
+    this.frames.push({ ...info, offset: this.#used });
+    this.#used += info.sealedLength;
+    this.#chunks += info.chunks.length;
   }
 
   /** Takes over sealed frames of another pack byte for byte (tails, repacking). */

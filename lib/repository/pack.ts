@@ -6,6 +6,8 @@ import type { CipherName, SealKind } from './format.ts';
 import { openClaimed } from './claimed-seal.ts';
 import type { SealClaim } from './claimed-seal.ts';
 import type { Subkeys } from './keys.ts';
+import { releaseBytes } from './scratch.ts';
+import type { Scratch } from './scratch.ts';
 import { associatedData, cipherByNumber, open, seal, sha256 } from './seal.ts';
 
 export interface PackedChunk {
@@ -118,18 +120,24 @@ export function frameOpener(keys: Subkeys, kind: FrameOpener['kind']): FrameOpen
   return { repository: keys.repository, subkeys: keys.openers(kind), kind };
 }
 
-/**
- * Opens one sealed frame to its raw bytes. Synchronous: runs in worker threads. `sealed` is exactly the frame.
- * `isChecked` also hashes every chunk against its id; a frame whose tag and length fit cannot be another one, so
- * restore may leave that to `verify`.
- */
-export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameInfo, sealed: Uint8Array, name: string, isChecked = true): Uint8Array {
+export interface OpenFrameOptions {
+  /**
+   * Hash every chunk against its id, as is the rule. A frame whose tag and length fit cannot be another one, so restore
+   * may leave that to `verify`.
+   */
+  readonly isChecked?: boolean;
+  /** For those who are done with the bytes before the next frame is opened with it: they may lie there. */
+  readonly scratch?: Scratch;
+}
+
+/** Opens one sealed frame to its raw bytes. Synchronous: runs in worker threads. `sealed` is exactly the frame. */
+export function openFrame(opener: FrameOpener, cipher: CipherName, frame: FrameInfo, sealed: Uint8Array, name: string, { isChecked = true, scratch }: OpenFrameOptions = {}): Uint8Array {
   const what = `frame at byte ${frame.offset} of ${name}`;
   const subkey = opener.subkeys[frame.keyNumber];
   if (!subkey) throw unopened(opener, frame, what);
   if (!Buffer.from(sealed.subarray(sealed.length - TAG_BYTES)).equals(frame.tag)) throw damaged(`The ${what} is not the frame that its directory describes`);
   const aad = associatedData({ repository: opener.repository, cipher, keyNumber: frame.keyNumber, kind: opener.kind, name: '' });
-  const raw = decompress(frame, open(subkey, sealed, aad, cipher, `The ${what}`), what);
+  const raw = decompress(frame, open(subkey, sealed, aad, cipher, `The ${what}`, scratch), what);
   if (isChecked) checkChunks(frame, raw, what);
   return raw;
 }
@@ -164,15 +172,6 @@ const MAX_RAW_FRAME_BYTES = 64 << 20;
 function sized(frame: FrameInfo, raw: Uint8Array, what: string): Uint8Array {
   if (raw.length !== frame.rawLength) throw damaged(`The ${what} decodes to ${raw.length} bytes, wanted ${frame.rawLength}`);
   return raw;
-}
-
-/**
- * Gives the memory of bytes back at once instead of at the next garbage collection: threads that open frame after
- * frame would hold tens of MiB in vain. Only for bytes that nobody else sees; views of larger buffers are left alone.
- */
-export function releaseBytes(bytes: Uint8Array): void {
-  const { buffer, byteLength } = bytes;
-  if (buffer instanceof ArrayBuffer && 'transfer' in buffer && byteLength > 4096 && buffer.byteLength - byteLength <= 1) buffer.transfer(0);
 }
 
 function checkChunks(frame: FrameInfo, raw: Uint8Array, what: string): void {

@@ -1,7 +1,10 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { CIPHERS, SALT_BYTES, TAG_BYTES, FORMAT_VERSION, damaged } from './format.ts';
+import { invariant } from '../model/errors.ts';
+import { CIPHERS, FORMAT_VERSION, SALT_BYTES, SEAL_OVERHEAD_BYTES, TAG_BYTES, damaged } from './format.ts';
 import type { CipherName, SealKind } from './format.ts';
+import { releaseBytes } from './scratch.ts';
+import type { Scratch } from './scratch.ts';
 
 /** What a sealed unit is bound to (format §4). `name` is empty for frames: they are not bound to a place. */
 export interface SealContext {
@@ -15,31 +18,64 @@ export interface SealContext {
 const NONCE = Buffer.alloc(12);
 const UNIT_INFO = Buffer.from('holdfast/1 unit\x01', 'latin1');
 
+/** What sealing takes beside the plaintext; `digest` must determine it. */
+export interface Sealing {
+  readonly subkey: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly aad: Uint8Array;
+  readonly cipher: CipherName;
+  readonly random?: ((size: number) => Uint8Array) | undefined;
+}
+
 /**
- * Seals `plain` under a key made for this unit alone. `digest` must determine the plaintext. Returns the parts
- * salt, ciphertext, tag in order, so that callers gather them without another copy.
+ * A cipher answers each piece in new memory. Pieces of this size come from the allocator's pool again and again, still in
+ * the processor's cache; a whole frame would be mapped, zeroed page by page and unmapped.
  */
-export function sealParts(subkey: Uint8Array, plain: Uint8Array, digest: Uint8Array, aad: Uint8Array, cipher: CipherName, random: (size: number) => Uint8Array = randomBytes): [Uint8Array, Uint8Array, Uint8Array] {
+const PIECE_BYTES = 128 << 10;
+
+/**
+ * Seals `plain` under a key made for this unit alone: salt, ciphertext and tag, from the beginning of `target`, which may
+ * be shared memory and must have room for `SEAL_OVERHEAD_BYTES` more than `plain`. Returns the tag.
+ */
+export function sealInto(target: Buffer, plain: Uint8Array, { subkey, digest, aad, cipher, random = randomBytes }: Sealing): Buffer {
+  invariant(target.length >= plain.length + SEAL_OVERHEAD_BYTES, `a unit of ${plain.length} bytes was to be sealed into ${target.length}`);
   const salt = createHmac('sha256', createSecretKey(subkey)).update(random(32)).update(digest).digest();
+  salt.copy(target);
   const sealer = createCipher(cipher, unitKey(subkey, salt));
   sealer.setAAD(aad, { plaintextLength: plain.length });
-  const body = sealer.update(plain);
+  passInto(target.subarray(SALT_BYTES), sealer, plain);
   sealer.final();
-  return [salt, body, sealer.getAuthTag()];
+  const tag = sealer.getAuthTag();
+  tag.copy(target, SALT_BYTES + plain.length);
+  return tag;
+}
+
+function passInto(target: Buffer, cipher: { update(bytes: Uint8Array): Buffer }, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    const piece = cipher.update(bytes.subarray(at, at + PIECE_BYTES));
+    piece.copy(target, at);
+    releaseBytes(piece);
+  }
 }
 
 export function seal(subkey: Uint8Array, plain: Uint8Array, context: SealContext, random?: (size: number) => Uint8Array): Buffer {
-  return Buffer.concat(sealParts(subkey, plain, sha256(plain), associatedData(context), context.cipher, random));
+  const unit = Buffer.allocUnsafe(plain.length + SEAL_OVERHEAD_BYTES);
+  sealInto(unit, plain, { subkey, digest: sha256(plain), aad: associatedData(context), cipher: context.cipher, random });
+  return unit;
 }
 
-/** Opens a sealed unit, or fails as `damaged`: one flipped bit, another place, another kind, another key all end here. */
-export function open(subkey: Uint8Array, unit: Uint8Array, aad: Uint8Array, cipher: CipherName, what: string): Buffer {
+/**
+ * Opens a sealed unit, or fails as `damaged`: one flipped bit, another place, another kind, another key all end here. With
+ * `scratch` the plaintext lies there, until the next unit is opened into it.
+ */
+export function open(subkey: Uint8Array, unit: Uint8Array, aad: Uint8Array, cipher: CipherName, what: string, scratch?: Scratch): Buffer {
   if (unit.length < SALT_BYTES + TAG_BYTES) throw damaged(`${what}: ${unit.length} bytes are too few for a sealed unit`);
   const opener = createDecipher(cipher, unitKey(subkey, unit.subarray(0, SALT_BYTES)));
   const body = unit.subarray(SALT_BYTES, unit.length - TAG_BYTES);
   opener.setAAD(aad, { plaintextLength: body.length });
   opener.setAuthTag(unit.subarray(unit.length - TAG_BYTES));
-  const plain = opener.update(body);
+  const plain = scratch ? scratch.take(body.length) : opener.update(body);
+  if (scratch) passInto(plain, opener, body);
   try {
     opener.final();
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { HEADER_BYTES, directoryOf, frameOpener, openFrame, packHeader, releaseBytes, sha256 } from '../repository/index.ts';
+import { HEADER_BYTES, Scratch, directoryOf, frameOpener, openFrame, packHeader, releaseBytes, sha256 } from '../repository/index.ts';
 import type { FrameInfo, FrameOpener, PackDirectory, PackRef, Subkeys } from '../repository/index.ts';
 import { isHoldfastError } from '../model/errors.ts';
 
@@ -26,6 +26,7 @@ const NONE = new Uint8Array(0);
  */
 export class PackChecker {
   readonly #keys: Subkeys;
+  readonly #scratch = new Scratch();
   readonly #openers: Readonly<Record<FrameOpener['kind'], FrameOpener>>;
 
   constructor(keys: Subkeys) {
@@ -58,7 +59,7 @@ export class PackChecker {
     const sealed = pack.subarray(frame.offset, frame.offset + frame.sealedLength);
     let raw: Uint8Array;
     try {
-      raw = openFrame(opener, cipher, frame, sealed, name, false);
+      raw = openFrame(opener, cipher, frame, sealed, name, { isChecked: false, scratch: this.#scratch });
     } catch (error) {
       if (!isHoldfastError(error, 'damaged')) throw error;
       return [{ problem: error.message, ids: Buffer.concat(frame.chunks.map(({ id }) => id)) }];

@@ -2,7 +2,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { newHexId, newUlid } from '../../lib/model/ids.ts';
 import type { BackupId, PackId, PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
-import { ByteWriter, CIPHERS, ENTRY, FORMAT_VERSION, FrameSealer, TreeStreamWriter, associatedData, encodeBody, encodeDirectory, FLAG, encodeRefs, names, packHeader, packIdOf, sealManifest, sealParts, sha256, signRefs } from '../../lib/repository/index.ts';
+import { ByteWriter, CIPHERS, ENTRY, FORMAT_VERSION, FrameSealer, TreeStreamWriter, associatedData, encodeBody, encodeDirectory, FLAG, encodeRefs, names, packHeader, packIdOf, SEAL_OVERHEAD_BYTES, sealInto, sealManifest, sha256, signRefs } from '../../lib/repository/index.ts';
 import type { ChunkRef, EntryBody, FrameInfo, Manifest, PackClass, Refs, Repository, TreeRoot } from '../../lib/repository/index.ts';
 
 /**
@@ -214,7 +214,9 @@ export class Forger {
     const aad = associatedData({ repository: keys.repository, cipher, keyNumber: keys.current, kind: 'snapshot', name });
     aad[8] = version;
     const head = Buffer.from([...Buffer.from('HFOB'), version, CIPHERS[cipher], 0, 0, 0, 0, 0, keys.current]);
-    return Buffer.concat([head, ...sealParts(keys.subkey('snapshot'), body, sha256(body), aad, cipher)]);
+    const unit = Buffer.alloc(body.length + SEAL_OVERHEAD_BYTES);
+    sealInto(unit, body, { subkey: keys.subkey('snapshot'), digest: sha256(body), aad, cipher });
+    return Buffer.concat([head, unit]);
   }
 }
 

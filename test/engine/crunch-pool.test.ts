@@ -124,6 +124,24 @@ describe('crunching', () => {
     expect(told[0]).toEqual(told[1]);
   });
 
+  it('a file that takes several readings is whole, under the digest of its bytes, its known parts kept once', async () => {
+    const path = join(temporaryFolder(), 'long');
+    const part = randomBytes(3_000_000);
+    const content = Buffer.concat([part, randomBytes(4_500_000), part, randomBytes(5_000_001)]);
+    writeFileSync(path, content);
+    const rig = inlineRig();
+    const result = await rig.pool.files([fromText(path)]);
+    await rig.pool.flush();
+    const reader = new ByteReader(result.bodies, 'answer');
+    expect(reader.u8()).toBe(0);
+    const body = decodeBody(reader.bytes(reader.u32()), 'body');
+    if (!isFile(body)) throw new Error('no file');
+    expect(Buffer.concat(body.refs.map(({ id }) => rig.stored.get(Buffer.from(id).toString('hex')) ?? Buffer.from('?'))).equals(content)).toBe(true);
+    expect(Buffer.from(body.sha256 ?? []).equals(sha256(content))).toBe(true);
+    expect(result.counters.readBytes).toBe(content.length);
+    expect(result.counters.newBytes).toBeLessThan(content.length - 2_500_000);
+  });
+
   it.each([
     ['dies while it starts', "throw new Error('as the test says')"],
     ['ends by itself', 'process.exit(3)'],

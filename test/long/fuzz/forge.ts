@@ -1,5 +1,5 @@
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
-import { ByteWriter, CIPHERS, FORMAT_VERSION, associatedData, packHeader, sealObject, sealParts, sha256 } from '../../../lib/repository/index.ts';
+import { ByteWriter, CIPHERS, FORMAT_VERSION, SEAL_OVERHEAD_BYTES, associatedData, packHeader, sealInto, sealObject, sha256 } from '../../../lib/repository/index.ts';
 import type { FrameInfo, SealKind, Subkeys } from '../../../lib/repository/index.ts';
 
 /** Seals what no honest writer would: all of it opens, and then the decoder is alone with it. */
@@ -22,7 +22,9 @@ export class Forge {
 
   unit(kind: SealKind, name: string, plain: Uint8Array): Uint8Array {
     const aad = associatedData({ repository: this.#keys.repository, cipher: 'aes-256-gcm', keyNumber: this.#keys.current, kind, name });
-    return Buffer.concat(sealParts(this.#keys.subkey(kind), plain, sha256(plain), aad, 'aes-256-gcm', zeroes));
+    const unit = Buffer.alloc(plain.length + SEAL_OVERHEAD_BYTES);
+    sealInto(unit, plain, { subkey: this.#keys.subkey(kind), digest: sha256(plain), aad, cipher: 'aes-256-gcm', random: zeroes });
+    return unit;
   }
 
   /** A pack of these frames whose directory says this. */

@@ -126,7 +126,7 @@ function packTargets(vault: VectorVault): FuzzTarget[] {
         const rawLength = sizeIn(input.subarray(1));
         const sealed = forge.unit('frame', '', input.subarray(1 + varint(rawLength).length));
         const frame: FrameInfo = { offset: 16, sealedLength: sealed.length, rawLength, codec: input[0] ?? 0, keyNumber: keys.current, tag: sealed.subarray(-16), chunks: [{ id: sha256(Buffer.alloc(0)), length: rawLength }] };
-        const raw = openFrame(data, cipher, frame, sealed, name, false);
+        const raw = openFrame(data, cipher, frame, sealed, name, { isChecked: false });
         if (raw.length !== rawLength) throw new Error(`a frame of ${rawLength} bytes unfolded to ${raw.length}`);
       },
     },
