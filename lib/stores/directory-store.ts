@@ -15,7 +15,7 @@ import { checkName, checkObject, checkPrefix, checkRange, PRIVATE_FOLDER } from 
 import { resolveRange } from './read-range.ts';
 import { sameBytes } from './same-bytes.ts';
 import { alreadyExists, notFound } from './store-errors.ts';
-import type { ByteRange, ObjectInfo, PutOptions, PutResult, Store } from './store.ts';
+import type { ByteRange, GetOptions, ObjectInfo, PutOptions, PutResult, Store } from './store.ts';
 
 export interface DirectoryStoreOptions {
   /** The operating system by default; doubles lose power. */
@@ -88,10 +88,10 @@ class FolderOfObjects implements DirectoryStore {
     }
   }
 
-  async get(name: string, range?: ByteRange): Promise<Uint8Array> {
+  async get(name: string, range?: ByteRange, { spare }: GetOptions = {}): Promise<Uint8Array> {
     checkName(name);
     checkRange(name, range);
-    return this.#present(name, 'read', () => this.#read(name, range));
+    return this.#present(name, 'read', () => this.#read(name, range, spare));
   }
 
   async stat(name: string): Promise<ObjectInfo> {
@@ -158,13 +158,13 @@ class FolderOfObjects implements DirectoryStore {
     if (!sameBytes(await this.#read(name), parts, size)) throw alreadyExists(name, this.description);
   }
 
-  async #read(name: string, range?: ByteRange): Promise<Uint8Array> {
+  async #read(name: string, range?: ByteRange, spare?: Uint8Array): Promise<Uint8Array> {
     await this.#folders.requirePlain(parentOf(name));
     const file = await this.#fileOps.open(this.#path(name));
     try {
       const { size } = this.#requireFile(name, await this.#fileOps.facts(file));
       const wanted = resolveRange(name, size, range);
-      const bytes = await readExactly(this.#fileOps, file, wanted);
+      const bytes = await readExactly(this.#fileOps, file, wanted, spare);
       resolveRange(name, wanted.offset + bytes.byteLength, wanted.length === 0 ? undefined : wanted);
       return bytes;
     } finally {

@@ -22,7 +22,7 @@ export interface Store {
    * Reads an object or a range of it. `not-found` when absent. A range that begins at or beyond the end, or ends
    * beyond it, is `damaged` (the object is shorter than what was promised), never a short answer.
    */
-  get(name: string, range?: ByteRange): Promise<Uint8Array>;
+  get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
 
   /** Size and the store's time of writing; `not-found` when absent. */
   stat(name: string): Promise<ObjectInfo>;
@@ -47,6 +47,15 @@ export interface Store {
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
+}
+
+export interface GetOptions {
+  /**
+   * Memory, also shared, that the answer may lie in, from its beginning: who reads much spares the system the work of
+   * finding new memory for each object. Stores may ignore it, and do when the object is longer. Its content is lost in
+   * either case, and nobody may touch it before the call has ended.
+   */
+  readonly spare?: Uint8Array;
 }
 
 export interface PutOptions {

@@ -30,7 +30,7 @@ export function wrapStore(store: Store, wrapping: Wrapping): Store {
   return {
     description: store.description,
     put: (name, bytes, options: PutOptions = {}) => call('put', name, () => store.put(name, bytes, options), { bytesUp: sizeOf(bytes), signal: options.signal }),
-    get: (name, range) => call('get', name, () => store.get(name, range), { range }),
+    get: (name, range, options) => call('get', name, () => store.get(name, range, options), { range }),
     stat: (name) => call('stat', name, () => store.stat(name)),
     list: (prefix, after) => {
       const run = (from = after) => store.list(prefix, from);

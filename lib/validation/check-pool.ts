@@ -26,7 +26,7 @@ export type CheckAnswer =
 export interface CheckPool {
   /** Packs worth having in memory at once: one in each thread, and one that is being read. */
   readonly width: number;
-  /** Takes the bytes over: they may not be used afterwards. */
+  /** Takes the bytes over: they may not be used before the answer, and afterwards only when they lie in shared memory. */
   check(ref: PackToCheck, bytes: Uint8Array): Promise<PackFindings>;
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import { isHoldfastError } from '../model/errors.ts';
+import { PACK_SIZES } from '../repository/index.ts';
 import type { CheckPool } from './check-pool.ts';
 import type { Context } from './context.ts';
 import type { CoverageRecorder } from './coverage-recorder.ts';
@@ -61,6 +62,7 @@ export async function readPacks(context: Context, packs: readonly { readonly ref
     const etaSeconds = seconds < 1 || read.bytes === 0 ? undefined : (seconds * (totalBytes - read.bytes)) / read.bytes;
     onProgress?.({ phase: 'reading', packs: read.names.size, totalPacks: packs.length, bytes: read.bytes, totalBytes, etaSeconds });
   };
+  const spares: Uint8Array[] = [];
   await inParallel(packs, pool.width, async ({ ref }) => {
     throwIfInterrupted(context.signal);
     if (!mayGoOn({ begun, longest })) {
@@ -70,7 +72,9 @@ export async function readPacks(context: Context, packs: readonly { readonly ref
     begun++;
     const packStartedAt = clock.now();
     const since = recorder?.time ?? 0;
-    const found = await readPack(context, ref, pool);
+    const spare = spares.pop() ?? new Uint8Array(new SharedArrayBuffer(SPARE_BYTES));
+    const found = await readPack(context, ref, pool, spare);
+    spares.push(spare);
     longest = Math.max(longest, clock.now() - packStartedAt);
     if (found === 'gone') return;
     read.names.add(ref.name);
@@ -85,13 +89,15 @@ export async function readPacks(context: Context, packs: readonly { readonly ref
   return read;
 }
 
+/** Room for the longest pack; memory that is never written takes none. Threads see it where it is. */
+const SPARE_BYTES = PACK_SIZES.limitBytes + (1 << 20);
 const NONE = new Uint8Array(0);
 
-async function readPack(context: Context, ref: PackToCheck, pool: CheckPool): Promise<PackFindings | 'gone'> {
+async function readPack(context: Context, ref: PackToCheck, pool: CheckPool, spare: Uint8Array): Promise<PackFindings | 'gone'> {
   const { repository, findings } = context;
   const { name } = ref;
   try {
-    const found = await pool.check(ref, await repository.store.get(name));
+    const found = await pool.check(ref, await repository.store.get(name, undefined, { spare }));
     for (const { problem } of found.problems) findings.damage(name, 'pack', problem, 'content');
     return found;
   } catch (error) {

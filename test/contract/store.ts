@@ -39,6 +39,17 @@ export function storeReadingContract(name: string, make: () => StoreUnderTest | 
       expectSame(await store.get('packs/hot/w/00/a'), bytesOf(100_000));
     });
 
+    it('gives back the same bytes to who has memory to spare, whether it is used or too short', async () => {
+      await writer.put('packs/hot/w/00/a', bytesOf(100_000));
+      for (const room of [0, 99_999, 100_000, 150_000]) {
+        const spare = new Uint8Array(new SharedArrayBuffer(room));
+        expectSame(await store.get('packs/hot/w/00/a', undefined, { spare }), bytesOf(100_000));
+        expectSame(await store.get('packs/hot/w/00/a', { offset: 5000, length: 40_000 }, { spare }), bytesOf(100_000).subarray(5000, 45_000));
+      }
+      await expectCode('not-found', store.get('packs/hot/w/00/b', undefined, { spare: new Uint8Array(10) }));
+      await expectCode('damaged', store.get('packs/hot/w/00/a', { offset: 0, length: 100_001 }, { spare: new Uint8Array(200_000) }));
+    });
+
     it('keeps an empty object', async () => {
       await writer.put('empty', new Uint8Array(0));
       expect(await store.get('empty')).toHaveLength(0);

@@ -17,7 +17,7 @@ async function vaultWith({ sleepMs }: { sleepMs: number }) {
   const { store, clock, repository } = vault;
   const sleepy: Store = {
     description: 'sleepy',
-    get: (...given) => store.get(...given),
+    get: (name, range) => store.get(name, range),
     stat: (...given) => store.stat(...given),
     list: (...given) => store.list(...given),
     remove: (...given) => store.remove(...given),
@@ -65,7 +65,7 @@ describe('the standing of a backup', () => {
 
   it('is told also where nothing may be written', async () => {
     const { repository, store, backup } = await vaultWith({ sleepMs: HOUR + 1 });
-    const refusing: Store = { description: 'read-only', get: (...given) => store.get(...given), stat: (...given) => store.stat(...given), list: (...given) => store.list(...given), remove: (...given) => store.remove(...given), now: () => store.now(), put: () => Promise.reject(new HoldfastError('read-only', 'no writing here')) };
+    const refusing: Store = { description: 'read-only', get: (name, range) => store.get(name, range), stat: (...given) => store.stat(...given), list: (...given) => store.list(...given), remove: (...given) => store.remove(...given), now: () => store.now(), put: () => Promise.reject(new HoldfastError('read-only', 'no writing here')) };
     expect(await standing({ ...repository, store: refusing }, backup)).toMatchObject({ standing: 'void' });
     expect((await readVerdicts(repository, backup)).verdicts).toEqual([]);
   });

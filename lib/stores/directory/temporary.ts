@@ -30,9 +30,9 @@ export async function discard(fileOps: Pick<FileOps, 'unlink'>, path: string): P
   await fileOps.unlink(path).catch(() => undefined);
 }
 
-/** Reads a whole range; fewer bytes than asked for only when the file ends before. */
-export async function readExactly(fileOps: Pick<FileOps, 'read'>, file: number, range: { offset: number; length: number }): Promise<Uint8Array> {
-  const target = new Uint8Array(Buffer.allocUnsafeSlow(range.length).buffer);
+/** Reads a whole range, into `spare` when that is long enough; fewer bytes than asked for only when the file ends before. */
+export async function readExactly(fileOps: Pick<FileOps, 'read'>, file: number, range: { offset: number; length: number }, spare?: Uint8Array): Promise<Uint8Array> {
+  const target = spare && spare.length >= range.length ? spare.subarray(0, range.length) : new Uint8Array(Buffer.allocUnsafeSlow(range.length).buffer);
   let filled = 0;
   while (filled < range.length) {
     const count = await fileOps.read(file, target.subarray(filled), range.offset + filled);
