@@ -110,7 +110,7 @@ export class LocalRuntime {
     return performRestore(vault, reader, plan, options, this.#context);
   }
 
-  /** The bytes of one file of a backup, in order. */
+  /** The bytes of one file of a backup, in order; each piece is lent until the next is asked for. */
   async *content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array> {
     const { contentOf } = await import('./content.ts');
     yield* contentOf(reader, file, this.#context);

@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
-import { openFrame } from '../repository/index.ts';
+import { CODECS, Scratch, openFrame, releaseBytes } from '../repository/index.ts';
 import type { CipherName, FrameInfo, FrameOpener } from '../repository/index.ts';
 import { OrderedThread, idlest, ownedBuffers } from './ordered-thread.ts';
 
@@ -20,11 +20,13 @@ export interface FramePool {
   readonly width: number;
   /** Takes the sealed bytes over. Fails as `damaged`. */
   open(job: FrameJob): Promise<Uint8Array>;
+  /** Takes an opened frame back when nobody looks at it any more: its memory is released at once. */
+  giveBack(raw: Uint8Array): void;
   close(): Promise<void>;
 }
 
 export function inlineFramePool(opener: FrameOpener): FramePool {
-  return { width: 0, open: async ({ cipher, frame, sealed, pack }) => openFrame(opener, cipher, frame, sealed, pack), close: async () => undefined };
+  return { width: 0, open: async ({ cipher, frame, sealed, pack }) => openFrame(opener, cipher, frame, sealed, pack), giveBack: () => undefined, close: async () => undefined };
 }
 
 /** With threads of the restoring kind. */
@@ -38,14 +40,20 @@ export function threadFramePool(workerUrl: URL | string, threads: number, opener
       const { code, message, nextStep } = answer.error;
       throw new HoldfastError(code, message, nextStep === undefined ? {} : { nextStep });
     },
+    giveBack: releaseBytes,
     close: async () => void (await Promise.all(members.map((member) => member.close()))),
   };
 }
 
+/** Holds what is decompressed from it; an answer that lay there could not be handed over. */
+const scratch = new Scratch();
+
 /** What a thread does with a job. */
 export function answerFrameJob({ cipher, frame, sealed, pack }: FrameJob, opener: FrameOpener): FrameAnswer {
   try {
-    return { raw: openFrame(opener, cipher, frame, sealed, pack) };
+    const raw = openFrame(opener, cipher, frame, sealed, pack, frame.codec === CODECS.raw ? {} : { scratch });
+    releaseBytes(sealed);
+    return { raw };
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
     return { error: { code: error.code, message: error.message, nextStep: error.nextStep } };

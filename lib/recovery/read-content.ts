@@ -11,26 +11,45 @@ const KEPT_DIRECTORIES = 8;
 const KEPT_FRAMES = 4;
 
 /**
- * The bytes of one file in order, chunk by chunk, each proved against its id. Fails as `damaged`, after the bytes
- * before. Without a pool nothing is read before it is wanted.
+ * The bytes of one file in order, chunk by chunk, each proved against its id; each is lent until the next is asked for.
+ * Fails as `damaged`, after the bytes before. Without a pool nothing is read before it is wanted.
  */
 export async function* readContent(reader: SnapshotReader, file: SnapshotFile, pool: FramePool = inlineFramePool(frameOpener(reader.repository.keys, 'frame'))): AsyncGenerator<Uint8Array> {
   const chunks = new ChunkSequence(reader, pool);
-  const ahead: { readonly bytes: Promise<Uint8Array>; readonly length: number }[] = [];
+  const ahead: { readonly reading: Promise<LentChunk>; readonly length: number }[] = [];
   let aheadBytes = 0;
-  for (const chunk of await reader.chunksOf(file)) {
-    const bytes = chunks.read(chunk);
-    // Whoever awaits it learns of it, which may be long after.
-    bytes.catch(() => undefined);
-    ahead.push({ bytes, length: chunk.length });
-    aheadBytes += chunk.length;
-    for (let first = ahead[0]; first && aheadBytes > pool.width * AHEAD_BYTES; first = ahead[0]) {
-      yield await first.bytes;
+  const give = async function* (limit: number) {
+    for (let first = ahead[0]; first && aheadBytes > limit; first = ahead[0]) {
+      const { bytes, frame } = await first.reading;
+      yield bytes;
+      chunks.giveBack(frame);
       ahead.shift();
       aheadBytes -= first.length;
     }
+  };
+  for (const chunk of await reader.chunksOf(file)) {
+    const reading = chunks.read(chunk);
+    // Whoever awaits it learns of it, which may be long after.
+    reading.catch(() => undefined);
+    ahead.push({ reading, length: chunk.length });
+    aheadBytes += chunk.length;
+    yield* give(pool.width * AHEAD_BYTES);
   }
-  for (const { bytes } of ahead) yield await bytes;
+  yield* give(-1);
+}
+
+/** A chunk, and the frame that it lies in. */
+interface LentChunk {
+  readonly bytes: Uint8Array;
+  readonly frame: OpenFrame;
+}
+
+interface OpenFrame {
+  readonly raw: Promise<Uint8Array>;
+  /** Chunks in it that are wanted or lent. */
+  readers: number;
+  /** For chunks that may be wanted next. */
+  isKept: boolean;
 }
 
 interface Place {
@@ -47,7 +66,7 @@ class ChunkSequence {
   readonly #pool: FramePool;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #places = new Map<string, Promise<Places>>();
-  readonly #frames = new Map<string, Promise<Uint8Array>>();
+  readonly #frames = new Map<string, OpenFrame>();
 
   constructor(reader: SnapshotReader, pool: FramePool) {
     this.#reader = reader;
@@ -55,14 +74,52 @@ class ChunkSequence {
     this.#sizes = new Map(reader.refs.packs.map(({ name, size }) => [name, size]));
   }
 
-  async read(chunk: PlacedChunk): Promise<Uint8Array> {
+  async read(chunk: PlacedChunk): Promise<LentChunk> {
     const { name } = this.#reader.pack(chunk.packId);
-    const places = await kept(this.#places, name, KEPT_DIRECTORIES, () => this.#load(name));
+    const places = await this.#placesOf(name);
     const place = places.get(Buffer.from(chunk.id).latin1Slice());
-    const raw = place && (await kept(this.#frames, `${name} ${place.frame.offset}`, KEPT_FRAMES, () => this.#open(place)));
-    const bytes = raw?.subarray(place?.offset ?? 0, (place?.offset ?? 0) + chunk.length);
-    if (bytes?.length !== chunk.length) throw new HoldfastError('damaged', `The pack ${name} does not hold a chunk that it should.`, { nextStep: 'Run `holdfast verify --level full` to see what is touched.' });
-    return bytes;
+    if (!place) throw notHeld(name);
+    const frame = this.#frameOf(name, place);
+    const bytes = (await frame.raw).subarray(place.offset, place.offset + chunk.length);
+    if (bytes.length !== chunk.length) throw notHeld(name);
+    return { bytes, frame };
+  }
+
+  giveBack(frame: OpenFrame): void {
+    frame.readers--;
+    this.#releaseUnused(frame);
+  }
+
+  #placesOf(name: string): Promise<Places> {
+    const known = this.#places.get(name);
+    if (known) return known;
+    if (this.#places.size >= KEPT_DIRECTORIES) this.#places.delete(this.#places.keys().next().value as string);
+    const places = this.#load(name);
+    this.#places.set(name, places);
+    return places;
+  }
+
+  #frameOf(pack: string, place: Place): OpenFrame {
+    const key = `${pack} ${place.frame.offset}`;
+    const known = this.#frames.get(key);
+    if (known) {
+      known.readers++;
+      return known;
+    }
+    const [oldest] = this.#frames;
+    if (oldest && this.#frames.size >= KEPT_FRAMES) {
+      this.#frames.delete(oldest[0]);
+      oldest[1].isKept = false;
+      this.#releaseUnused(oldest[1]);
+    }
+    const frame: OpenFrame = { raw: this.#open(place), readers: 1, isKept: true };
+    this.#frames.set(key, frame);
+    return frame;
+  }
+
+  #releaseUnused(frame: OpenFrame): void {
+    // One that did not open was told to whoever reads it.
+    if (frame.readers === 0 && !frame.isKept) frame.raw.then((raw) => this.#pool.giveBack(raw), () => undefined);
   }
 
   async #load(name: string): Promise<Places> {
@@ -85,14 +142,6 @@ class ChunkSequence {
   }
 }
 
-/** From the cache, or made; what was made first goes first. */
-function kept<T>(cache: Map<string, Promise<T>>, key: string, limit: number, make: () => Promise<T>): Promise<T> {
-  const known = cache.get(key);
-  if (known) return known;
-  if (cache.size >= limit) cache.delete(cache.keys().next().value as string);
-  const made = make();
-  // Told to whoever reads the chunk.
-  made.catch(() => undefined);
-  cache.set(key, made);
-  return made;
+function notHeld(pack: string): HoldfastError {
+  return new HoldfastError('damaged', `The pack ${pack} does not hold a chunk that it should.`, { nextStep: 'Run `holdfast verify --level full` to see what is touched.' });
 }

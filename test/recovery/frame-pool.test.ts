@@ -32,11 +32,18 @@ async function withThreads<T>(reader: SnapshotReader, use: (pool: FramePool, job
   }
 }
 
+/** What is lent is copied before the next is asked for. */
+async function copied(content: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const given: Uint8Array[] = [];
+  for await (const bytes of content) given.push(Uint8Array.from(bytes));
+  return given;
+}
+
 describe('reading one file with threads', () => {
   it('gives its chunks in order, those that come again too', async () => {
     const { reader, file } = await sample();
     await withThreads(reader, async (pool) => {
-      const content = Buffer.concat(await Array.fromAsync(readContent(reader, file, pool)));
+      const content = Buffer.concat(await copied(readContent(reader, file, pool)));
       expect(content.equals(Buffer.concat([...parts, ...parts.slice(5, 20), ...parts.slice(0, 5)]))).toBe(true);
     });
   });
@@ -51,6 +58,30 @@ describe('reading one file with threads', () => {
       expect(jobs.length).toBeGreaterThan(1);
       expect(jobs.length).toBeLessThan(8);
       await stream.return(undefined);
+    });
+  });
+
+  it('gives each frame back once, when its last chunk was read and no other is likely to be', async () => {
+    const { reader, file } = await sample();
+    await withThreads(reader, async (pool, jobs) => {
+      const released = new Map<Uint8Array, number>();
+      const giveBack = (raw: Uint8Array) => void released.set(raw, (released.get(raw) ?? 0) + 1);
+      await copied(readContent(reader, file, { ...pool, giveBack }));
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([...released.values()].every((times) => times === 1)).toBe(true);
+      expect(released.size).toBe(jobs.length - 4);
+    });
+  });
+
+  it('a chunk stays what it is until the next is asked for, though its frame has left the cache', async () => {
+    const { reader, file } = await sample();
+    await withThreads(reader, async (pool) => {
+      let at = 0;
+      for await (const bytes of readContent(reader, file, { ...pool, width: 0.1 })) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        expect(Buffer.compare(bytes, [...parts, ...parts.slice(5, 20), ...parts.slice(0, 5)][at++] as Buffer)).toBe(0);
+      }
+      expect(at).toBe(60);
     });
   });
 
