@@ -1,6 +1,7 @@
-import { open } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, open, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HoldfastError } from '../model/errors.ts';
 import { shellQuote } from './shell-quote.ts';
 
@@ -50,11 +51,32 @@ export async function refuseSharedFile(path: string, what: string, handle: FileH
   });
 }
 
-/** Writes a new file for its owner alone, durable when this returns. Never overwrites: `already-exists`; `permission`, `no-space`. */
+/**
+ * Writes a new file for its owner alone, durable when this returns. It has its name when it is whole: a kill leaves at most
+ * a file `.holdfast-secret-…` beside it, with which nothing was registered. Never overwrites: `already-exists`;
+ * `permission`, `no-space`.
+ */
 export async function writeSecretFile(path: string, what: string, text: string): Promise<void> {
-  const handle = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
-    throw cannotMake(path, what, cause);
-  });
+  const partial = join(dirname(path), `.holdfast-secret-${randomBytes(8).toString('hex')}`);
+  try {
+    await writeNew(partial, text);
+    await link(partial, path).catch(async (cause: NodeJS.ErrnoException) => {
+      if (!NO_LINKS.has(cause.code ?? '')) throw cause;
+      await writeNew(path, text);
+    });
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    throw cannotMake(path, what, cause as NodeJS.ErrnoException);
+  } finally {
+    await unlink(partial).catch(unlessAbsent);
+  }
+}
+
+/** A file system without hard links (exFAT) has no other way to give a name only once. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx', 0o600);
   try {
     // The umask may have taken bits away, never added: read and write are what the owner needs.
     await handle.chmod(0o600);
@@ -63,7 +85,10 @@ export async function writeSecretFile(path: string, what: string, text: string):
   } finally {
     await handle.close();
   }
-  await syncFolder(dirname(path));
+}
+
+function unlessAbsent(cause: NodeJS.ErrnoException): void {
+  if (cause.code !== 'ENOENT') throw cause;
 }
 
 /** The name must survive a power cut as well as the bytes: a vault whose only key is gone is gone. */

@@ -193,6 +193,19 @@ asRoot('on a file system that fills (a mount of its own, as root)', () => {
     await person.do(['list', ...init.slice(2)]);
   });
 
+  test('a key that finds no room leaves no file, and is added with the same command when there is (K1)', async () => {
+    const { person, disk, flags } = await desk(8 * MIB);
+    const keys = new SmallDisk(person.path('keys'), MIB);
+    writeFileSync(join(keys.place, 'other'), randomBytes(100));
+    keys.fill();
+    const add = ['keys', 'add', '--new-key-file', join(keys.place, 'second'), ...flags];
+    expect(await person.run(add)).toMatchObject({ code: 1, stderr: expect.stringContaining('keys/second cannot be made (ENOSPC)') });
+    expect(readdirSync(keys.place)).toEqual(['other']);
+    keys.resize(MIB);
+    await person.do(add);
+    await person.do(['list', '--vault', join(disk.place, 'vault'), '--key-file', join(keys.place, 'second')]);
+  });
+
   test('verify tells what it found also where nothing can be recorded', async () => {
     const at = await desk(8 * MIB);
     const { person, disk, flags } = at;

@@ -41,6 +41,8 @@ export const LONG_SUITES: readonly LongSuite[] = [
     unit: 'machines with ten kills each',
     smoke: 1,
     long: 100,
+    // Ten kills are some fifty processes.
+    patienceSeconds: 900,
     open: async () => (await import('./kills/kills.ts')).openKills(),
   },
   {

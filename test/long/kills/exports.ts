@@ -8,17 +8,26 @@ import type { KillDesk } from './desk.ts';
 
 /**
  * Whatever has the name of an export is one: its metadata and checksum stand beside it and are right, and it holds what
- * the source was. Answers how many there are, and takes them away.
+ * the source was. Answers how many there are, and takes them away; what is not whole stays for the next export to find.
  */
 export function expectWholeExports(desk: KillDesk, id: string): number {
   const folder = desk.person.path('exports');
-  const names = readdirSync(folder).filter((name) => !name.startsWith(PARTIAL_PREFIX));
+  const names = readdirSync(folder).filter((name) => !isUnfinished(name));
   for (const name of names) if (name.endsWith('.json')) JSON.parse(readFileSync(join(folder, name), 'utf8'));
   const exports = names.filter((name) => !/\.(?:json|sha256)$/.test(name));
   for (const name of exports) expectWhole(desk, id, join(folder, name));
-  rmSync(folder, { recursive: true });
-  mkdirSync(folder);
+  for (const name of names) rmSync(join(folder, name));
   return exports.length;
+}
+
+/** An export that came to its end has removed what killed ones left there. */
+export function expectNoneUnfinished({ person }: KillDesk): void {
+  const left = readdirSync(person.path('exports')).filter(isUnfinished);
+  if (left.length > 0) throw new Error(`of killed exports there is still ${left.join(', ')}`);
+}
+
+function isUnfinished(name: string): boolean {
+  return name.startsWith(PARTIAL_PREFIX);
 }
 
 function expectWhole(desk: KillDesk, id: string, path: string): void {

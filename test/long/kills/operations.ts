@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { PLANS } from './desk.ts';
 import type { Command, KillDesk } from './desk.ts';
-import { expectWholeExports } from './exports.ts';
-import { expectHonestCoverage, expectKeysOpen, objectsBelow, wound, woundOneOfTwo } from './wounds.ts';
+import { expectNoneUnfinished, expectWholeExports } from './exports.ts';
+import { expectHonestCoverage, expectIndexed, expectKeysOpen, objectsBelow, wound, woundOneOfTwo } from './wounds.ts';
 
 /** A command that is killed, and what must hold whenever that was. */
 export interface Operation {
@@ -76,6 +76,7 @@ function exportOne(desk: KillDesk): Prepared {
     afterKill: () => void expectWholeExports(desk, id),
     afterwards: () => {
       if (expectWholeExports(desk, id) !== 1) throw new Error(`the export of ${id} is not there`);
+      expectNoneUnfinished(desk);
     },
   };
 }
@@ -107,6 +108,7 @@ function repairIndex(desk: KillDesk): Prepared {
     command: { args: ['repair', 'index'] }, wounded: object,
     afterwards: async () => {
       await desk.prove();
+      await expectIndexed(desk);
       const [plan] = (await desk.json(['repair', 'index', '--dry-run'])) as [{ objects?: unknown[]; broken?: unknown[] }];
       if (plan.objects?.length !== 0 || plan.broken?.length !== 0) throw new Error(`the indexes are not repaired: ${JSON.stringify(plan)}`);
     },

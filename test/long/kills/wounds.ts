@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { readKeyFile } from '../../../lib/keyring/key-file.ts';
 import { openSlots } from '../../../lib/keyring/open-slots.ts';
-import { openRepository, packIdOf, readConfig, readCoverage } from '../../../lib/repository/index.ts';
+import { isHoldfastError } from '../../../lib/model/errors.ts';
+import { openIndex, openRepository, packIdOf, readConfig, readCoverage } from '../../../lib/repository/index.ts';
 import type { Repository } from '../../../lib/repository/index.ts';
 import { openDirectoryStore } from '../../../lib/stores/directory-store.ts';
 import { Person, filesBelow } from '../../e2e/program.ts';
@@ -68,7 +69,23 @@ export async function expectHonestCoverage(desk: KillDesk, pack: string): Promis
   if (readAt.has(packIdOf(pack)) && !isRecorded) throw new Error(`${pack} counts as read, and nothing says that it is damaged`);
 }
 
-/** `isAll`: they were rotated, or registered, to the end. */
+/** Every pack is in an index that opens, but those that are known to be damaged: the next run finds what it may reuse. */
+export async function expectIndexed(desk: KillDesk): Promise<void> {
+  const { keys, store } = await openVault(desk, desk.person.path('key'));
+  const indexed = new Set<string>();
+  for (const name of objectsBelow(desk, 'index')) {
+    const index = await store.get(name).then((bytes) => openIndex(keys, name, bytes)).catch((error: unknown) => {
+      if (isHoldfastError(error, 'damaged')) return undefined;
+      throw error;
+    });
+    for (const pack of index?.packs ?? []) indexed.add(pack.name);
+  }
+  const damaged = objectsBelow(desk, 'damaged');
+  const missing = objectsBelow(desk, 'packs').filter((pack) => !indexed.has(pack) && !damaged.includes(`damaged/${packIdOf(pack)}`));
+  if (missing.length > 0) throw new Error(`no index names ${missing.join(', ')}`);
+}
+
+/** All of them open the newest key number. */
 export async function expectKeysOpen(desk: KillDesk, files: readonly string[]): Promise<void> {
   const newest = (await openVault(desk, desk.person.path('key'))).keys.current;
   for (const file of files) {
