@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { ResolvedRestoreTarget } from '../config/resolved-aws.ts';
 import type { DatabaseLoader } from '../sources/database-loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
@@ -10,6 +11,6 @@ type DatabaseTarget = Exclude<ResolvedRestoreTarget, { type: 'directory' }>;
 export async function loaderOf(target: DatabaseTarget, { commandEnvironment, scratchFolder, clock, resolveSecret }: RestoreTaskContext): Promise<DatabaseLoader> {
   switch (target.type) {
     case 'postgres':
-      return new PostgresLoader({ connection: await connectionOf(target, resolveSecret), environment: commandEnvironment, temporaryFolder: scratchFolder, clock });
+      return new PostgresLoader({ connection: await connectionOf(target, resolveSecret), environment: commandEnvironment, temporaryFolder: scratchFolder, scratchFolder: join(scratchFolder, 'copies'), clock });
   }
 }

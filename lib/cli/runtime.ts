@@ -206,6 +206,9 @@ export interface DatabaseRequest {
   readonly isCleaning: boolean;
   readonly isWithoutOwners: boolean;
   readonly entry?: string | undefined;
+  readonly tables?: readonly string[] | undefined;
+  readonly schemas?: readonly string[] | undefined;
+  readonly jobs?: number | undefined;
   readonly signal: AbortSignal;
 }
 

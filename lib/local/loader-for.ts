@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { resolveConnection } from '../config/resolve-plans.ts';
 import { HoldfastError } from '../model/errors.ts';
@@ -16,7 +16,10 @@ export interface ChosenLoader {
 }
 
 /** `given`: the password of the request; wins over the one of a declared target when it comes from a file. */
-type UrlLoader = (text: string, given: GivenPassword | undefined, context: LocalContext) => DatabaseLoader;
+type UrlLoader = (text: string, given: GivenPassword | undefined, context: LoaderPlaces) => DatabaseLoader;
+
+/** Archives lie below `scratchFolder` in plain while a program reads them. */
+type LoaderPlaces = LocalContext & { readonly scratchFolder: string };
 
 interface GivenPassword {
   readonly password: string;
@@ -28,14 +31,15 @@ const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl
 const URLS_WANTED = [POSTGRES_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
-export async function loaderFor(request: DatabaseRequest, context: LocalContext): Promise<ChosenLoader> {
+export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
+  const places = { ...context, scratchFolder: join(stateFolder, 'scratch') };
   const given = await givenPassword(request, context.environment);
-  if (request.target === undefined) return { loader: byUrl(request.url ?? '', given, context), isCreating: false };
+  if (request.target === undefined) return { loader: byUrl(request.url ?? '', given, places), isCreating: false };
   const { config, fields } = declaredTarget(request.target, await findConfig(context.environment, request.config));
   switch (fields.type) {
     case 'postgres': {
       const connection = await connectionOf(resolveConnection(config, fields), context.environment);
-      return { loader: postgres({ ...connection, ...chosenPassword(connection.password, given) }, context), isCreating: fields['create-database'] };
+      return { loader: postgres({ ...connection, ...chosenPassword(connection.password, given) }, places), isCreating: fields['create-database'] };
     }
     case 'directory':
       throw new HoldfastError('usage', `The restore target ${request.target} is of type ${fields.type}, wanted a database.`, { nextStep: 'Restore into a directory with --to DIR.' });
@@ -43,7 +47,7 @@ export async function loaderFor(request: DatabaseRequest, context: LocalContext)
 }
 
 /** A password in a URL is refused, and not repeated: every user of the machine sees the arguments of a command. */
-function byUrl(text: string, given: GivenPassword | undefined, context: LocalContext): DatabaseLoader {
+function byUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): DatabaseLoader {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.password || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
   const make = BY_SCHEME[url?.protocol.slice(0, -1) ?? ''];
@@ -51,12 +55,12 @@ function byUrl(text: string, given: GivenPassword | undefined, context: LocalCon
   throw new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URLS_WANTED.join(' or ')}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
 }
 
-function postgresByUrl(text: string, given: GivenPassword | undefined, context: LocalContext): DatabaseLoader {
+function postgresByUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): DatabaseLoader {
   return postgres({ ...parsePostgresUrl(text), ...chosenPassword(undefined, given) }, context);
 }
 
-function postgres(connection: ReturnType<typeof parsePostgresUrl>, { environment, clock }: LocalContext): DatabaseLoader {
-  return new PostgresLoader({ connection, ...postgresPlaces(environment), clock });
+function postgres(connection: ReturnType<typeof parsePostgresUrl>, { environment, clock, scratchFolder }: LoaderPlaces): DatabaseLoader {
+  return new PostgresLoader({ connection, ...postgresPlaces(environment), scratchFolder, clock });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {

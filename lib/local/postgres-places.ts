@@ -30,7 +30,7 @@ export async function connectionOf(place: Omit<ResolvedPostgresPlace, 'type'>, {
 }
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
-export const POSTGRES_URL = 'postgres://USER@HOST:PORT/DATABASE, with ?sslmode= and &sslrootcert= if need be';
+export const POSTGRES_URL = 'postgres://USER@HOST:PORT/DATABASE (without DATABASE: every one of the backup), with ?sslmode= and &sslrootcert= if need be';
 
 /** A database as the command line names it. Fails as `usage`. */
 export function parsePostgresUrl(text: string): PostgresConnection {
@@ -42,7 +42,7 @@ export function parsePostgresUrl(text: string): PostgresConnection {
   const sslRootCert = url.searchParams.get('sslrootcert');
   const unknown = [...url.searchParams.keys()].find((key) => !['host', 'user', 'sslmode', 'sslrootcert'].includes(key));
   const mode = SSL_MODES.find((known) => known === sslMode);
-  if (database === '' || database.includes('/') || host === '' || user === '' || unknown !== undefined || (sslMode !== null && mode === undefined)) throw wrong(text);
+  if (database.includes('/') || host === '' || user === '' || unknown !== undefined || (sslMode !== null && mode === undefined)) throw wrong(text);
   return { host: decodeURIComponent(host), port: url.port === '' ? 5432 : Number(url.port), database, user, ...(mode && { sslMode: mode }), ...(sslRootCert !== null && { sslRootCert }) };
 }
 

@@ -23,6 +23,9 @@ export interface DatabaseRequest {
   readonly isCleaning: boolean;
   readonly isWithoutOwners: boolean;
   readonly entry?: string | undefined;
+  readonly tables?: readonly string[] | undefined;
+  readonly schemas?: readonly string[] | undefined;
+  readonly jobs?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -39,10 +42,10 @@ export interface DatabaseResult {
 export async function planRestoreIntoDatabase(vault: LocalVault, reader: SnapshotReader, request: DatabaseRequest, context: LocalContext): Promise<DatabaseRestorePlan> {
   refuseMetaOnly(vault, 'a restore reads content');
   if (request.isCreating && request.isCleaning) throw new HoldfastError('usage', 'Both --create and --clean were given, wanted one: a new database has nothing to drop.');
-  const { isWithoutOwners, entry, signal } = request;
-  const { loader, isCreating } = await loaderFor(request, context);
+  const { isWithoutOwners, entry, tables, schemas, jobs, signal } = request;
+  const { loader, isCreating } = await loaderFor(request, vault.stateFolder, context);
   const mode = request.isCleaning ? 'clean' : request.isCreating || isCreating ? 'create' : 'empty';
-  return planDatabaseRestore(reader, loader, { wanted: { mode, isWithoutOwners, entry }, signal });
+  return planDatabaseRestore(reader, loader, { wanted: { mode, isWithoutOwners, entry, tables, schemas, jobs }, signal });
 }
 
 /** Carries out a plan and records it in the catalog, begun and ended. */

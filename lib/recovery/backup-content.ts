@@ -8,6 +8,7 @@ import { readContent } from './read-content.ts';
 export function backupContent(reader: SnapshotReader): BackupContent {
   return {
     backup: reader.manifest.backup,
+    evidenceOf: (entry) => reader.manifest.evidence?.find((one) => one.entry === entry),
     files: async function* (below) {
       for await (const entry of reader.entries(fromText(below))) {
         if (isSnapshotFile(entry)) yield { path: entry.path, bytes: entry.size, read: () => readContent(reader, entry) };

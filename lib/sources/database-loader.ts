@@ -1,4 +1,5 @@
 import type { ByteString } from '../model/byte-string.ts';
+import type { CountedTable } from './source.ts';
 
 /**
  * Brings backups back into databases of one kind. Composition roots make it, by the scheme of a URL or the type of a
@@ -29,6 +30,12 @@ export interface LoadRequest {
   readonly isWithoutOwners?: boolean | undefined;
   /** Path of the archive in the backup; the only one by default. */
   readonly entry?: string | undefined;
+  /** Only these tables, with what belongs to them: `schema.table` or `table`, `*` and `?` for others. */
+  readonly tables?: readonly string[] | undefined;
+  /** Only these schemas, with `*` and `?`. */
+  readonly schemas?: readonly string[] | undefined;
+  /** Connections that load at the same time; one by default. */
+  readonly jobs?: number | undefined;
 }
 
 export type LoadMode = 'empty' | 'create' | 'clean';
@@ -88,6 +95,13 @@ export interface BackupContent {
   readonly backup: string;
   /** Files at and below a path, in order; all of them for the empty path. Only that part of the backup is looked at. */
   files(below: string): AsyncIterable<ContentFile>;
+  /** What was found out about an entry when it was backed up, by its path; undefined when nothing was. */
+  evidenceOf(entry: string): ContentEvidence | undefined;
+}
+
+export interface ContentEvidence {
+  readonly tables?: readonly CountedTable[] | undefined;
+  readonly versions?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ContentFile {

@@ -105,7 +105,7 @@ export interface CountedTable {
   readonly table: string;
   readonly rows: number;
   /** True where the server was only asked what it believes. */
-  readonly isEstimate?: boolean;
+  readonly isEstimate?: boolean | undefined;
 }
 
 export interface StreamAttributes {

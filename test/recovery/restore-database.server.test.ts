@@ -194,7 +194,7 @@ async function restore(version: PostgresVersion, wish: Wanted, reader?: Snapshot
 
 function plan(version: PostgresVersion, { name, user, password, binaries = servers[version].binaries, signal = new AbortController().signal, ...wanted }: Wanted, reader = backups[version] as SnapshotReader) {
   const connection = { ...connectionTo(servers[version], name), ...(user && { user }), ...(password && { password }) };
-  const loader = new PostgresLoader({ connection, binaries, environment: process.env, temporaryFolder: folder, clock: systemClock });
+  const loader = new PostgresLoader({ connection, binaries, environment: process.env, temporaryFolder: folder, scratchFolder: folder, clock: systemClock });
   return planDatabaseRestore(reader, loader, { wanted, signal });
 }
 

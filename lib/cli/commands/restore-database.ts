@@ -22,7 +22,8 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
     const { reader, notes } = await openWanted(context, vault, id);
     const plan = await context.runtime.planDatabaseRestore(vault, reader, {
       config: options.config, url: options['toDatabase'] as string | undefined, target: options['toTarget'] as string | undefined, passwordFile: options['passwordFile'] as string | undefined,
-      isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0], signal: surroundings.signal,
+      isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0],
+      tables: options['table'] as string[] | undefined, schemas: options['schema'] as string[] | undefined, jobs: options['jobs'] as number | undefined, signal: surroundings.signal,
     });
     if (options['dryRun'] === true) return dryRun(context, plan, notes);
     for (const { mode, existing, place } of plan.loads) if (mode === 'clean' && existing.objects > 0) await confirm(context, `${counted(existing.objects, 'object')} of the database ${place} will be dropped where the backup has them too:`, existing.tables);

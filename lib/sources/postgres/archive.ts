@@ -4,14 +4,19 @@ import { OutputTail } from '../output-tail.ts';
 import { ProcessGroup } from '../process-group.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
 import { feed } from './feed.ts';
+import { parseDefinitions, parseToc } from './toc.ts';
+import type { TocEntry } from './toc.ts';
 
-/** What an archive in custom format says about itself at its beginning. */
+/** What an archive says about itself in its table of contents. */
 export interface ArchiveHeader {
   readonly server: PostgresVersion;
   readonly dumpedBy: PostgresVersion;
   readonly database: string;
   readonly extensions: readonly string[];
   readonly owners: readonly string[];
+  /** Roles to which something is granted. */
+  readonly grantees: readonly string[];
+  readonly entries: readonly TocEntry[];
   /** Tables and materialized views, `schema name owner`: pg_restore lists them without quotes. */
   readonly tables: readonly string[];
   /** Encoding and locale, as `CREATE DATABASE x WITH …` takes them. */
@@ -25,16 +30,21 @@ export interface ArchiveReading {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** In custom format, from its beginning; or a folder with the `toc.dat` of one in directory format, which needs no more. */
+export type ArchiveInput = { readonly open: () => AsyncIterable<Uint8Array> } | { readonly folder: string };
+
 const MAGIC = 'PGDMP';
 
 /**
- * Asks pg_restore for the table of contents; `open` gives the archive from its beginning, of which little is read. Fails
- * as `refused` when it is no archive in custom format, or one that this client cannot read.
+ * Asks pg_restore for the table of contents; little else is read. Fails as `refused` when it is no archive in custom
+ * format, or one that this client cannot read.
  */
-export async function readHeader(open: () => AsyncIterable<Uint8Array>, reading: ArchiveReading): Promise<ArchiveHeader> {
-  await checkMagic(open);
-  const list = await beginningOf(open, ['--list'], reading, () => false);
-  const script = await beginningOf(open, ['--create', '--schema-only', '--file=-'], reading, (text) => /^CREATE DATABASE [^;]*;$/m.test(text));
+export async function readHeader(input: ArchiveInput, reading: ArchiveReading): Promise<ArchiveHeader> {
+  if ('open' in input) await checkMagic(input.open);
+  const list = await outputOf(input, ['--list', '--verbose'], reading);
+  const script = await outputOf(input, ['--create', '--schema-only', '--verbose', '--file=-'], reading);
+  const definitions = parseDefinitions(script);
+  const toc = parseToc(list, definitions);
   const version = (label: string): PostgresVersion => {
     const text = new RegExp(`^; +${label}: (\\S+)`, 'm').exec(list)?.[1] ?? '';
     return { text, major: Number.parseInt(text, 10) };
@@ -45,8 +55,9 @@ export async function readHeader(open: () => AsyncIterable<Uint8Array>, reading:
     dumpedBy: version('Dumped by pg_dump version'),
     database: /^; +dbname: (.*)$/m.exec(list)?.[1] ?? '',
     extensions: unique(entries.flatMap((line) => /^\d+; \d+ \d+ EXTENSION - (\S+)/.exec(line)?.[1] ?? [])),
-    // Extensions have none; the owner is the last word, and one with spaces cannot be told from a name.
-    owners: unique(entries.filter((line) => !/ EXTENSION - /.test(line)).map((line) => line.slice(line.lastIndexOf(' ') + 1)).filter((owner) => owner !== '')),
+    owners: unique([...definitions.byId.values()].map(({ owner }) => owner).filter((owner) => owner !== '' && owner !== '-')),
+    grantees: definitions.grantees,
+    entries: toc,
     tables: unique(entries.flatMap((line) => /^\d+; \d+ \d+ (?:TABLE|MATERIALIZED VIEW) (?!DATA |ATTACH )(.*)$/.exec(line)?.[1] ?? [])),
     databaseOptions: /^CREATE DATABASE .*? WITH TEMPLATE = template0(.*);$/m.exec(script)?.[1]?.trim() ?? '',
   };
@@ -62,17 +73,18 @@ async function checkMagic(open: () => AsyncIterable<Uint8Array>): Promise<void> 
   throw new HoldfastError('refused', `This entry is no PostgreSQL archive in custom format: it begins with ${JSON.stringify(start.subarray(0, MAGIC.length).toString('latin1'))}, wanted "${MAGIC}".`, { nextStep: 'A plain SQL dump is restored by hand: `holdfast cat ID NAME | psql`.' });
 }
 
-/** What pg_restore prints until `isEnough`, or until its end. */
-async function beginningOf(open: () => AsyncIterable<Uint8Array>, options: readonly string[], { client, environment, clock, signal }: ArchiveReading, isEnough: (text: string) => boolean): Promise<string> {
+/** What pg_restore prints. */
+async function outputOf(input: ArchiveInput, options: readonly string[], { client, environment, clock, signal }: ArchiveReading): Promise<string> {
   const said = new OutputTail([]);
-  const group = new ProcessGroup([client.pgRestore, '--format=custom', ...options], { stdin: 'pipe', stdout: 'pipe', environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  const place = 'folder' in input ? ['--format=directory', input.folder] : ['--format=custom'];
+  const group = new ProcessGroup([client.pgRestore, ...options, ...place], { stdin: 'pipe', stdout: 'pipe', environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
   const stop = new AbortController();
-  const feeding = feed(open(), group.input, { signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]) }).catch((error: unknown) => {
+  const feeding = feed('open' in input ? input.open() : nothing(), group.input, { signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]) }).catch((error: unknown) => {
     if (!stop.signal.aborted) throw error;
   });
+  feeding.catch(() => undefined); // Awaited below, after the output.
   try {
-    const text = await readText(group.output, isEnough);
-    if (isEnough(text)) return text;
+    const text = await readText(group.output);
     const end = await group.ended;
     stop.abort();
     await feeding;
@@ -85,13 +97,12 @@ async function beginningOf(open: () => AsyncIterable<Uint8Array>, options: reado
   }
 }
 
-async function readText(output: NodeJS.ReadableStream, isEnough: (text: string) => boolean): Promise<string> {
-  let text = '';
-  for await (const chunk of output) {
-    text += String(chunk);
-    if (isEnough(text)) break;
-  }
-  return text;
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+async function readText(output: NodeJS.ReadableStream): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const chunk of output) parts.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(parts).toString('utf8');
 }
 
 function unreadable(said: string, { pgRestore, version }: PostgresClient): HoldfastError {

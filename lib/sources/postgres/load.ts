@@ -20,10 +20,17 @@ export interface ArchiveLoadOptions {
   readonly isCleaning: boolean;
   /** Everything belongs to the user who restores, and nobody is granted anything. */
   readonly isWithoutOwners: boolean;
+  /** Connections; more than one need an archive on disk, and cannot share a transaction. */
+  readonly jobs: number;
+  /** File that lists the entries to restore; all by default. */
+  readonly list?: string | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
+
+/** Streamed, or on disk in one of the two formats. */
+export type ArchiveToLoad = { readonly stream: AsyncIterable<Uint8Array> } | { readonly path: string; readonly format: 'custom' | 'directory' };
 
 interface Process {
   readonly name: string;
@@ -36,19 +43,20 @@ const NEW_SETTING = { since: 17, line: 'SET transaction_timeout = 0;\n' };
 const HEAD_BYTES = 64 * 1024;
 
 /**
- * Streams an archive into pg_restore and through it into a database, without touching disk. Returns the bytes of the
- * archive when every program ended well; fails as `target-failed`, `permission`, `unsupported`, `interrupted`, or as
+ * Gives an archive to pg_restore and through it to a database; a streamed one does not touch the disk. Returns the bytes that
+ * were streamed when every program ended well; fails as `target-failed`, `permission`, `unsupported`, `interrupted`, or as
  * reading the archive fails. What is half done then is rolled back in one transaction, and else the caller's to drop.
  */
-export async function loadArchive(archive: AsyncIterable<Uint8Array>, session: Session, options: ArchiveLoadOptions): Promise<number> {
+export async function loadArchive(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): Promise<number> {
   const { client, connection } = session;
-  const processes = client.version.major >= NEW_SETTING.since && options.server.major < NEW_SETTING.since ? startByScript(session, options) : [startDirect(session, options)];
+  const processes = client.version.major >= NEW_SETTING.since && options.server.major < NEW_SETTING.since ? startByScript(archive, session, options) : [startDirect(archive, session, options)];
   const [first] = processes as [Process];
   const killAll = () => Promise.all(processes.map(({ group }) => group.kill()));
   const onAbort = () => void killAll();
   options.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const bytes = await feed(archive, first.group.input, options);
+    const bytes = 'stream' in archive ? await feed(archive.stream, first.group.input, options) : 0;
+    if (!('stream' in archive)) first.group.input.end();
     const ends = await Promise.all(processes.map(({ group }) => group.ended));
     options.signal.throwIfAborted();
     // The last one knows why: the one before it only sees a broken pipe.
@@ -64,17 +72,17 @@ export async function loadArchive(archive: AsyncIterable<Uint8Array>, session: S
   }
 }
 
-function startDirect(session: Session, options: ArchiveLoadOptions): Process {
-  return start(session, [session.client.pgRestore, ...switches(options), '--exit-on-error', '--no-password', '--dbname', session.opened.argument], 'ignore', options);
+function startDirect(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): Process {
+  return start(session, [session.client.pgRestore, ...switches(archive, options), ...(options.jobs > 1 ? [`--jobs=${options.jobs}`] : []), '--exit-on-error', '--no-password', '--dbname', session.opened.argument, ...placeOf(archive)], 'ignore', options);
 }
 
 /**
  * A newer pg_restore into an older server: as a script, less the one setting that the server lacks. A script that is cut
  * lacks its COMMIT, and psql stops at the first error.
  */
-function startByScript(session: Session, options: ArchiveLoadOptions): [Process, Process] {
+function startByScript(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): [Process, Process] {
   const { client, opened } = session;
-  const restore = start(session, [client.pgRestore, ...switches(options), '--file=-'], 'pipe', options);
+  const restore = start(session, [client.pgRestore, ...switches(archive, options), '--file=-', ...placeOf(archive)], 'pipe', options);
   const psql = start(session, [client.psql, '--no-psqlrc', '--quiet', '--no-password', '--set', 'ON_ERROR_STOP=1', '--output=/dev/null', '--dbname', opened.argument], 'ignore', options);
   psql.group.input.on('error', () => undefined); // It has ended: its exit code tells.
   pipeline(restore.group.output, withoutNewSetting(), psql.group.input).catch(() => restore.group.kill());
@@ -87,8 +95,12 @@ function start({ connection, opened }: Session, program: readonly string[], stdo
   return { name: program[0]?.split('/').at(-1) ?? '', group, said };
 }
 
-function switches({ isOneTransaction, isCleaning, isWithoutOwners }: ArchiveLoadOptions): string[] {
-  return ['--format=custom', ...(isOneTransaction ? ['--single-transaction'] : []), ...(isCleaning ? ['--clean', '--if-exists'] : []), ...(isWithoutOwners ? ['--no-owner', '--no-privileges'] : [])];
+function placeOf(archive: ArchiveToLoad): string[] {
+  return 'stream' in archive ? [] : [archive.path];
+}
+
+function switches(archive: ArchiveToLoad, { isOneTransaction, isCleaning, isWithoutOwners, list }: ArchiveLoadOptions): string[] {
+  return [`--format=${'stream' in archive ? 'custom' : archive.format}`, ...(list === undefined ? [] : [`--use-list=${list}`]), ...(isOneTransaction ? ['--single-transaction'] : []), ...(isCleaning ? ['--clean', '--if-exists'] : []), ...(isWithoutOwners ? ['--no-owner', '--no-privileges'] : [])];
 }
 
 /**

@@ -38,12 +38,10 @@ export async function isDatabaseThere(session: Session, name: string): Promise<b
   return (await query(session, "select 1 from pg_database where datname = :'name'", { name })).length > 0;
 }
 
-export async function missingParts(session: Session, { extensions, owners }: ArchiveHeader): Promise<{ readonly extensions: readonly string[]; readonly roles: readonly string[] }> {
+export async function missingParts(session: Session, { extensions, owners, grantees }: Pick<ArchiveHeader, 'extensions' | 'owners' | 'grantees'>): Promise<{ readonly extensions: readonly string[]; readonly roles: readonly string[] }> {
   const available = new Set((await query(session, 'select name from pg_available_extensions')).map(([name]) => name));
   const roles = new Set((await query(session, 'select rolname from pg_roles')).map(([name = '']) => name));
-  // Of a role with spaces in its name the list shows the last word only.
-  const known = new Set([...roles, ...[...roles].map((name) => name.slice(name.lastIndexOf(' ') + 1))]);
-  return { extensions: extensions.filter((name) => !available.has(name)), roles: owners.filter((name) => !known.has(name)) };
+  return { extensions: extensions.filter((name) => !available.has(name)), roles: [...new Set([...owners, ...grantees])].filter((name) => !roles.has(name)) };
 }
 
 export interface NewDatabase {
@@ -83,4 +81,15 @@ async function rename(session: Session, temporary: string, name: string): Promis
     if (!isHoldfastError(cause) || !/already exists/.test(cause.message)) throw cause;
     throw new HoldfastError('target-exists', `Somebody made a database ${name} at ${serverName(session.connection)} meanwhile, so the restored one could not get its name and was dropped.`, { nextStep: 'Choose another name.', cause });
   });
+}
+
+/** What a chosen table needs and the database may have already, as an archive names it: `kind schema name`. */
+export async function partsThere(session: Session): Promise<ReadonlySet<string>> {
+  const rows = await query(session, `
+    select 'SCHEMA', '-', nspname::text from pg_namespace
+    union all select 'EXTENSION', '-', extname::text from pg_extension
+    union all select case typtype when 'd' then 'DOMAIN' else 'TYPE' end, nspname::text, typname::text from pg_type t join pg_namespace n on n.oid = typnamespace where typtype in ('e', 'd', 'r', 'c', 'b')
+    union all select case prokind when 'a' then 'AGGREGATE' when 'p' then 'PROCEDURE' else 'FUNCTION' end, nspname::text, proname || '(' || oidvectortypes(proargtypes) || ')' from pg_proc p join pg_namespace n on n.oid = pronamespace
+    union all select case relkind when 'S' then 'SEQUENCE' when 'v' then 'VIEW' when 'm' then 'MATERIALIZED VIEW' when 'f' then 'FOREIGN TABLE' else 'TABLE' end, nspname::text, relname::text from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p', 'v', 'm', 'f', 'S')`);
+  return new Set(rows.map((row) => row.join(' ')));
 }
