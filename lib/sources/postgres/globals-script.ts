@@ -15,7 +15,7 @@ export function parseGlobals(script: string): GlobalsStatement[] {
 }
 
 export function rolesIn(script: string): string[] {
-  return parseGlobals(script).flatMap(({ text, role }) => (/^CREATE ROLE /.test(text) && role !== undefined ? [role] : []));
+  return parseGlobals(script).flatMap(({ text, role }) => (text.startsWith('CREATE ROLE ') && role !== undefined ? [role] : []));
 }
 
 /** Without comments and psql's own lines; a semicolon in quotes ends nothing. */
@@ -45,7 +45,7 @@ function classified(text: string): GlobalsStatement {
   const member = new RegExp(`^GRANT ${name} TO ${name}`).exec(text)?.[2];
   if (member !== undefined && !/^GRANT .* ON /.test(text)) return { text, kind: 'membership', role: bare(member) };
   if (/ TABLESPACE /.test(text)) return { text, kind: 'tablespace' };
-  return { text, kind: /^SET /.test(text) ? 'setting' : 'other' };
+  return { text, kind: text.startsWith('SET ') ? 'setting' : 'other' };
 }
 
 function bare(name: string): string {
