@@ -218,7 +218,7 @@ export interface DatabaseOptions {
 }
 
 /** `directory` as it was written: relative to the working folder. */
-export type DataDirectoryWish = DataDirectoryRequest;
+export type DataDirectoryWish = DataDirectoryRequest & { readonly access: VaultOptions };
 export type DataDirectoryRun = Pick<DataDirectoryOptions, 'signal' | 'onProgress'>;
 
 export interface RestoreOptions {

@@ -8,11 +8,15 @@ import { planDataDirectoryRestore } from '../recovery/data-directory/plan.ts';
 import type { DataDirectoryOptions, DataDirectoryPlan } from '../recovery/data-directory/plan.ts';
 import { executeDataDirectoryRestore } from '../recovery/data-directory/restore.ts';
 import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
+import { needsArchive } from '../recovery/data-directory/target.ts';
 import type { RecoveryTarget, TargetAction } from '../recovery/data-directory/target.ts';
 import type { SnapshotReader } from '../repository/index.ts';
+import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import { contentOf } from './content.ts';
 import { postgresPlaces } from './postgres-places.ts';
 import { RunRecorder } from './run-recorder.ts';
+import { checkAgainstVault, proveCommand, walFetchCommand } from './vault-archive.ts';
+import type { VaultOptions } from './vault-choice.ts';
 import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
 
@@ -26,6 +30,8 @@ export interface DataDirectoryWish {
   readonly restoreCommand?: string | undefined;
   readonly isArchiving: boolean;
   readonly startPort?: number | undefined;
+  /** As the vault was opened: a recovery fetches WAL from it when no command is named. */
+  readonly access: VaultOptions;
 }
 
 export type DataDirectoryRun = Pick<DataDirectoryOptions, 'signal' | 'onProgress'>;
@@ -34,7 +40,15 @@ type Context = LocalContext & { readonly workers: WorkerEntries };
 export async function planRestoreIntoDataDirectory(vault: LocalVault, reader: SnapshotReader, { wish, run, context }: { readonly wish: DataDirectoryWish; readonly run: DataDirectoryRun; readonly context: Context }): Promise<DataDirectoryPlan> {
   refuseMetaOnly(vault, 'a restore reads content');
   if (process.platform !== 'linux') throw new HoldfastError('unsupported', `Restoring a data directory needs Linux, and this is ${process.platform}.`, { nextStep: 'Restore on a Linux machine with the vault and its key.' });
-  return planDataDirectoryRestore(reader, { ...wish, directory: resolve(context.environment.workingFolder, wish.directory) }, optionsOf(run, context));
+  const { access, ...asked } = wish;
+  const { environment } = context;
+  const facts = await readFacts(reader);
+  const isFromVault = facts !== undefined && wish.restoreCommand === undefined && needsArchive(wish.target, facts);
+  const restoreCommand = isFromVault ? await walFetchCommand(access, reader.manifest, { facts, environment }) : wish.restoreCommand;
+  const plan = await planDataDirectoryRestore(reader, { ...asked, restoreCommand, directory: resolve(environment.workingFolder, wish.directory) }, optionsOf(run, context));
+  if (isFromVault) await checkAgainstVault(vault.repository, reader.manifest, { ...wish, facts });
+  if (isFromVault && restoreCommand !== undefined) await proveCommand(restoreCommand, plan.owner, environment);
+  return plan;
 }
 
 /** Carries out a plan and records it in the catalog, begun and ended. */

@@ -38,7 +38,7 @@ export async function restoreIntoDataDirectory(context: CommandContext, id: stri
 function wishOf({ options, surroundings }: CommandContext): DataDirectoryWish {
   return {
     directory: options['toDataDirectory'] as string, target: targetOf(options, surroundings.clock.now()), action: (options['targetAction'] as TargetAction | undefined) ?? 'promote',
-    timeline: (options['timeline'] as string | undefined) ?? 'latest', restoreCommand: options['restoreCommand'] as string | undefined, isArchiving: options['keepArchiving'] === true, startPort: options['start'] as number | undefined,
+    timeline: (options['timeline'] as string | undefined) ?? 'latest', restoreCommand: options['restoreCommand'] as string | undefined, isArchiving: options['keepArchiving'] === true, startPort: options['start'] as number | undefined, access: options,
   };
 }
 

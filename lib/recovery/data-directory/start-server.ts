@@ -73,9 +73,8 @@ function launch({ program, directory, port, owner, environment }: StartOrder, lo
     if (owner) fchownSync(fd, owner.uid, owner.gid);
     const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', logging_collector: 'off', log_destination: 'stderr', log_min_messages: 'warning', log_line_prefix: '%m [%p] ', lc_messages: 'C', log_timezone: 'UTC' };
     const args = ['-D', directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-    const { PATH, LD_LIBRARY_PATH, HOME } = environment;
     return spawn(program, args, {
-      cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: { LC_ALL: 'C', TZ: 'UTC', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }), ...(HOME !== undefined && { HOME }), ...handedOn(environment) },
+      cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: serverEnvironment(environment),
       ...(owner && { uid: owner.uid, gid: owner.gid }),
     });
   } finally {
@@ -83,9 +82,10 @@ function launch({ program, directory, port, owner, environment }: StartOrder, lo
   }
 }
 
-/** The command that fetches WAL finds vault, key and state as this process does. */
-function handedOn(environment: StartOrder['environment']): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value !== undefined && /^(HOLDFAST_(?!DATABASE_PASSWORD)|XDG_|AWS_)/.test(name) ? [[name, value]] : [])));
+/** The command that fetches WAL finds vault, key and state as this process does; nothing else of ours is handed on. */
+export function serverEnvironment(environment: StartOrder['environment']): Record<string, string> {
+  const handedOn = Object.entries(environment).flatMap(([name, value]) => (value !== undefined && /^(PATH|LD_LIBRARY_PATH|HOME|HOLDFAST_(?!DATABASE_PASSWORD).*|XDG_.*|AWS_.*)$/.test(name) ? [[name, value]] : []));
+  return { ...Object.fromEntries(handedOn), LC_ALL: 'C', TZ: 'UTC' };
 }
 
 interface Watched {

@@ -40,12 +40,16 @@ export function targetWords(target: RecoveryTarget): string {
  */
 export function refuseUnreachable({ target, restoreCommand }: RecoveryOrder, facts: BaseBackupFacts, now: number): void {
   if (target.kind === 'backup' && !facts.hasWal) throw new HoldfastError('refused', 'The backup was taken with `wal: none`: it needs an archive of WAL to become consistent, and none was named.', { nextStep: 'Add --to-latest, or another target, and --restore-command.' });
-  const needsArchive = target.kind !== 'backup' && !(target.kind === 'immediate' && facts.hasWal);
-  if (needsArchive && restoreCommand === undefined) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL, and no command to read one was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'." });
+  if (needsArchive(target, facts) && restoreCommand === undefined) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL, and no command to read one was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'." });
   const earliest = `This backup reaches ${isoTime(facts.stoppedAt)} (LSN ${facts.stopLsn}) at the earliest; choose an older one for an earlier target: \`holdfast list\`.`;
   if (target.kind === 'time' && target.at < facts.stoppedAt) throw new HoldfastError('refused', `The target ${target.text} lies before the end of the base backup, ${isoTime(facts.stoppedAt)}: until then its files are not consistent.`, { nextStep: earliest });
   if (target.kind === 'time' && target.at > now) throw new HoldfastError('refused', `The target ${target.text} lies in the future; now it is ${isoTime(now)}.`, { nextStep: 'Correct the time or its zone, or recover everything with --to-latest.' });
   if (target.kind === 'lsn' && lsnNumber(target.lsn) < lsnNumber(facts.stopLsn)) throw new HoldfastError('refused', `The target LSN ${target.lsn} lies before the end of the base backup, ${facts.stopLsn}: until then its files are not consistent.`, { nextStep: earliest });
+}
+
+/** Whether WAL beyond what the backup holds is wanted. */
+export function needsArchive({ kind }: RecoveryTarget, { hasWal }: Pick<BaseBackupFacts, 'hasWal'>): boolean {
+  return kind !== 'backup' && !(kind === 'immediate' && hasWal);
 }
 
 export function isoTime(milliseconds: number): string {

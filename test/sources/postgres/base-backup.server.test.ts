@@ -7,6 +7,7 @@ import type { PostgresPhysicalOptions } from '../../../lib/sources/postgres-phys
 import type { PostgresConnection } from '../../../lib/sources/postgres/connection.ts';
 import { readFacts } from '../../../lib/sources/postgres/base-backup-facts.ts';
 import type { OpenStream } from '../../../lib/sources/source.ts';
+import { sourceContract } from '../../contract/source.ts';
 import { startPostgres } from '../../support/servers/postgres.ts';
 import type { PostgresServer } from '../../support/servers/postgres.ts';
 import { failure, onlyStream, readToEnd } from '../reading.ts';
@@ -18,7 +19,7 @@ let servers: Readonly<Record<15 | 18, PostgresServer>>;
 beforeAll(async () => {
   const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
   servers = { 15: fifteen, 18: eighteen };
-  for (const server of [fifteen, eighteen]) await server.sql(`create table big as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 20000) i; create role reader login password 'reader'; create role copier login replication password 'copier'`);
+  for (const server of [fifteen, eighteen]) await server.sql(`create table big as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 2000) i; create role reader login password 'reader'; create role copier login replication password 'copier'`);
 });
 afterAll(() => Promise.all(Object.values(servers ?? {}).map((server) => server.stop())));
 beforeEach(() => {
@@ -80,6 +81,10 @@ describe.each([15, 18] as const)('a base backup of PostgreSQL %i (S2)', (version
     const error = await failure(sourceFor(servers[version], changes).check());
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), nextStep: expect.any(String) });
   });
+});
+
+describe('a base backup that is not what it seems (S2)', () => {
+  const version = 15;
 
   it.each<readonly [string, string, string, RegExp]>([
     ['exit code 0 after half of the output', 'pg_basebackup', '$REAL "$@" | head -c 9000000; exit 0', /is no whole base backup: The tar archive ends in the middle of/],
@@ -110,6 +115,25 @@ describe.each([15, 18] as const)('a base backup of PostgreSQL %i (S2)', (version
     await opened.close();
     expect(await failure(opened.finish({ bytes: 1, tail: new Uint8Array() }))).toMatchObject({ code: 'interrupted' });
   });
+});
+
+// The other sources pass the same: test/sources/contract.test.ts.
+describe('of PostgreSQL 18,', () => {
+  let temporary: string;
+  beforeAll(() => {
+    temporary = mkdtempSync(join(tmpdir(), 'holdfast-base-contract-'));
+  });
+  afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+  const cut = (script: string) => sourceFor(servers[18], { binaries: binariesWith(servers[18], 'pg_basebackup', script), temporaryFolder: temporary });
+  sourceContract('a base backup', () => ({
+    temporaryFolder: temporary,
+    secrets: [servers[18].password],
+    good: () => sourceFor(servers[18], { temporaryFolder: temporary }),
+    failing: () => cut('$REAL "$@" | head -c 9000000'),
+    slow: () => cut('$REAL "$@" | { head -c 9000000; sleep 1000; }'),
+    refused: () => sourceFor(servers[18], { temporaryFolder: temporary, connection: { user: 'reader', password: 'reader' } }),
+    state: () => servers[18].sql('select slot_name from pg_replication_slots union select setting from pg_settings where name = \'archive_mode\''),
+  }));
 });
 
 it('refuses a server that is newer than the client, an older one is fine', async () => {

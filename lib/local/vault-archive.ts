@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { shellQuote } from '../keyring/shell-quote.ts';
+import { HoldfastError } from '../model/errors.ts';
+import type { Owner } from '../recovery/data-directory/write-directory.ts';
+import { serverEnvironment } from '../recovery/data-directory/start-server.ts';
+import { targetWords } from '../recovery/data-directory/target.ts';
+import type { RecoveryTarget } from '../recovery/data-directory/target.ts';
+import { checkTarget } from '../recovery/pitr/check-target.ts';
+import type { PitrTarget } from '../recovery/pitr/check-target.ts';
+import { readLedgers } from '../recovery/pitr/read-ledger.ts';
+import type { Manifest, Repository } from '../repository/index.ts';
+import { lsnNumber, readFacts } from '../sources/postgres/base-backup-facts.ts';
+import type { BaseBackupFacts } from '../sources/postgres/base-backup-facts.ts';
+import { findConfig } from './configuration.ts';
+import type { Environment } from './places.ts';
+import { chooseVault } from './vault-choice.ts';
+import type { VaultOptions } from './vault-choice.ts';
+
+/** A name that no archive has: what is asked for it tells whether the vault can be asked. */
+const NOWHERE = 'FFFFFFFF.history';
+/** Of `wal-fetch`: found, and not there. Everything else ends a recovery. */
+const ANSWERS: readonly (number | null)[] = [0, 1];
+
+/**
+ * Refuses a target that no recovery reaches from this base backup with the WAL in the vault, and shows the windows.
+ * Fails as `refused`; as `usage` when the vault has no WAL of the server at all.
+ */
+export async function checkAgainstVault(repository: Repository, manifest: Manifest, { target, timeline, facts }: { readonly target: RecoveryTarget; readonly timeline: string; readonly facts: BaseBackupFacts }): Promise<void> {
+  const ledger = (await readLedgers(repository, manifest.plan, readFacts)).find(({ systemId }) => systemId === facts.systemId);
+  if (ledger === undefined || ledger.entries.length === 0) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL: the vault has none of this server, and no command to read another was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'. To archive into the vault: docs/point-in-time.md." });
+  const { base, window } = checkTarget(ledger.lines, pitrTarget(target), timeline === 'latest' ? undefined : timeline === 'current' ? facts.timeline : Number(timeline));
+  if (window.bases.some(({ backup }) => backup === manifest.backup)) return;
+  throw new HoldfastError('refused', `The target ${targetWords(target)} is not reached from the base backup ${manifest.backup}: WAL behind it is missing in the vault. Nothing was restored.`, { nextStep: `Restore ${base.backup}, which leads there; \`holdfast pitr windows\` shows all.` });
+}
+
+function pitrTarget(target: RecoveryTarget): PitrTarget {
+  if (target.kind === 'lsn') return { kind: 'lsn', lsn: lsnNumber(target.lsn) };
+  return target.kind === 'backup' ? { kind: 'immediate' } : target;
+}
+
+/** `restore_command` that asks the vault: this program, with places that mean the same in any folder. */
+export async function walFetchCommand(access: VaultOptions, { planName }: Pick<Manifest, 'planName'>, { facts, environment }: { readonly facts: BaseBackupFacts; readonly environment: Environment }): Promise<string> {
+  const config = await findConfig(environment, access.config);
+  const { directory, s3, key } = await chooseVault(access, environment, config);
+  const { variables, workingFolder } = environment;
+  const named = access.vault ?? variables['HOLDFAST_VAULT'];
+  const words = [
+    process.execPath, realpathSync(process.argv[1] ?? ''), 'wal-fetch', '%f', '%p', '--plan', planName, '--system-id', facts.systemId,
+    ...(config === undefined ? [] : ['--config', config.file]),
+    ...(s3 === undefined ? ['--vault', directory] : named === undefined ? [] : ['--vault', named]),
+    ...keyWords(key, workingFolder),
+  ];
+  // PostgreSQL puts names in for %f and %p; every other % is doubled.
+  return words.map((word) => (word === '%f' || word === '%p' ? word : shellQuote(word).replaceAll('%', '%%'))).join(' ');
+}
+
+const KEY_FLAGS: Readonly<Record<string, string>> = { 'key-file': '--key-file', 'passphrase-file': '--passphrase-file', 'recipient-key': '--recipient-key-file' };
+
+/** A passphrase in a variable, and keys of KMS, are found again by configuration and environment. */
+function keyWords(key: Awaited<ReturnType<typeof chooseVault>>['key'], workingFolder: string): string[] {
+  const flag = KEY_FLAGS[key.kind];
+  return flag !== undefined && 'path' in key ? [flag, resolve(workingFolder, key.path)] : [];
+}
+
+/**
+ * Runs the command once, as the user and with the variables that the server will have: a key that it may not read would
+ * otherwise be found in the middle of a recovery. Fails as `target-failed`.
+ */
+export async function proveCommand(command: string, owner: Owner | undefined, { variables }: Environment): Promise<void> {
+  const line = command.replaceAll('%f', NOWHERE).replaceAll('%p', '/dev/null').replaceAll('%%', '%');
+  const child = spawn('/bin/sh', ['-c', line], { cwd: '/', env: serverEnvironment(variables), stdio: ['ignore', 'ignore', 'pipe'], ...(owner && { uid: owner.uid, gid: owner.gid }) });
+  let said = '';
+  child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
+  const code = await new Promise<number | null>((done) => child.once('close', done));
+  if (ANSWERS.includes(code)) return;
+  throw new HoldfastError('target-failed', `WAL cannot be fetched from the vault${owner === undefined ? '' : ` by ${owner.name}, whose server would do the recovery`}: ${said.trim().replaceAll('\n', ' ') || `the command ended with ${code}`}. Nothing was restored.`, {
+    nextStep: `${owner === undefined ? 'Mend what it says' : `Let that user read the vault, its key and holdfast.yaml, or restore as that user`}; or name another archive with --restore-command. The command: ${command}`,
+  });
+}
