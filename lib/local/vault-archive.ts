@@ -37,7 +37,8 @@ export async function checkAgainstVault(repository: Repository, manifest: Manife
 
 function pitrTarget(target: RecoveryTarget): PitrTarget {
   if (target.kind === 'lsn') return { kind: 'lsn', lsn: lsnNumber(target.lsn) };
-  return target.kind === 'backup' ? { kind: 'immediate' } : target;
+  if (target.kind === 'time' || target.kind === 'name') return target;
+  return { kind: target.kind === 'latest' ? 'latest' : 'immediate' };
 }
 
 /** `restore_command` that asks the vault: this program, with places that mean the same in any folder. */

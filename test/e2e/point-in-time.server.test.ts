@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { Receiving, Ticker, commitsOf, instant, killReceivers, protectedCluster } from '../support/point-in-time.ts';
 import type { Commit } from '../support/point-in-time.ts';
+import { readableBy, reachableProgram } from '../support/reachable-program.ts';
 import { freePort } from '../support/servers/servers.ts';
 import type { PostgresServer } from '../support/servers/postgres.ts';
-import { PROGRAM } from './program.ts';
 import type { Person } from './program.ts';
 
 /** `HOLDFAST_PITR_TARGETS=20` with `HOLDFAST_PITR_PAUSE_MS=10` and `HOLDFAST_PITR_OUTAGE_MS=60000` is the long form (docs/testing.md). */
@@ -127,24 +126,9 @@ async function rowsAt(server: PostgresServer, person: Person, { bases }: WindowL
   }
 }
 
-/** The restored server runs as user postgres, which may not read what this one made. */
-function readableBy(data: string, person: Person): void {
-  const { uid, gid } = statSync(data);
-  chmodSync(person.folder, 0o755);
-  for (const path of ['vault', 'key', 'work']) spawnSync('chown', ['-R', `${uid}:${gid}`, person.path(path)]);
-}
-
-/** A checkout may lie where only root may go. */
 function fetchCommand(person: Person): string {
-  const program = person.path('program');
-  if (!existsSync(program)) {
-    mkdirSync(program);
-    cpSync(dirname(PROGRAM), join(program, 'dist'), { recursive: true });
-    cpSync(join(__dirname, '..', '..', 'package.json'), join(program, 'package.json'));
-    cpSync(process.execPath, join(program, 'node'));
-    chmodSync(program, 0o755);
-  }
-  return `${join(program, 'node')} ${join(program, 'dist', 'holdfast.mjs')} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+  const { node, script } = reachableProgram(person);
+  return `${node} ${script} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
 }
 
 /** One segment that goes from the vault takes the moments behind it, and no others. */

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import { readableBy, reachableProgram } from '../support/reachable-program.ts';
 import { freePort } from '../support/servers/servers.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import type { PostgresServer, PostgresVersion } from '../support/servers/postgres.ts';
@@ -101,16 +103,17 @@ async function restore(server: PostgresServer, person: Person, name: string, opt
   const directory = join(dirname(server.data), name);
   const [line] = await person.json<RestoreLine>(['restore', 'latest:cluster', '--to-data-directory', directory, '--start', String(port), ...options]);
   if (line?.server?.pid !== undefined) started.push(line.server.pid);
-  const ask = async (text: string) => {
-    const client = new Client({ host: '127.0.0.1', port, user: server.user, password: server.password, database: 'postgres' });
-    await client.connect();
-    try {
-      return String(Object.values((await client.query(text)).rows[0] as object)[0]);
-    } finally {
-      await client.end();
-    }
-  };
-  return { directory, line: line as RestoreLine, ask };
+  return { directory, line: line as RestoreLine, ask: (text) => askAt(server, port, text) };
+}
+
+async function askAt({ user, password }: PostgresServer, port: number, text: string): Promise<string> {
+  const client = new Client({ host: '127.0.0.1', port, user, password, database: 'postgres' });
+  await client.connect();
+  try {
+    return String(Object.values((await client.query(text)).rows[0] as object)[0]);
+  } finally {
+    await client.end();
+  }
 }
 
 const ROWS = "select count(*) || ' to ' || coalesce(max(n), 0) from tick";
@@ -185,7 +188,7 @@ async function wrongTargets(server: PostgresServer, person: Person, { command, a
     ['a time to come', ['--to-time', '2199-01-01T00:00:00Z', ...command], 1, /lies in the future/],
     ['an LSN before the backup', ['--to-lsn', '0/1', ...command], 1, /lies before the end of the base backup/],
     ['an LSN that is none', ['--to-lsn', 'yesterday', ...command], 2, /is no WAL position/],
-    ['no archive', ['--to-latest'], 2, /needs an archive of WAL/],
+    ['no archive', ['--to-latest'], 2, /needs an archive of WAL: the vault has none of this server/],
     ['two targets', ['--to-latest', '--immediate', ...command], 2, /wanted one target at most/],
     ['a timeline without a target', ['--timeline', '2'], 2, /no target was given/],
     ['a part', ['base/1/*'], 2, /restored whole/],
@@ -217,6 +220,50 @@ async function endServer(pid: number): Promise<void> {
   }
 }
 
+it('WAL comes from the vault when no archive is named; a target in a gap is refused with the windows, and so is a server that may not read the vault (R4)', async () => {
+  const { server, person, archive } = await start(15);
+  const writer = await Writer.connect(server);
+  const first = await backUp(person);
+  const moments: { readonly rows: number; readonly at: string }[] = [];
+  const segments: string[] = [];
+  const bases = [first.backup];
+  for (let part = 0; part < 5; part++) {
+    const second = part === 4 ? await backUp(person) : undefined;
+    if (second) bases.push(second.backup);
+    await writer.write(10);
+    moments.push({ rows: writer.last, at: (await writer.ask('select clock_timestamp()::text')).replace(' ', 'T') });
+    await writer.write(10);
+    segments.push(await writer.ask('select pg_walfile_name(pg_switch_wal())'));
+  }
+  while (!existsSync(join(archive, segments.at(-1) as string))) await new Promise((resolve) => setTimeout(resolve, 20));
+  await writer.end();
+  for (const name of readdirSync(archive).filter((file) => file.length === 24 && file !== segments[1])) await person.do(['wal-archive', join(archive, name), name, '--plan', 'cluster']);
+  const to = (name: string, moment: number) => ['restore', first.backup, '--to-data-directory', join(dirname(server.data), name), '--to-time', moments[moment]?.at ?? ''];
+
+  const gap = await person.run(to('gap', 2));
+  expect({ code: gap.code, said: gap.stderr }).toEqual({ code: 1, said: expect.stringMatching(/is in a gap: WAL behind it is missing[^]*There is: timeline 1: .* to .*, times from .* to before/) });
+  const beyond = await person.run(to('beyond', 4));
+  expect({ code: beyond.code, said: beyond.stderr }).toEqual({ code: 1, said: expect.stringContaining(`Restore ${bases[1]}, which leads there`) });
+  const late = await person.run(['restore', 'latest:cluster', '--to-data-directory', join(dirname(server.data), 'late'), '--to-lsn', 'F/0']);
+  expect({ code: late.code, said: late.stderr }).toEqual({ code: 1, said: expect.stringMatching(/not before the end of the last WAL/) });
+
+  const { node, script } = reachableProgram(person);
+  const restoreBy = async (args: readonly string[]) => ended(spawn(node, [script, ...args], { cwd: person.path('work'), env: person.environment, stdio: ['ignore', 'pipe', 'pipe'] }));
+  if (process.getuid?.() === 0) {
+    const unreadable = await restoreBy([...to('unreadable', 0), '--start', String(await freePort())]);
+    expect({ code: unreadable.code, said: unreadable.stderr }).toEqual({ code: 1, said: expect.stringMatching(/WAL cannot be fetched from the vault by postgres[^]*Nothing was restored/) });
+  }
+  for (const name of ['gap', 'beyond', 'late', 'unreadable']) expect(existsSync(join(dirname(server.data), name))).toBe(false);
+
+  readableBy(server.data, person);
+  const port = await freePort();
+  const restored = await restoreBy([...to('fetched', 0), '--start', String(port), '--json']);
+  expect(restored).toMatchObject({ code: 0 });
+  const line = JSON.parse(restored.stdout) as RestoreLine;
+  started.push(line.server?.pid ?? 0);
+  expect(await askAt(server, port, ROWS)).toBe(`${moments[0]?.rows} to ${moments[0]?.rows}`);
+}, 120_000);
+
 it('a second base backup after 1 % of the rows have changed adds little (S2, K3)', async () => {
   const { server, person } = await start(15);
   await server.sql('create table big as select i as id, repeat(md5(i::text), 8) as filler, 0 as version from generate_series(1, 200000) i; create unique index on big (id); checkpoint');
@@ -225,5 +272,5 @@ it('a second base backup after 1 % of the rows have changed adds little (S2, K3)
   const second = await backUp(person);
   if (process.env['HOLDFAST_FIGURES']) process.stderr.write(`${JSON.stringify([first.statistics, second.statistics])}\n`);
   expect(second.statistics.storedBytes).toBeLessThan(first.statistics.storedBytes * 0.1);
-  await ended(person.start(['verify', '--level', 'structure']));
+  await person.do(['verify', '--level', 'structure']);
 }, 120_000);
