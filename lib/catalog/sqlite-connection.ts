@@ -1,8 +1,10 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import { fromText } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
+import { makeMissingFolders } from '../model/make-missing-folders.ts';
 import { catalogError } from './sqlite-errors.ts';
 import { MIGRATIONS } from './sqlite-schema.ts';
 
@@ -94,7 +96,7 @@ export class SqliteConnection {
 function createPrivately(file: string): void {
   if (file === ':memory:') return;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeMissingFolders(fromText(dirname(file)), 0o700);
     closeSync(openSync(file, 'a', 0o600));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { fromText } from '../model/byte-string.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
+import { makeMissingFolders } from '../model/make-missing-folders.ts';
 import type { KeyWrapper } from './key-slot.ts';
 import { readSecretFile, refuseSharedFile, writeSecretFile } from './secret-file.ts';
 import { shellQuote } from './shell-quote.ts';
@@ -18,7 +19,7 @@ const HEADING = `# Holdfast key file. Whoever has it reads every backup of its v
  */
 export async function createKeyFile(path: string, random: (size: number) => Uint8Array = randomBytes): Promise<KeyWrapper> {
   const key = random(KEY_BYTES);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   await writeSecretFile(path, 'key file', `${HEADING}holdfast-key-1:${Buffer.from(key).toString('base64')}\n`).catch((error: unknown) => {
     throw isHoldfastError(error) ? withOption(error, path) : error;
   });
@@ -59,4 +60,12 @@ function noKey(path: string, complaint: string): HoldfastError {
 function withOption({ code, message, cause }: HoldfastError, path: string): HoldfastError {
   const nextStep = code === 'already-exists' ? `Use it with --key-file ${shellQuote(path)}, or give the path of a new file.` : 'Give a path where this user can write with --key-file.';
   return new HoldfastError(code, message, { nextStep, cause });
+}
+
+function makeFolder(folder: string): void {
+  try {
+    makeMissingFolders(fromText(folder), 0o700);
+  } catch (cause) {
+    throw new HoldfastError('permission', `The directory ${folder} for the key file cannot be made (${(cause as NodeJS.ErrnoException).code ?? String(cause)}).`, { nextStep: 'Name a place that this user may write.', cause });
+  }
 }

@@ -1,27 +1,13 @@
-import { mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { fromText } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
+import { makeMissingFolders } from '../model/make-missing-folders.ts';
 
-/**
- * Makes a folder of this machine's state and those above it, mode 0700, one component at a time: Node's recursive mkdir
- * never returns below `/proc`, where a parent is there and its child is `ENOENT`. Fails as `permission` or `no-space`.
- */
+/** Makes a folder of this machine's state and those above it, mode 0700. Fails as `permission` or `no-space`. */
 export function makeFolders(path: string): void {
   try {
-    makeMissing(path);
+    makeMissingFolders(fromText(path), 0o700);
   } catch (error) {
     throw folderError(path, error as NodeJS.ErrnoException);
-  }
-}
-
-function makeMissing(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  if (dirname(path) !== path) makeMissing(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Two first runs at once.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

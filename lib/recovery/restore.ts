@@ -1,12 +1,14 @@
-import { mkdirSync } from 'node:fs';
 import type { Clock } from '../model/clock.ts';
+import { fromText } from '../model/byte-string.ts';
 import { isHoldfastError } from '../model/errors.ts';
+import { makeMissingFolders } from '../model/make-missing-folders.ts';
 import { frameOpener } from '../repository/index.ts';
 import type { SnapshotReader } from '../repository/index.ts';
 import { flushFileSystem } from './flush.ts';
 import { restoreLimits } from './restore-limits.ts';
 import type { RestoreLimits } from './restore-limits.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import { targetError } from './restore-errors.ts';
 import { ReportBuilder } from './restore-report.ts';
 import type { RestoreProgress, RestoreReport } from './restore-report.ts';
 import { RestoreRun } from './restore-run.ts';
@@ -61,7 +63,7 @@ const INLINE_FILES = 500;
 export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, options: ExecuteOptions): Promise<RestoreReport> {
   const startedAt = options.clock.now();
   const report = new ReportBuilder();
-  mkdirSync(plan.target, { recursive: true });
+  makeTarget(plan.target);
   const threads = options.threads ?? 2;
   const limits = { ...restoreLimits(threads), ...options.limits };
   const folders = new TargetFolders(plan.target, limits.openFolders);
@@ -83,4 +85,12 @@ export async function executeRestore(reader: SnapshotReader, plan: RestorePlan, 
   }
   const { restored, skipped, refused, treeDamage, deleted, leftovers, warnings } = report;
   return { backup: plan.backup, target: plan.target, restored, skipped, refused, treeDamage, deleted, leftovers, warnings, durationMilliseconds: options.clock.now() - startedAt };
+}
+
+function makeTarget(target: string): void {
+  try {
+    makeMissingFolders(fromText(target));
+  } catch (error) {
+    throw targetError(target, error);
+  }
 }

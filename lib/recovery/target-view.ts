@@ -3,6 +3,7 @@ import { byteString } from '../model/byte-string.ts';
 import type { ByteString } from '../model/byte-string.ts';
 import type { Existing } from './decision.ts';
 import { errnoOf } from './errno.ts';
+import { targetError } from './restore-errors.ts';
 import { entryPath } from './target-folders.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -29,7 +30,7 @@ export class TargetView {
     try {
       fd = openSync(target, O_RDONLY | O_DIRECTORY);
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
+      if (errnoOf(error) !== 'ENOENT') throw targetError(target, error);
       return new TargetView(NOT_THERE, 'absent');
     }
     return new TargetView({ fd }, readdirSync(`/proc/self/fd/${fd}`).length === 0 ? 'empty' : 'filled');

@@ -34,7 +34,7 @@ async function endsAs(state: 'completed' | 'warnings', record: Partial<BackupRec
 function restoring(over: Partial<RestoreRecord>): void {
   const record: RestoreRecord = { restoreId: 'r1', backupId: BACKUP, target: 'orders-copy', state: 'completed', startedAt: NIGHT, finishedAt: NIGHT + MINUTE, files: 3, bytes: 9, ...over };
   stack.over = {
-    findBackup: async () => ({ name: 'n', backup: BACKUP, plan: 'p' }), startRestore: async () => EXECUTION,
+    findBackup: async () => ({ name: `snapshots/p/${BACKUP}`, backup: BACKUP, plan: 'p' }), startRestore: async () => EXECUTION,
     followRestore: async (_, { onProgress }) => {
       onProgress(record);
       return { isSuccess: true, record };
@@ -113,7 +113,7 @@ describe('watching a restore in a stack', () => {
     const [ended] = await stack.json('restore', BACKUP, '--to-target', 'orders-copy', '--yes');
     await stack.catalog.recordRestore({ restoreId: 'r1', backupId: BACKUP, target: 'orders-copy', state: 'completed', startedAt: NIGHT, finishedAt: NIGHT + MINUTE, files: 3, bytes: 9, stages });
     const [listed] = await stack.json('restores');
-    expect(ended).toEqual({ ...listed, execution: EXECUTION });
+    expect(ended).toEqual({ ...listed, execution: EXECUTION, notes: [] });
     expect(ended).toMatchObject({ restore: 'r1', backup: BACKUP, startedAt: '2026-11-21T03:00:00.000Z' });
   });
 });

@@ -125,7 +125,7 @@ describe('exports of directory trees as archives that every system reads (K9)', 
       [['--to', join(out, 'x.tar'), '--format', 'tar.gz'], 2, 'says tar, and --format says tar.gz'],
       [['--to', join(out, 'x'), '--format', 'raw'], 2, 'one file as it is'],
       [['no/such/thing', '--to', join(out, 'x.tar')], 1, 'Nothing in the backup'],
-      [['--to', join(out, 'not-there', 'x.tar')], 1, 'is not there'],
+      [['--to', join(out, 'not-there', 'x.tar')], 1, 'is no directory in which it can be made'],
       [['--to', ''], 2, '--to is empty'],
       [[], 2, 'No target was given'],
     ];

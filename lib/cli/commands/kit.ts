@@ -1,6 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fromText } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import { makeMissingFolders } from '../../model/make-missing-folders.ts';
 import { kitFiles } from '../../recovery/kit.ts';
 import { sha256 } from '../../repository/index.ts';
 import type { CommandContext } from '../command.ts';
@@ -24,7 +26,7 @@ export async function run({ runtime, options, output, surroundings }: CommandCon
 function write(folder: string, file: string, bytes: Uint8Array): void {
   const path = join(folder, file);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeMissingFolders(fromText(folder));
     writeFileSync(path, bytes, { flag: 'wx' });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -101,8 +101,8 @@ export function writeError(path: ByteString, cause: unknown): HoldfastError {
   if (errno === 'EEXIST') return targetExists(path);
   const isSpace = errno === 'ENOSPC' || errno === 'EDQUOT';
   const isMissing = errno === 'ENOENT' || errno === 'ENOTDIR';
-  const why = isMissing ? `the directory ${display(folderOf(path))} is not there` : errnoWords(errno, cause);
-  const nextStep = isSpace ? 'Make room or choose another --to, then run the same command again.' : isMissing ? 'Make it, or check --to.' : 'Check --to, then run the same command again.';
+  const why = isMissing ? `${display(folderOf(path))} is no directory in which it can be made` : errnoWords(errno, cause);
+  const nextStep = isSpace ? 'Make room or choose another --to, then run the same command again.' : isMissing ? 'Make the directory, or check --to.' : 'Check --to, then run the same command again.';
   return new HoldfastError(isSpace ? 'no-space' : isMissing ? 'not-found' : 'permission', `Writing ${display(path)} failed: ${why}. Nothing stands under that name.`, { nextStep, cause });
 }
 

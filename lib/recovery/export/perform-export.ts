@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { ByteString } from '../../model/byte-string.ts';
 import { display, fromText, fsPath } from '../../model/byte-string.ts';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { makeMissingFolders } from '../../model/make-missing-folders.ts';
 import type { ProcessTable } from '../../model/process-owner.ts';
 import { ENTRY, names, readManifest } from '../../repository/index.ts';
 import type { SnapshotFile, SnapshotReader } from '../../repository/index.ts';
@@ -105,7 +105,7 @@ class ExportRun {
     const { target } = request;
     const startedAt = clock.now();
     await refuseTaken(this.#plan);
-    if (target.kind === 'folder') await writing(target.path, async () => void (await mkdir(fsPath(target.path), { recursive: true })));
+    if (target.kind === 'folder') await writing(target.path, async () => makeMissingFolders(target.path));
     const leftovers = await leftoversFor(this.#plan, this.#options);
     // First of all: they may be what fills the disk.
     const removed = new Set(await removeLeftovers(leftovers));
