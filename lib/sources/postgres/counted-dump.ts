@@ -1,7 +1,7 @@
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
 import { openCheckedDump } from './checked-dump.ts';
 import type { DumpOrder } from './checked-dump.ts';
-import { countsInWords, databaseFacts } from './row-counts.ts';
+import { countsInWords, databaseFacts, reasonOf } from './row-counts.ts';
 import type { DatabaseFacts, RowCounts } from './row-counts.ts';
 import { SnapshotSession } from './snapshot-session.ts';
 
@@ -31,7 +31,7 @@ function countedDump(dump: OpenStream, snapshot: SnapshotSession, facts: Promise
   return {
     fd: dump.fd,
     async finish(seen: StreamSeen): Promise<StreamProof> {
-      const proof = await dump.finish(seen);
+      const proof = await dump.finish(seen).catch(async (error: unknown) => { throw await reasonOf(error, facts); });
       const { tables, versions } = await facts;
       return { ...proof, evidence: [...proof.evidence, countsInWords(tables)], tables, versions };
     },

@@ -8,7 +8,7 @@ import type { OpenStream, SourceStream, StreamAttributes, StreamProof, StreamSee
 import type { CountedDumpOrder } from './counted-dump.ts';
 import { dumpSwitches } from './choice.ts';
 import { describeConnection } from './connection.ts';
-import { countsInWords, databaseFacts } from './row-counts.ts';
+import { countsInWords, databaseFacts, reasonOf } from './row-counts.ts';
 import type { DatabaseFacts } from './row-counts.ts';
 import { runProgram, tooSmall } from './run-program.ts';
 import { SnapshotSession } from './snapshot-session.ts';
@@ -44,7 +44,7 @@ export async function* directoryStreams(order: DirectoryDumpOrder, signal: Abort
     const counting = rowCounts === 'none' || order.content === 'schema' ? undefined : databaseFacts(snapshot, rowCounts);
     counting?.catch(() => undefined); // Told when the dump has ended, whose own reason comes first.
     const folder = join(place, 'dump');
-    await dump(order, folder, snapshot.id, signal);
+    await dump(order, folder, snapshot.id, signal).catch(async (error: unknown) => { throw await reasonOf(error, counting); });
     const proving = prove(order, folder, either);
     proving.catch(() => undefined);
     const whole = async () => ({ ...(await proving), counted: await counting });

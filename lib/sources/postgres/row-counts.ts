@@ -1,3 +1,4 @@
+import { isHoldfastError } from '../../model/errors.ts';
 import type { CountedTable } from '../source.ts';
 import type { ListedTable, SnapshotSession } from './snapshot-session.ts';
 
@@ -17,6 +18,13 @@ export interface DatabaseFacts {
 
 export async function databaseFacts(snapshot: SnapshotSession, how: Exclude<RowCounts, 'none'>): Promise<DatabaseFacts> {
   return { versions: await snapshot.extensions(), tables: await countRows(snapshot, how) };
+}
+
+/** A session that failed took its snapshot with it: then its reason is the one to tell, and not that the snapshot is gone. */
+export async function reasonOf(error: unknown, facts: Promise<DatabaseFacts> | undefined): Promise<unknown> {
+  if (!isHoldfastError(error) || !/snapshot ".*" does not exist/.test(error.message)) return error;
+  const cause: unknown = await facts?.then(() => undefined, (reason: unknown) => reason);
+  return cause ?? error;
 }
 
 /** Rows of every table in the snapshot, in order of their names. */

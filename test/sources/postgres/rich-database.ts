@@ -60,7 +60,7 @@ export async function fingerprint(server: PostgresServer, database: string): Pro
     ...(await rows(`select 'column ' || attrelid::regclass || '.' || attname as name, format_type(atttypid, atttypmod) || attgenerated::text || attidentity::text || attnotnull::text as value from pg_attribute a join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace where attnum > 0 and not attisdropped and relkind in ('r', 'p', 'v', 'm') and ${own}`)),
     ...(await rows(`select 'index ' || indexname as name, indexdef as value from pg_indexes where schemaname !~ '^pg_'`)),
     ...(await rows(`select 'constraint ' || conname as name, pg_get_constraintdef(c.oid) as value from pg_constraint c join pg_namespace n on n.oid = connamespace where ${own}`)),
-    ...(await rows(`select 'function ' || proname as name, pg_get_functiondef(p.oid) as value from pg_proc p join pg_namespace n on n.oid = pronamespace where prokind = 'f' and ${own}`)),
+    ...(await rows(`select 'function ' || p.oid::regprocedure as name, pg_get_functiondef(p.oid) as value from pg_proc p join pg_namespace n on n.oid = pronamespace where prokind = 'f' and ${own} and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')`)),
     ...(await rows(`select 'trigger ' || tgname as name, pg_get_triggerdef(oid) as value from pg_trigger where not tgisinternal`)),
     ...(await rows(`select 'large object ' || m.oid as name, md5(lo_get(m.oid)) as value from pg_largeobject_metadata m`)),
     ...(await rows(`select 'comment' as name, obj_description('person'::regclass) as value`)),
