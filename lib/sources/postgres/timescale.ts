@@ -40,7 +40,7 @@ export async function restoringTimescale<T>(session: Session, { extensions }: Ar
   const calm: Session = { ...session, signal: undefined };
   const isOurs = (await query(session, "select 1 from pg_extension where extname = 'timescaledb'")).length === 0;
   if (isOurs) await query(calm, version === undefined ? 'create extension timescaledb' : `create extension timescaledb version :"version"`, version === undefined ? {} : { version });
-  await query(calm, 'select timescaledb_pre_restore()');
+  await tell(calm, 'pre');
   let loaded: T;
   try {
     loaded = await load();
@@ -48,12 +48,18 @@ export async function restoringTimescale<T>(session: Session, { extensions }: Ar
     await undo(calm, isOurs).catch((cause: unknown) => { throw notUndone(error, cause); });
     throw error;
   }
-  await query(calm, 'select timescaledb_post_restore()');
+  await tell(calm, 'post');
   return loaded;
 }
 
+/** By its schema: what a role has in its search_path is not known. */
+async function tell(session: Session, when: 'pre' | 'post'): Promise<void> {
+  const [[schema = 'public'] = []] = await query(session, "select nspname from pg_extension e join pg_namespace n on n.oid = extnamespace where extname = 'timescaledb'");
+  await query(session, `select :"schema".timescaledb_${when}_restore()`, { schema });
+}
+
 async function undo(session: Session, isOurs: boolean): Promise<void> {
-  await query(session, 'select timescaledb_post_restore()');
+  await tell(session, 'post');
   if (isOurs) await query(session, 'drop extension timescaledb');
 }
 
