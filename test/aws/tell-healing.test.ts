@@ -4,7 +4,7 @@ import { SqliteLedger } from '../../lib/catalog/sqlite-ledger.ts';
 import { HoldfastError } from '../../lib/model/errors.ts';
 import { noteOfAttempt, noteOfLeft } from '../../lib/validation/healing/healing-notes.ts';
 import type { HealingReport } from '../../lib/validation/healing/heal-vault.ts';
-import { ledgerRun, occurrenceOf } from '../contract/run-ledger.ts';
+import { ledgerRun, occurrenceOf } from '../contract/run-ledger/records.ts';
 import { LeapingClock } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

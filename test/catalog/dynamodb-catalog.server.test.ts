@@ -4,7 +4,7 @@ import { DynamodbCatalog } from '../../lib/catalog/dynamodb-catalog.ts';
 import { DynamodbLedger } from '../../lib/catalog/dynamodb-ledger.ts';
 import type { BackupRecord } from '../../lib/catalog/records.ts';
 import { backup, backupId } from '../contract/catalog.ts';
-import { admission, ledgerRun, occurrenceOf } from '../contract/run-ledger.ts';
+import { admission, ledgerRun, occurrenceOf } from '../contract/run-ledger/records.ts';
 import type { Ministack } from '../support/servers/ministack.ts';
 import { startMinistack } from '../support/servers/ministack.ts';
 import { DynamodbTables } from './dynamodb-tables.ts';

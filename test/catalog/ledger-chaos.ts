@@ -2,7 +2,7 @@ import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
 import type { RunEnd, RunLedger } from '../../lib/catalog/run-ledger.ts';
 import type { RunId } from '../../lib/model/ids.ts';
 import { backup, backupId } from '../contract/catalog.ts';
-import { admission, ledgerRun, occurrenceOf } from '../contract/run-ledger.ts';
+import { admission, ledgerRun, occurrenceOf } from '../contract/run-ledger/records.ts';
 import { SeededRandom } from '../simulation/dice.ts';
 
 const VAULTS = ['main', 'other'] as const;
