@@ -7,12 +7,14 @@ import { sealManifest } from './manifest.ts';
 import { isRunTooOld, judgeMarks, readMarks } from './mark-rules.ts';
 import type { Marks } from './mark-rules.ts';
 import { names, packIdOf } from './names.ts';
-import { openIndex, sealIndex } from './pack-index.ts';
+import { openIndex } from './pack-index.ts';
 import type { DecodedIndex } from './pack-index.ts';
 import { readPackDirectory } from './pack-reader.ts';
 import type { PackRef, Refs } from './refs.ts';
 import { encodeRefs, followReplaced } from './refs.ts';
 import type { Repository, Writer } from './repository.ts';
+import { RunIndex } from './run-index.ts';
+import type { StoredPack } from './run-index.ts';
 import { sha256 } from './seal.ts';
 
 /** What the session asks of time and chance; simulations pass their own. */
@@ -25,10 +27,6 @@ export interface SessionOptions {
   /** Writers whose packs may be reused besides one's own (design, Trust). */
   readonly trustedWriters?: readonly string[];
   readonly random?: (size: number) => Uint8Array;
-}
-
-export interface StoredPack extends PackRef {
-  readonly ids: Uint8Array;
 }
 
 /** The manifest as the run knows it; the session adds what only the commit knows. */
@@ -61,18 +59,10 @@ export class BackupSession {
   readonly #startedAt: number;
   /** Packs that may be relied on, as listed after the first look: id to name and size. */
   readonly #usable: Map<string, { name: string; size: number }>;
-  readonly #stored: StoredPack[] = [];
-  #indexed = 0;
-  /** Chunk ids that wait for an index; they are forgotten when it is stored. */
-  #unindexedClaims = 0;
-  #indexing: Promise<void> = Promise.resolve();
-  #indexNumber: number;
-  readonly #indexNames: string[] = [];
+  readonly #index: RunIndex;
   #partials: number;
   /** Digests of reused packs, learnt from indexes and earlier refs. */
   readonly #digests = new Map<string, string>();
-  /** Index objects that do not open: what they said is read from the packs again and stands in ours. */
-  readonly #brokenIndexes: string[] = [];
   /** What stands for packs that the tree of the predecessor names and that are no more (healing). */
   #follow: (id: string) => string = (id) => id;
   #incomplete: ReadonlySet<string> = new Set();
@@ -81,7 +71,7 @@ export class BackupSession {
   /** Chunks that indexes place in those packs: 32 bytes each, as latin1. */
   readonly #damagedChunks = new Set<string>();
   #hasStoredLost = false;
-  storedBytes = 0;
+  #packBytes = 0;
 
   private constructor(repository: Repository, options: SessionOptions, look: { startedAt: number; usable: Map<string, { name: string; size: number }>; damaged: ReadonlyMap<string, number> }) {
     this.repository = repository;
@@ -89,7 +79,8 @@ export class BackupSession {
     this.#startedAt = look.startedAt;
     this.#usable = look.usable;
     this.#damaged = look.damaged;
-    this.#indexNumber = this.#partials = ((options.attempt ?? 1) - 1) * NUMBERS_PER_ATTEMPT;
+    this.#partials = ((options.attempt ?? 1) - 1) * NUMBERS_PER_ATTEMPT;
+    this.#index = new RunIndex(repository, options, this.#partials);
   }
 
   /** First look: `condemned/` before `packs/` (format §11). */
@@ -103,6 +94,11 @@ export class BackupSession {
       if (!absent.has(id) && !damaged.has(id)) usable.set(id, { name, size });
     }
     return new BackupSession(repository, options, { startedAt: marks.at, usable, damaged });
+  }
+
+  /** Packs and indexes, in bytes of the store. */
+  get storedBytes(): number {
+    return this.#packBytes + this.#index.storedBytes;
   }
 
   /** Whether records may go on naming that pack: it is there, or what replaced it is there and lacks nothing. */
@@ -156,7 +152,7 @@ export class BackupSession {
     const writers = [this.options.writer.id as string, ...(this.options.trustedWriters ?? [])];
     for (const writer of writers) {
       // An index is a cache of directories, and a pack that does not decode is not reused: neither stops a backup.
-      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, { visit, expect }), () => this.#brokenIndexes.push(name));
+      for await (const { name } of this.repository.store.list(`index/${writer}/`)) await unlessDamaged(() => this.#visitIndex(name, indexed, { visit, expect }), () => this.#index.standInFor(name));
       for (const [id, { name, size }] of this.#usable) {
         if (indexed.has(id) || isMeta(name) || !name.includes(`/${writer}/`)) continue;
         // A role that may not read data packs cannot adopt: it stores again what they hold, and prune takes them.
@@ -196,49 +192,23 @@ export class BackupSession {
     this.#note({ name, size: bytes.length, sha256: digest, ids });
     this.#digests.set(packIdOf(name), digest);
     this.#usable.set(packIdOf(name), { name, size: bytes.length });
-    this.storedBytes += bytes.length;
-    // Not all at the end: a million ids are 32 MiB, and an index of them takes five times as much to be made.
-    if (this.#unindexedClaims >= INDEX_CLAIMS) await this.#storeIndex();
+    this.#packBytes += bytes.length;
+    if (this.#index.isFull) await this.#index.store();
   }
 
   #note(pack: StoredPack): void {
-    this.#stored.push(pack);
-    this.#unindexedClaims += pack.ids.length / 32;
+    this.#index.add(pack);
     // Asked now: an index takes the ids away, and those of damaged packs are known before anything is stored anew.
     if (this.#damagedChunks.size === 0) return;
     for (let at = 0; at < pack.ids.length && !this.#hasStoredLost; at += 32) this.#hasStoredLost = this.#damagedChunks.has(latin1(pack.ids.subarray(at, at + 32)));
   }
 
-  /** One at a time: packs are stored side by side. */
-  #storeIndex(): Promise<void> {
-    this.#indexing = this.#indexing.then(() => this.#storeIndexes());
-    return this.#indexing;
-  }
-
-  /** Names packs of this run that no index names yet; in several objects where one would be too large for a store. */
-  async #storeIndexes(): Promise<void> {
-    while (this.#indexed < this.#stored.length) {
-      const fresh = packsOfOneIndex(this.#stored.slice(this.#indexed));
-      const name = names.index(this.options.writer.id, this.options.run, this.#indexNumber++);
-      const keyNumber = this.repository.keys.current;
-      const object = sealIndex(this.repository.keys, name, { supersedes: this.#brokenIndexes.splice(0), packs: fresh.map((pack) => ({ ...pack, keyNumber })) }, this.repository.cipher, this.options.random);
-      await this.repository.store.put(name, object);
-      this.#indexNames.push(name);
-      this.storedBytes += object.length;
-      for (const pack of fresh) {
-        this.#stored[this.#indexed++] = { ...pack, ids: NO_IDS };
-        this.#unindexedClaims -= pack.ids.length / 32;
-      }
-    }
-  }
-
   /** Makes what is stored so far live for 7 days, for the next run to reuse (format §8, partial). */
   async checkpoint(): Promise<void> {
-    if (this.#stored.length === 0) return;
-    await this.#storeIndex();
+    if (this.#index.packs.length === 0) return;
+    await this.#index.store();
     const name = names.partial(this.options.plan, this.options.run, this.#partials++);
-    const packs = this.#stored.map(({ name: pack, size, sha256: digest }) => ({ name: pack, size, sha256: digest }));
-    await this.repository.store.put(name, encodeRefs({ ...this.#refsHead('partial', ''), revision: 0, packs, index: [...this.#indexNames], replaced: [] }));
+    await this.repository.store.put(name, encodeRefs({ ...this.#refsHead('partial', ''), revision: 0, packs: [...this.#index.packs], index: [...this.#index.names], replaced: [] }));
   }
 
   /**
@@ -247,7 +217,7 @@ export class BackupSession {
    * asked when all but the snapshot stands: what it throws ends the commit, and no backup is there.
    */
   async commit(draft: ManifestDraft, used: ReadonlySet<string>, isStillOurs: () => Promise<void> = async () => undefined): Promise<CommitResult> {
-    await this.#storeIndex();
+    await this.#index.store();
     const { store, keys, cipher } = this.repository;
     const needed = new Set([...used].map((pack) => this.#resolve(pack)));
     const look = await this.#secondLook(needed);
@@ -308,17 +278,6 @@ export class BackupSession {
 }
 
 const NUMBERS_PER_ATTEMPT = 1_000_000;
-
-/** 34 bytes each, and a name for each pack: an index object is about 5 MiB, and making it takes 25 (docs/memory.md). */
-const INDEX_CLAIMS = 1 << 17;
-const NO_IDS = new Uint8Array(0);
-
-/** The first of these packs, at least one, that together claim no more than one index object takes. */
-function packsOfOneIndex(packs: readonly StoredPack[]): readonly StoredPack[] {
-  let claims = 0;
-  const end = packs.findIndex(({ ids }, position) => (claims += ids.length / 32) > INDEX_CLAIMS && position > 0);
-  return end < 0 ? packs : packs.slice(0, end);
-}
 
 /** The claims of each pack one after another: copied, because a view for each of a million ids would cost 100 MiB. */
 function groupByPack({ packs, ids, ordinals }: DecodedIndex): Uint8Array[] {
