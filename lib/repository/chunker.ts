@@ -10,6 +10,8 @@ export class Chunker {
   readonly #gear: Int32Array;
   readonly #strict: number;
   readonly #lax: number;
+  /** Of the bytes that were looked at in the chunk that is being cut. */
+  #hash = 0;
 
   constructor(gear: Uint32Array, sizes: ChunkerSizes) {
     this.sizes = sizes;
@@ -26,20 +28,34 @@ export class Chunker {
   cut(bytes: Uint8Array, start: number, end: number): number {
     const { min, avg, max } = this.sizes;
     if (end - start <= min) return end - start;
-    const gear = this.#gear;
+    this.#hash = 0;
     const middle = Math.min(end, start + avg);
     const last = Math.min(end, start + max);
-    let hash = 0;
-    let index = start + min;
-    for (const strict = this.#strict; index < middle; index++) {
-      hash = ((hash << 1) + (gear[bytes[index] as number] as number)) | 0;
-      if ((hash & strict) === 0) return index + 1 - start;
+    const cut = this.#find(bytes, start + min, middle, this.#strict) || this.#find(bytes, middle, last, this.#lax) || last;
+    return cut - start;
+  }
+
+  /**
+   * Where the chunk ends when a byte from `from` up to `to` ends it, else 0. Two bytes at a time: the hash of the second
+   * does not wait for that of the first, which is a quarter of the time.
+   */
+  #find(bytes: Uint8Array, from: number, to: number, mask: number): number {
+    const gear = this.#gear;
+    let hash = this.#hash;
+    let index = from;
+    for (; index + 1 < to; index += 2) {
+      const first = gear[bytes[index] as number] as number;
+      const before = ((hash << 1) + first) | 0;
+      hash = ((hash << 2) + (first << 1) + (gear[bytes[index + 1] as number] as number)) | 0;
+      if ((before & mask) === 0) return index + 1;
+      if ((hash & mask) === 0) return index + 2;
     }
-    for (const lax = this.#lax; index < last; index++) {
+    if (index < to) {
       hash = ((hash << 1) + (gear[bytes[index] as number] as number)) | 0;
-      if ((hash & lax) === 0) return index + 1 - start;
+      if ((hash & mask) === 0) return index + 1;
     }
-    return last - start;
+    this.#hash = hash;
+    return 0;
   }
 }
 

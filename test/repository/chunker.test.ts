@@ -42,6 +42,29 @@ describe('the chunker (decision 0002)', () => {
     expect(after.filter((end) => end > 100_000 + 8 * SIZES.max).every((end) => moved.has(end))).toBe(true);
   });
 
+  it('cuts where the hash says that is computed byte by byte, as every version before did: what is stored is found again', () => {
+    const gear = gearTable(new Uint8Array(32).fill(3));
+    const plainCut = (bytes: Uint8Array, start: number, end: number): number => {
+      const bits = Math.round(Math.log2(SIZES.avg - SIZES.min));
+      let hash = 0;
+      for (let index = start + SIZES.min; index < Math.min(end, start + SIZES.max); index++) {
+        hash = ((hash << 1) + (gear[bytes[index] as number] as number)) >>> 0;
+        const zeroes = index < start + SIZES.avg ? bits + 1 : bits - 2;
+        if (hash >>> (32 - zeroes) === 0) return index + 1 - start;
+      }
+      return Math.min(end - start, SIZES.max);
+    };
+    const bytes = noise('document', 300_000);
+    for (const from of [0, 1]) {
+      for (let start = from; start < bytes.length; ) {
+        const length = chunker.cut(bytes, start, bytes.length);
+        expect(length).toBe(plainCut(bytes, start, bytes.length));
+        start += length;
+      }
+    }
+    for (let end = 4090; end < 8300; end += 7) expect(chunker.cut(bytes, 11, 11 + end)).toBe(plainCut(bytes, 11, 11 + end));
+  });
+
   it('cuts elsewhere with another secret', () => {
     const bytes = noise('document', 1 << 20);
     const other = new Chunker(gearTable(new Uint8Array(32).fill(4)), SIZES);
