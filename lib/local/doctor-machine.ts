@@ -86,6 +86,10 @@ export async function sourcesFinding(config: Config): Promise<ProbeFinding> {
   const paths = here.flatMap(({ name, source }) => (source.type === 'files' ? source.paths.map((path) => ({ name, path })) : source.type === 'sqlite' ? [{ name, path: source.path }] : []));
   const unread: string[] = [];
   for (const { name, path } of paths) await access(path, constants.R_OK).catch((error: NodeJS.ErrnoException) => unread.push(`${path} of plan ${name} (${error.code})`));
-  if (unread.length === 0) return { result: 'ok', seen: `${paths.length} paths of ${here.length} plans can be read` };
+  if (unread.length === 0) return { result: 'ok', seen: `${numbered(paths.length, 'path')} of ${numbered(here.length, 'plan')} can be read` };
   return { result: 'warning', seen: `cannot read ${unread.join(', ')}`, nextStep: 'Check the paths in holdfast.yaml, and which user runs Holdfast.' };
+}
+
+export function numbered(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

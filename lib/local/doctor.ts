@@ -12,7 +12,7 @@ import type { ProbeFinding, ProbeResult } from '../stores/probe.ts';
 import { findConfig } from './configuration.ts';
 import { recipientFinding } from './doctor-recipients.ts';
 import { keyChecks } from './doctor-key.ts';
-import { machineChecks, sourcesFinding } from './doctor-machine.ts';
+import { machineChecks, sourcesFinding, numbered } from './doctor-machine.ts';
 import { programChecks } from './doctor-programs.ts';
 import { contentChecks, placeChecks } from './doctor-vault.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
@@ -84,7 +84,7 @@ async function configuration(options: VaultOptions, { environment }: LocalContex
   const finding = await outcomeOf(async () => {
     config = await findConfig(environment, options.config);
     if (config === undefined) return ok('no holdfast.yaml: options, environment and defaults count');
-    return ok(`${config.file}: ${Object.keys(config.fields.vaults).length} vaults, ${Object.keys(config.fields.plans).length} plans`);
+    return ok(`${config.file}: ${numbered(Object.keys(config.fields.vaults).length, 'vault')}, ${numbered(Object.keys(config.fields.plans).length, 'plan')}`);
   });
   tell('configuration', 'is valid', finding);
   if (finding.result === 'failed') return { isValid: false, config: undefined };

@@ -19,6 +19,7 @@ const WHOLE: Selection = { below: '' as ByteString, isWhole: true, matches: () =
  */
 export function selectEntries(patterns: readonly string[]): Selection {
   if (patterns.length === 0) return WHOLE;
+  refuseEmpty(patterns);
   const wanted = patterns.map((text) => parse(text));
   if (wanted.some((pattern) => pattern.fixed === '' && pattern.glob === undefined)) return WHOLE;
   const below = wanted.map((pattern) => pattern.fixed).reduce(commonFolder) as ByteString;
@@ -30,9 +31,15 @@ export function selectEntries(patterns: readonly string[]): Selection {
  * every directory, one with a slash starts at the top of the backup.
  */
 export function selectNames(patterns: readonly string[]): Selection {
+  refuseEmpty(patterns);
   const wanted = patterns.map((text) => parse(text.includes('/') ? text : `**/${text}`, ''));
   const below = wanted.map(({ fixed }) => fixed).reduce(commonFolder) as ByteString;
   return { below, isWhole: false, matches: (path) => path !== '' && wanted.some(({ fixed, glob }) => (glob ? glob.test(path) : path === fixed)) };
+}
+
+/** `"$FILE"` with FILE unset would otherwise choose everything, and perhaps overwrite it. */
+function refuseEmpty(patterns: readonly string[]): void {
+  if (patterns.includes('')) throw new HoldfastError('usage', 'One of the patterns is empty (""), wanted a name or a path.', { nextStep: 'Check the variable that it came from; without any pattern everything is meant.' });
 }
 
 interface Pattern {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findVersions } from '../../lib/recovery/find-versions.ts';
 import type { SearchResult, SearchedBackup } from '../../lib/recovery/find-versions.ts';
-import { selectNames } from '../../lib/recovery/selection.ts';
+import { selectEntries, selectNames } from '../../lib/recovery/selection.ts';
 import type { Repository } from '../../lib/repository/index.ts';
 import { backUp, testRepository } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -122,6 +122,12 @@ describe('finding a file in all backups (R7)', () => {
     store.get = get;
     expect(unsearched.map(({ backupId }) => backupId)).toEqual([broken.backupId]);
     expect(versions).toHaveLength(3);
+  });
+});
+
+describe('an empty pattern, as of a variable that was not set (R1)', () => {
+  it.each([['restoring', selectEntries], ['finding', selectNames]] as const)('is refused in %s, and does not mean everything', (_what, select) => {
+    expect(() => select(['a', ''])).toThrow(expect.objectContaining({ code: 'usage', message: expect.stringContaining('One of the patterns is empty') }));
   });
 });
 
