@@ -17,14 +17,15 @@ const MAX_REOPENED = 8;
  */
 export function withLateKeys(store: Store, keys: Subkeys, reopen: ReopenSlots): Store {
   const asked = new Map<number, Promise<void>>();
+  let reopened = 0;
   const learn = async (number: number) => {
-    for await (const _slot of store.list(`keys/${number}/`)) return keys.learn(await reopen());
+    for await (const _slot of store.list(`keys/${number}/`)) return reopened++ < MAX_REOPENED ? keys.learn(await reopen()) : undefined;
   };
   return wrapStore(store, {
     async call({ operation }, run) {
       const answer = await run();
       const number = operation === 'get' ? claimedNumber(answer as Uint8Array) : undefined;
-      if (number === undefined || keys.has(number) || (asked.size >= MAX_REOPENED && !asked.has(number))) return answer;
+      if (number === undefined || keys.has(number)) return answer;
       const asking = asked.get(number) ?? learn(number);
       asked.set(number, asking);
       // A store that failed may be asked again; a number without a slot that opens is asked for once.

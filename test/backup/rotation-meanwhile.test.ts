@@ -129,14 +129,23 @@ describe('keys that are rotated while a run lasts (K1, K3)', () => {
     expect(vault.openings).toBe(2);
   });
 
-  test('an object that claims a number without any slot is damage, and costs no opening of slots', async () => {
+  test('an object that claims a number without any slot is damage, and costs no opening of slots; many such objects keep it from nothing', async () => {
     const vault = await RotatedVault.begin();
     const early = await vault.open();
     const [index] = await objectNames(vault.store, 'index/');
+    for (let number = 100; number < 120; number++) {
+      const bytes = Buffer.from(await vault.store.get(index!));
+      bytes.writeUInt32BE(number, 8);
+      await vault.store.put(`coverage/${number}`, bytes);
+      await early.store.get(`coverage/${number}`);
+    }
     await tamper(vault.store, index!, (bytes) => (bytes.writeUInt32BE(4711, 8), bytes));
     writeFileSync(join(vault.folder, 'c'), 'something new');
     expect((await run(early, vault.folder)).manifest.statistics.newFiles).toBe(2);
     expect(vault.openings).toBe(1);
+    await vault.rotateAndBackUp();
+    expect((await run(early, vault.folder)).manifest.sequence).toBe(3);
+    expect(vault.openings).toBe(2);
   });
 
   test('slots that hold other keys than before stop it, whoever put them there', async () => {
