@@ -74,7 +74,13 @@ export async function proveCommand(command: string, owner: Owner | undefined, { 
   const child = spawn('/bin/sh', ['-c', line], { cwd: '/', env: serverEnvironment(variables), stdio: ['ignore', 'ignore', 'pipe'], ...(owner && { uid: owner.uid, gid: owner.gid }) });
   let said = '';
   child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
-  const code = await new Promise<number | null>((done) => child.once('close', done));
+  const code = await new Promise<number | null>((done) => {
+    child.once('error', (error) => {
+      said = error.message;
+      done(null);
+    });
+    child.once('close', done);
+  });
   if (ANSWERS.includes(code)) return;
   throw new HoldfastError('target-failed', `WAL cannot be fetched from the vault${owner === undefined ? '' : ` by ${owner.name}, whose server would do the recovery`}: ${said.trim().replaceAll('\n', ' ') || `the command ended with ${code}`}. Nothing was restored.`, {
     nextStep: `${owner === undefined ? 'Mend what it says' : `Let that user read the vault, its key and holdfast.yaml, or restore as that user`}; or name another archive with --restore-command. The command: ${command}`,

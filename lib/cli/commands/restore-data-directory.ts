@@ -56,11 +56,11 @@ function targetOf(options: CommandContext['options'], now: number): RecoveryTarg
 
 const FRACTION = /(:\d{2})\.(\d{1,6})(?=$|Z|[+-])/;
 
-/** PostgreSQL counts microseconds. */
-function timeTarget(text: string, now: number): RecoveryTarget {
+/** As `parseMoment` takes times, with a fraction too: PostgreSQL counts microseconds. */
+export function timeTarget(text: string, now: number): RecoveryTarget {
   const [, , fraction = '0'] = FRACTION.exec(text) ?? [];
   const micros = fraction.padEnd(6, '0');
-  const at = parseMoment(text.replace(FRACTION, '$1').replace(/([+-]\d{2})$/, '$1:00'), '--to-time', now);
+  const at = parseMoment(text.replace(FRACTION, '$1').replace(/(:\d{2}[+-]\d{2})$/, '$1:00'), '--to-time', now);
   const seconds = Math.floor(at / 1000) * 1000;
   const isWhole = seconds === at;
   const digits = isWhole ? micros : String(at - seconds).padStart(3, '0').padEnd(6, '0');

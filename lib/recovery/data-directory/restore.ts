@@ -1,4 +1,4 @@
-import { chownSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, openSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { HoldfastError } from '../../model/errors.ts';
 import type { SnapshotReader } from '../../repository/index.ts';
@@ -66,6 +66,8 @@ async function intoEmpty<T>(directory: string, owner: Owner | undefined, work: (
   await refuseFilled(directory);
   try {
     const done = await work();
+    // PostgreSQL starts on no directory that others may read; one that was there may be such.
+    chmodSync(directory, 0o700);
     if (owner) chownSync(directory, owner.uid, owner.gid);
     await flush(directory, signal);
     return done;
