@@ -72,6 +72,39 @@ it.each([15, 18] as const)('PostgreSQL %i: backed up, changed, backed up, droppe
   if (version === 18) await restoreIntoTargets(server, person, wanted);
 }, 240_000);
 
+it('a whole server: roles and databases in parallel, into another server, and a single table back into where it was (S1, R1)', async () => {
+  const { server, person } = await start(18);
+  const place = `host: ${server.host}, port: ${server.port}, user: ${server.user}, password: "\${env:APP_PASSWORD}"`;
+  writeFileSync(person.path('work', 'holdfast.yaml'), `vaults: { v: { directory: ../vault, key-file: ../key } }\nplans: { server: { source: { type: postgres, databases: all, jobs: 2, ${place} } } }\n`);
+  await server.sql('create role clerk');
+  await makeRich(server, 'app', 500);
+  await server.sql('create database "second One"');
+  await server.sql('create table t as select i from generate_series(1, 10) i; grant select on t to clerk', { database: 'second One' });
+  const wanted = await fingerprint(server, 'app');
+  await person.do(['init', '--no-yaml', '--vault', '../vault', '--key-file', '../key']);
+  await person.do(['backup', 'server']);
+  const shown = await person.do(['show', 'latest:server']);
+  expect(shown.stdout).toMatch(/pg_dumpall 18\.\d+ wrote roles without passwords[^]*app\/toc\.dat: .*rows of \d+ tables counted in the same snapshot[^]*public\.person {2}502 rows/);
+
+  const other = await startPostgres({ version: 18 });
+  servers.push(other);
+  writeFileSync(person.path('password'), `${other.password}\n`, { mode: 0o600 });
+  const to = (database: string) => ['--to-database', `postgres://${other.user}@${other.host}:${other.port}/${database}`, '--password-file', '../password'];
+  const planned = await person.do(['restore', 'latest:server', ...to(''), '--dry-run']);
+  expect(planned.stdout).toMatch(/globals\.sql .* would go into .*roles at [^]*app\/ .* would go into a new database app at [^]*postgres\/ .* would go into the empty database postgres at [^]*second One\/ /);
+  const restored = await person.run(['restore', 'latest:server', ...to(''), '--json']);
+  // A warning: the user who restores is one of the roles.
+  expect(restored).toMatchObject({ code: 3, stdout: expect.stringMatching(/roles that are there already were left as they are: holdfast/) });
+  expect(await fingerprint(other, 'app')).toEqual(wanted);
+  expect(await other.sql("select has_table_privilege('clerk', 't', 'select') as may, (select count(*)::int from t) as rows", { database: 'second One' })).toEqual([{ may: true, rows: 10 }]);
+
+  await other.sql('drop table event', { database: 'app' });
+  const back = await person.json<RestoreLine>(['restore', 'latest:server', 'app', ...to('app'), '--table', 'event']);
+  expect(back[0]?.tables.map(({ table }) => table)).toEqual(['event_2025', 'event_rest']);
+  expect(await fingerprint(other, 'app')).toEqual(wanted);
+  expect(await person.run(['restore', 'latest:server', ...to('app')])).toMatchObject({ code: 2, stderr: expect.stringMatching(/has 3 archives \(app\/, postgres\/, second One\/\), wanted one name/) });
+}, 120_000);
+
 async function restoreIntoTargets(server: PostgresServer, person: Person, wanted: Record<string, string>): Promise<void> {
   await person.do(['restore', 'latest:app', '--to-target', 'fresh']);
   expect(await fingerprint(server, 'fresh')).toEqual(wanted);
