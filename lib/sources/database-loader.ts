@@ -50,6 +50,8 @@ export interface DatabaseLoad {
   readonly bytes: number;
   /** For people: `app at db.internal:5432`. */
   readonly place: string;
+  /** For people, where it is no database: `the roles of db.internal:5432`. */
+  readonly into?: string | undefined;
   /** Where the archive comes from; versions as programs call themselves. */
   readonly archive: { readonly server: string; readonly dumpedBy: string; readonly database: string };
   /** Versions of the program that loads, and of the server that is loaded into. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { descendants } from '../sources/postgres/dumps.ts';
 import { fingerprint, makeRich } from '../sources/postgres/rich-database.ts';
@@ -86,12 +86,18 @@ it('a whole server: roles and databases in parallel, into another server, and a 
   const shown = await person.do(['show', 'latest:server']);
   expect(shown.stdout).toMatch(/pg_dumpall 18\.\d+ wrote roles without passwords[^]*app\/toc\.dat: .*rows of \d+ tables counted in the same snapshot[^]*public\.person {2}502 rows/);
 
+  // As files it is what pg_dump writes, with its folders.
+  await person.do(['verify', 'latest:server', '--level', 'full']);
+  await person.do(['restore', 'latest:server', '--to', 'files']);
+  expect(execFileSync(join(server.binaries, 'pg_restore'), ['--file=-', person.path('work', 'files', 'second One')], { encoding: 'utf8' })).toMatch(/COPY public\.t \(i\) FROM stdin;\n1\n2\n/);
+  expect(readFileSync(person.path('work', 'files', 'globals.sql'), 'utf8')).toContain('CREATE ROLE clerk;');
+
   const other = await startPostgres({ version: 18 });
   servers.push(other);
   writeFileSync(person.path('password'), `${other.password}\n`, { mode: 0o600 });
   const to = (database: string) => ['--to-database', `postgres://${other.user}@${other.host}:${other.port}/${database}`, '--password-file', '../password'];
   const planned = await person.do(['restore', 'latest:server', ...to(''), '--dry-run']);
-  expect(planned.stdout).toMatch(/globals\.sql .* would go into .*roles at [^]*app\/ .* would go into a new database app at [^]*postgres\/ .* would go into the empty database postgres at [^]*second One\/ /);
+  expect(planned.stdout).toMatch(/globals\.sql .* would go into the roles of [^]*app\/ .* would go into a new database app at [^]*postgres\/ .* would go into the empty database postgres at [^]*second One\/ /);
   const restored = await person.run(['restore', 'latest:server', ...to(''), '--json']);
   // A warning: the user who restores is one of the roles.
   expect(restored).toMatchObject({ code: 3, stdout: expect.stringMatching(/roles that are there already were left as they are: holdfast/) });

@@ -26,7 +26,10 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
       tables: options['table'] as string[] | undefined, schemas: options['schema'] as string[] | undefined, jobs: options['jobs'] as number | undefined, signal: surroundings.signal,
     });
     if (options['dryRun'] === true) return dryRun(context, plan, notes);
-    for (const { mode, existing, place } of plan.loads) if (mode === 'clean' && existing.objects > 0) await confirm(context, `${counted(existing.objects, 'object')} of the database ${place} will be dropped where the backup has them too:`, existing.tables);
+    for (const { mode, existing, place, into } of plan.loads) {
+      if (mode !== 'clean' || existing.objects === 0) continue;
+      await confirm(context, into === undefined ? `${counted(existing.objects, 'object')} of the database ${place} will be dropped where the backup has them too:` : `${existing.objects} of ${into} will be changed to what they were:`, existing.tables);
+    }
     return perform(context, vault, { plan, notes });
   });
 }
@@ -34,10 +37,10 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
 const HOW: Readonly<Record<LoadMode, string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database' };
 
 function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePlan, notes: readonly string[]): ExitCode {
-  for (const { entry, bytes, place, mode, archive, client, server, existing, warnings } of loads) {
+  for (const { entry, bytes, place, into, mode, archive, client, server, existing, warnings } of loads) {
     output.result({ type: 'database-restore-plan', backup, entry, bytes, database: place, mode, archive, client, server, existing, warnings, notes }, () => [
-      `Nothing was done. ${entry} (${bytesInWords(bytes)}, database ${archive.database} of server ${archive.server}, dumped by ${archive.dumpedBy}) would go into ${HOW[mode]} ${place} on server ${server}, by ${client}.`,
-      ...(existing.objects > 0 ? [`  there now: ${counted(existing.objects, 'object')}, among them ${existing.tables.slice(0, SHOWN).join(', ') || 'no table'}`] : []),
+      `Nothing was done. ${entry} (${bytesInWords(bytes)}, database ${archive.database} of server ${archive.server}, dumped by ${archive.dumpedBy}) would go into ${into ?? `${HOW[mode]} ${place}`} on server ${server}, by ${client}.`,
+      ...(existing.objects > 0 ? [`  there now: ${into === undefined ? `${counted(existing.objects, 'object')}, among them ` : ''}${existing.tables.slice(0, SHOWN).join(', ') || 'no table'}`] : []),
       ...warnings.map((warning) => `  ${warning}`),
     ]);
   }

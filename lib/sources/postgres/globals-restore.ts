@@ -54,9 +54,9 @@ export class GlobalsRestore {
       const tablespaces = statements.filter(({ text }) => text.startsWith('CREATE TABLESPACE ')).length;
       const server = await serverVersion(session);
       return {
-        mode, description: `roles at ${serverName(connection)}`, entry: GLOBALS, bytes, place: `roles at ${serverName(connection)}`,
+        mode, description: `roles at ${serverName(connection)}`, entry: GLOBALS, bytes, place: `roles at ${serverName(connection)}`, into: `the roles of ${serverName(connection)}`,
         archive: { server: /^-- Dumped from database version (\S+)/m.exec(script)?.[1] ?? 'unknown', dumpedBy: /^-- Dumped by pg_dumpall version (\S+)/m.exec(script)?.[1] ?? 'unknown', database: 'roles' },
-        client: session.client.version.text, server: server.text, existing: { objects: 0, tables: [] },
+        client: session.client.version.text, server: server.text, existing: { objects: present.length, tables: present },
         warnings: [
           ...(present.length > 0 && mode !== 'clean' ? [`roles that are there already were left as they are: ${present.join(', ')}`] : []),
           ...(tablespaces > 0 ? [`${tablespaces} tablespaces are not made: their folders belong to the server that was backed up`] : []),
