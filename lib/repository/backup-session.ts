@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId, RunId } from '../model/ids.ts';
 import { readDamageTimes, readDamagedPacks } from './damage.ts';
-import { FORMAT_VERSION } from './format.ts';
+import { FORMAT_VERSION, damaged } from './format.ts';
 import type { Manifest } from './manifest.ts';
 import { sealManifest } from './manifest.ts';
 import { isRunTooOld, judgeMarks, readMarks } from './mark-rules.ts';
@@ -16,6 +16,7 @@ import type { Repository, Writer } from './repository.ts';
 import { RunIndex } from './run-index.ts';
 import type { StoredPack } from './run-index.ts';
 import { sha256 } from './seal.ts';
+import { headProblem } from './sealed-object.ts';
 
 /** What the session asks of time and chance; simulations pass their own. */
 export interface SessionOptions {
@@ -162,7 +163,10 @@ export class BackupSession {
   }
 
   async #visitIndex(name: string, indexed: Set<string>, { visit, expect }: { readonly visit: (packId: string, ids: Uint8Array) => void; readonly expect: (chunks: number) => void }): Promise<void> {
-    const index = openIndex(this.repository.keys, name, await this.repository.store.get(name));
+    const stored = await this.repository.store.get(name);
+    const index = openIndex(this.repository.keys, name, stored);
+    const odd = headProblem(stored);
+    if (odd !== undefined) throw damaged(`${name}: ${odd}`);
     expect(index.ids.length / 32);
     const idsByPack = groupByPack(index);
     for (const [ordinal, pack] of index.packs.entries()) {

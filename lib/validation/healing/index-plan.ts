@@ -1,12 +1,12 @@
 import { isHoldfastError } from '../../model/errors.ts';
-import { listSnapshots, openIndex, packIdOf, readDamagedPacks, readManifest, readPackDirectory, readRevisions } from '../../repository/index.ts';
+import { headProblem, listSnapshots, openIndex, packIdOf, readDamagedPacks, readManifest, readPackDirectory, readRevisions } from '../../repository/index.ts';
 import type { PackRef, Repository } from '../../repository/index.ts';
 import type { ObjectInfo } from '../../stores/store.ts';
 import { throwIfInterrupted } from '../problem.ts';
 
 /** What a repair of indexes decides from. Needs the meta key alone. */
 export interface IndexState {
-  /** Index objects that do not open, and that no other stands for yet. */
+  /** Index objects that are not as they were written, and that no other stands for yet. */
   readonly broken: readonly { readonly name: string; readonly problem: string }[];
   /** Packs that no index names, and what their own directories say. */
   readonly unclaimed: readonly UnclaimedPack[];
@@ -58,7 +58,14 @@ async function readIndexes({ store, keys }: Repository): Promise<{ broken: Index
   const superseded = new Set<string>();
   for await (const { name } of store.list('index/')) {
     try {
-      const index = openIndex(keys, name, await store.get(name));
+      const stored = await store.get(name);
+      const index = openIndex(keys, name, stored);
+      // It opens all the same; verify calls it damaged, and sends people here.
+      const odd = headProblem(stored);
+      if (odd !== undefined) {
+        broken.push({ name, problem: odd });
+        continue;
+      }
       for (const pack of index.packs) claimed.add(pack.name);
       for (const old of index.supersedes) superseded.add(old);
     } catch (error) {

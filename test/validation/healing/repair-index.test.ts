@@ -22,7 +22,7 @@ test('V1: a vault whose indexes are whole is left alone', async () => {
   expect(planIndexes(await readIndexState(vault.repository))).toEqual({ objects: [], unreadable: [] });
 });
 
-test.each([['flipped', flipped(200)], ['cut short', (bytes: Buffer) => bytes.subarray(0, 20)], ['empty', () => Buffer.alloc(0)]] as const)('V1: a %s index is named by verify, made again from its packs with the meta key alone, and told no more', async (_what, change) => {
+test.each([['flipped', flipped(200)], ['flipped in a reserved byte of its head, where it opens all the same', flipped(7)], ['cut short', (bytes: Buffer) => bytes.subarray(0, 20)], ['empty', () => Buffer.alloc(0)]] as const)('V1: an index that is %s is named by verify, made again from its packs with the meta key alone, and told no more', async (_what, change) => {
   const vault = await newVault();
   const [index] = await objectNames(vault.store, 'index/');
   await tamper(vault.store, index!, change);
@@ -48,10 +48,10 @@ test('V1: all indexes lost are made again, and a full backup finds every chunk b
   expect(await objectNames(vault.store, 'index/')).toEqual(indexes);
 });
 
-test('V1: the next backup that finds something new makes a damaged index again by itself', async () => {
+test.each([200, 7])('V1: the next backup that finds something new makes an index with a wrong byte %i again by itself', async (at) => {
   const vault = await newVault();
   const [index] = await objectNames(vault.store, 'index/');
-  await tamper(vault.store, index!, flipped(200));
+  await tamper(vault.store, index!, flipped(at));
   vault.write('new');
   expect((await vault.backUp()).manifest.statistics).toMatchObject({ newBytes: 16_000 });
   expect(await vault.damagedNames()).toEqual([]);
