@@ -96,7 +96,7 @@ export function commandTable(): CommandRow[] {
       name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a PostgreSQL database or a PostgreSQL data directory',
       options: [
         option('--to <dir>', 'directory to restore into; made when it is not there'),
-        option('--to-database <url>', 'PostgreSQL database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: roles and every database of the backup'),
+        option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles'),
         option('--to-target <name>', 'the same for a target under `restore-targets` in holdfast.yaml; with --aws, a target of the stack'),
         option('--to-data-directory <dir>', 'new data directory of a PostgreSQL server, from a base backup (`mode: physical`); empty or not there'),
         option('--to-time <time>', 'recover until then: "2026-11-20 14:30", 2026-11-20T14:30:00.123456Z, or an age as 90min, 12h; needs WAL of the plan in the vault, or --restore-command'),

@@ -3,8 +3,10 @@ import type { Config } from '../config/load-config.ts';
 import { resolveConnection } from '../config/resolve-plans.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { DatabaseLoader } from '../sources/database-loader.ts';
+import { MariadbLoader } from '../sources/mariadb/loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
 import { findConfig } from './configuration.ts';
+import { MARIADB_URL, mariadbPlaces, parseMariadbUrl } from './mariadb-places.ts';
 import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
 import type { DatabaseRequest } from './restore-database.ts';
 import type { LocalContext } from './vault.ts';
@@ -27,8 +29,8 @@ interface GivenPassword {
 }
 
 const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
-const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl };
-const URLS_WANTED = [POSTGRES_URL];
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl };
+const URLS_WANTED = [POSTGRES_URL, MARIADB_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
 export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
@@ -61,6 +63,11 @@ function postgresByUrl(text: string, given: GivenPassword | undefined, context: 
 
 function postgres(connection: ReturnType<typeof parsePostgresUrl>, { environment, clock, scratchFolder }: LoaderPlaces): DatabaseLoader {
   return new PostgresLoader({ connection, ...postgresPlaces(environment), scratchFolder, clock });
+}
+
+function sqlByUrl(text: string, given: GivenPassword | undefined, { environment, clock }: LocalContext): DatabaseLoader {
+  const { type, database, connection } = parseMariadbUrl(text);
+  return new MariadbLoader({ type, database, connection: { ...connection, ...chosenPassword(undefined, given) }, ...mariadbPlaces(environment), clock });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {
