@@ -53,6 +53,15 @@ describe('what a stack deploys (design: Plans)', () => {
     expect(new Set(minutes).size).toBeGreaterThan(20);
   });
 
+  it('carries databases of MariaDB and MySQL with references to their secrets alone, and reads them back (S11)', () => {
+    const place = 'host: db, user: "${secret:rds/shop#username}", password: "${secret:rds/shop#password}"';
+    const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: mysql, ${place}, database: shop } }, b: { source: { type: mariadb, ${place}, databases: all, ssl-mode: require } } }`), 'prod');
+    const [a, b] = parseDeployedConfig(JSON.stringify(made)).plans;
+    expect(a?.source).toEqual({ type: 'mysql', host: 'db', port: 3306, databases: ['shop'], user: { kind: 'secrets-manager', name: 'rds/shop', key: 'username' }, password: { kind: 'secrets-manager', name: 'rds/shop', key: 'password' }, excludeTables: [], minimumSizeBytes: 1 });
+    expect(b?.source).toMatchObject({ type: 'mariadb', databases: 'all', sslMode: 'require' });
+    expect(() => load(`${VAULT}plans: { a: { source: { type: mysql, host: db, user: u, database: d, password: "\${env:PW}" } } }`)).toThrow(/a\.source\.password is \$\{env:PW\}, wanted \$\{secret:NAME\}/);
+  });
+
   it('carries the commands around the runs of a plan, and reads them back', () => {
     const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: command, command: x, stdin-name: d }, hooks: { before: b, on-failure: [c, d] } } }`), 'prod');
     const [plan] = parseDeployedConfig(JSON.stringify(made)).plans;
