@@ -93,7 +93,7 @@ export async function readDumpHead(bytes: AsyncIterable<Uint8Array>): Promise<Du
 
 /** A line may be as long as the largest row: its pieces are joined once. */
 async function* splitLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let waiting: Buffer[] = [];
+  const waiting: Buffer[] = [];
   for await (const part of bytes) {
     const buffer = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
     let from = 0;
