@@ -149,6 +149,15 @@ describe('what doctor says of the programs that plans need (F1)', () => {
     expect(await rows(`{ one: { source: { type: files, paths: [there] } }, two: { source: { type: sqlite, path: db } } }`, {})).toEqual({});
   });
 
+  test('PostgreSQL as a whole: the version of pg_basebackup', async () => {
+    const cluster = '{ all: { source: { type: postgres, mode: physical, host: localhost, user: backup } } }';
+    for (const name of ['pg_basebackup', 'psql']) program(name, `${name} (PostgreSQL) 17.5`);
+    expect((await rows(cluster, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of base backups']).toMatchObject({ result: 'ok', seen: `pg_basebackup 17.5 (${join(folder, 'pg_basebackup')}) for plan all; each run compares it with its server` });
+    program('psql', 'psql (PostgreSQL) 16.1');
+    expect((await rows(cluster, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of base backups']).toMatchObject({ result: 'failed', seen: expect.stringContaining('wanted one version') as string });
+    expect((await rows(cluster, { PATH: join(folder, 'nowhere') }))['has the programs of base backups']).toMatchObject({ result: 'failed', seen: 'The program pg_basebackup is not in PATH.' });
+  });
+
   test('PostgreSQL: the version that is found, or what is missing and where it comes from', async () => {
     for (const name of ['pg_dump', 'pg_restore', 'psql']) program(name, `${name} (PostgreSQL) 17.5`);
     expect((await rows(POSTGRES, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of PostgreSQL']).toMatchObject({ result: 'ok', seen: `PostgreSQL 17.5 (${join(folder, 'pg_dump')}) for plan app; each run compares it with its server` });
