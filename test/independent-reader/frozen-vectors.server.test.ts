@@ -5,7 +5,7 @@ import { entriesOnDisk } from './entries-on-disk.ts';
 import { PythonReader } from './python-reader.ts';
 import type { ReadEntry } from './python-reader.ts';
 import { SETS, VECTORS, argumentsOf, frozen, patched, vaultSet } from './vector-sets.ts';
-import type { ExpectedBackup, ExpectedEntry, ExpectedKey, MustFail, PatchedVault } from './vector-sets.ts';
+import type { ExpectedBackup, ExpectedEntry, ExpectedKey, ExpectedWalFile, MustFail, PatchedVault } from './vector-sets.ts';
 
 interface ListedBackup extends Required<Omit<ExpectedBackup, 'entries'>> {}
 
@@ -21,7 +21,7 @@ test('every set of vectors is read here or with the frozen slots', () => {
 
 describe.each(vaults)('%s, read by what knows the document alone', (set) => {
   const vault = join(VECTORS, set, 'vault');
-  const { keys, backups, repository, opened, latest } = vaultSet(set);
+  const { keys, backups, repository, opened, latest, wal = [] } = vaultSet(set);
   const holdfastKey = ['--key-file', join(VECTORS, set, 'holdfast.key')];
   const given = (opens: ExpectedKey['opens']) => keys.filter((key) => key.opens === opens).map((key) => ({ about: key.about, key }));
 
@@ -63,6 +63,12 @@ describe.each(vaults)('%s, read by what knows the document alone', (set) => {
     expect(await reader.read([vault, 'check', ...holdfastKey])).toMatchObject([{ backups: backups.length, entries: backups.flatMap(({ entries }) => entries).length }]);
   });
 
+  test('every file of WAL is what PostgreSQL archived, and there is no other (S2)', async () => {
+    const read = await reader.read<ExpectedWalFile>([vault, 'wal', ...holdfastKey]);
+    const wanted = wal.map(({ names, kind, segmentBytes, sizeBytes, sha256 }) => ({ names, kind, segmentBytes, sizeBytes, sha256 }));
+    expect(byName(read)).toEqual(byName(wanted));
+  });
+
   test('what it restores is on disk as the source had it (K10)', async () => {
     for (const { backup, entries } of backups) {
       const target = join(temporaryFolder(), backup);
@@ -89,4 +95,8 @@ describe.each(vaults)('%s, read by what knows the document alone', (set) => {
 /** The facts that vectors tell: owners are those of the machine that made them, and the time of a stream that of its run. */
 function asExpected({ uid: _uid, gid: _gid, flags: _flags, mtime, ...entry }: ReadEntry): ExpectedEntry {
   return { ...entry, ...(entry.type !== 'stream' && { mtime }) };
+}
+
+function byName(files: readonly ExpectedWalFile[]): readonly ExpectedWalFile[] {
+  return files.toSorted((left, right) => ((left.names[0] ?? '') < (right.names[0] ?? '') ? -1 : 1));
 }

@@ -6,6 +6,7 @@
       names BACKUP       every entry as its record says, without a look at content
       entries BACKUP     every entry with the digest of its content, read from the packs
       restore BACKUP DIR the entries below an empty directory
+      wal                every file of WAL, proved, with its digest
       check              every object of the vault, every chunk of every backup
     reader.py slot FILE --repository ID --key-file …  the keys that one slot wraps (frozen vectors only: it prints them)
     reader.py - -                                     commands from standard input, a JSON array of arguments a line; each
@@ -26,6 +27,7 @@ from recipient import Recipient, seed_of_paper
 from restore import restore
 from sealing import Refused, must
 from vault import Vault
+from wal import wal_files
 
 
 def main(arguments):
@@ -152,11 +154,18 @@ def restore_backup(vault, backup, target):
     say({'backup': backup, 'restored': target, 'left': len(left)})
 
 
+def print_wal(vault):
+    for file in wal_files(vault):
+        say({'names': file.names, 'kind': file.kind, 'segmentBytes': file.segment_bytes, 'sizeBytes': file.size_bytes, 'sha256': file.sha256})
+
+
 def check(vault):
-    """Index, removals, verdicts, then every backup: refs, packs and their frames, tree, contents."""
+    """Index, removals, verdicts, WAL, then every backup: refs, packs and their frames, tree, contents."""
     indexes = list(vault.indexes())
     for name in vault.list('removed/'):
         vault.sealed_json(name, 'verdict')
+    for _ in wal_files(vault):
+        pass
     packs, entries = {}, 0
     for plan, backup in vault.snapshots():
         found = vault.backup(plan, backup)
@@ -193,7 +202,7 @@ def say(facts):
     print(json.dumps(facts))
 
 
-COMMANDS = {'list': list_backups, 'names': print_names, 'entries': print_entries, 'restore': restore_backup, 'check': check}
+COMMANDS = {'list': list_backups, 'names': print_names, 'entries': print_entries, 'restore': restore_backup, 'wal': print_wal, 'check': check}
 
 if __name__ == '__main__':
     try:

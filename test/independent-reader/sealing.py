@@ -102,7 +102,7 @@ class Keyring:
         self.repository, self.pairs, self.numbers = bytes.fromhex(repository), pairs, numbers
 
     def subkey(self, number, kind):
-        name = 'data' if kind == 'frame' else 'meta'
+        name = 'data' if kind in ('frame', 'wal') else 'meta'
         return hkdf(self.pairs[number][name], self.repository, f'holdfast/1 {kind}')
 
     def open(self, unit, seal, kind, name, what):
@@ -114,7 +114,7 @@ class Keyring:
         must(number in self.numbers or kind in ('frame', 'tree'), f'{what}: sealed otherwise than this vault can be: key number {number}, wanted one of {sorted(self.numbers)}')
         if number not in self.pairs:
             raise Refused('wrong-key', f'{what}: sealed with key number {number}, and this key opens {sorted(self.pairs)}')
-        if kind == 'frame' and 'data' not in self.pairs[number]:
+        if kind in ('frame', 'wal') and 'data' not in self.pairs[number]:
             raise Refused('wrong-key', f'{what}: this key opens metadata only')
         must(len(unit) >= SALT + TAG, f'{what}: {len(unit)} bytes, too short for a sealed unit')
         salt, sealed = unit[:SALT], unit[SALT:]

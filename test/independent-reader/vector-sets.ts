@@ -27,8 +27,19 @@ export interface ExpectedKey {
   readonly slots: readonly string[];
 }
 
+/** A file of WAL, in all of its parts (format §16). */
+export interface ExpectedWalFile {
+  readonly names: readonly string[];
+  readonly kind: string;
+  readonly segmentBytes: number;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
 interface Expected {
   readonly repository: string;
+  /** Of sets that hold WAL. */
+  readonly wal?: readonly ExpectedWalFile[];
   /** Of the first set, which has no `keys`. */
   readonly passphrase?: string;
   readonly keys?: readonly ExpectedKey[];
