@@ -21,6 +21,8 @@ export interface ArchiveHeader {
   readonly tables: readonly string[];
   /** Encoding and locale, as `CREATE DATABASE x WITH …` takes them. */
   readonly databaseOptions: string;
+  /** Owner, settings and privileges of the database itself, with `:"name"` for its name. */
+  readonly databaseStatements: readonly string[];
 }
 
 export interface ArchiveReading {
@@ -58,6 +60,7 @@ export async function readHeader(input: ArchiveInput, reading: ArchiveReading): 
     owners: unique([...definitions.byId.values()].map(({ owner }) => owner).filter((owner) => owner !== '' && owner !== '-')),
     grantees: definitions.grantees,
     entries: toc,
+    databaseStatements: definitions.ofDatabase,
     tables: unique(entries.flatMap((line) => /^\d+; \d+ \d+ (?:TABLE|MATERIALIZED VIEW) (?!DATA |ATTACH )(.*)$/.exec(line)?.[1] ?? [])),
     databaseOptions: /^CREATE DATABASE .*? WITH TEMPLATE = template0(.*);$/m.exec(script)?.[1]?.trim() ?? '',
   };

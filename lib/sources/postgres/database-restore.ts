@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError } from '../../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { BackupContent, DatabaseLoad, LoadOptions, LoadRequest, LoadedDatabase } from '../database-loader.ts';
 import { makeScratch, sweepScratch } from '../scratch.ts';
 import { readHeader } from './archive.ts';
@@ -16,6 +16,7 @@ import { loadArchive } from './load.ts';
 import type { ArchiveToLoad } from './load.ts';
 import type { PostgresLoaderOptions } from './loader-options.ts';
 import { missingTables } from './missing-tables.ts';
+import { query } from './query.ts';
 import type { Session } from './query.ts';
 import { refuseExisting, refuseMissing, refuseNotEmpty, refuseTablesThere, warningsOn } from './refusals.ts';
 import { serverVersion } from './server-version.ts';
@@ -111,6 +112,7 @@ export class DatabaseRestore {
           const loaded = await this.#fill({ ...connection, database }, planned, options);
           const [first, ...others] = this.#differences(planned, loaded);
           if (first !== undefined) throw new HoldfastError('damaged', `The restored database is not what was backed up: ${first}${others.length > 0 ? `, and ${others.length} more differences` : ''}. It was dropped.`, { nextStep: 'Somebody wrote into it meanwhile, or the dump or its restore left rows out: run `holdfast verify --level full`, and restore an older backup.', data: { differences: [first, ...others] } });
+          await this.#settle(session, database, planned);
           return loaded;
         }),
       );
@@ -118,6 +120,15 @@ export class DatabaseRestore {
     const loaded = await this.#fill(connection, planned, options);
     const extras = wanted.mode === 'clean' && planned.chosen === undefined ? loaded.tables.filter(({ schema, table }) => !header.tables.some((listed) => listed.startsWith(`${schema} ${table} `))) : [];
     return { ...loaded, warnings: [...this.#differences(planned, loaded), ...extras.map(({ schema, table }) => `the table ${schema}.${table} is not in the backup and was left as it is`)] };
+  }
+
+  /** Owner, settings and privileges of the database itself; before it gets its name. */
+  async #settle(session: Session, database: string, { wanted, header, chosen }: Planned): Promise<void> {
+    const statements = header.databaseStatements.filter((statement) => wanted.isWithoutOwners !== true || statement.startsWith('ALTER DATABASE :"name" SET '));
+    if (chosen !== undefined || statements.length === 0) return;
+    await query(session, statements.join('\n'), { name: database }).catch((cause: Error) => {
+      throw isHoldfastError(cause, 'interrupted') ? cause : new HoldfastError('target-failed', `The restored database could not get its owner, settings and privileges, and was dropped: ${cause.message}`, { nextStep: 'Restore as a user that may (a superuser), or with --no-owner.', cause });
+    });
   }
 
   #fill(connection: PostgresConnection, planned: Planned, options: LoadOptions): Promise<LoadedDatabase> {

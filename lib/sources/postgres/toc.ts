@@ -18,6 +18,8 @@ export interface Definitions {
   readonly byId: ReadonlyMap<number, { readonly kind: string; readonly schema: string; readonly name: string; readonly owner: string }>;
   /** Roles to which something is granted. */
   readonly grantees: readonly string[];
+  /** What belongs to the database itself: owner, settings, privileges; `:"name"` stands for its name. */
+  readonly ofDatabase: readonly string[];
 }
 
 /**
@@ -47,6 +49,8 @@ const KINDS = ['TABLE DATA', 'SEQUENCE SET', 'MATERIALIZED VIEW DATA', 'STATISTI
 export function parseDefinitions(script: string): Definitions {
   const byId = new Map<number, { kind: string; schema: string; name: string; owner: string }>();
   const grantees = new Set<string>();
+  const ofDatabase: string[] = [];
+  const database = /^CREATE DATABASE (.*?) WITH TEMPLATE = template0/m.exec(script)?.[1];
   let id: number | undefined;
   let kind = '';
   for (const line of script.split('\n')) {
@@ -58,9 +62,10 @@ export function parseDefinitions(script: string): Definitions {
       kind = what;
       id = undefined;
     }
+    if (database !== undefined && /^(DATABASE|DATABASE PROPERTIES|ACL)$/.test(kind) && /^(ALTER|GRANT|REVOKE) .*;$/.test(line) && line.includes(` DATABASE ${database} `)) ofDatabase.push(line.replace(` DATABASE ${database} `, () => ' DATABASE :"name" '));
     if (/^(ACL|DEFAULT ACL)$/.test(kind)) for (const role of granted(line)) grantees.add(role);
   }
-  return { byId, grantees: [...grantees] };
+  return { byId, grantees: [...grantees], ofDatabase };
 }
 
 function granted(line: string): string[] {

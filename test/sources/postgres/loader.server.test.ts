@@ -119,6 +119,7 @@ describe('a whole server (R1)', () => {
     await servers[15].sql('drop database if exists second');
     await servers[15].sql(`drop role if exists "O'Malley"; create role "O'Malley" login password 'secret-word' in role reader; comment on role "O'Malley" is E'two\nlines; and a ''quote'''`);
     await servers[15].sql(`create database second owner "O'Malley"`);
+    await servers[15].sql(`alter database second set work_mem = '7MB'; alter role reader in database second set work_mem = '8MB'; revoke connect on database second from public; grant connect on database second to reader`);
     await servers[15].sql('create table t as select 1 as i', { database: 'second' });
     const reader = await backupOf(15, { databases: ['rich', 'second'], globals: 'with-passwords', jobs });
     const fresh = await startPostgres({ version: 18 });
@@ -128,6 +129,10 @@ describe('a whole server (R1)', () => {
       expect(reports[0]?.warnings).toEqual(['roles that are there already were left as they are: holdfast']);
       expect(without18(await fingerprint(fresh, 'rich'))).toEqual(without18(wanted[15] ?? {}));
       expect(await fresh.sql(`select rolcanlogin, rolpassword ~ '^SCRAM' as hashed, shobj_description(oid, 'pg_authid') as words, pg_has_role(oid, 'reader', 'member') as member from pg_authid where rolname = $1`, { values: ["O'Malley"] })).toEqual([{ rolcanlogin: true, hashed: true, words: "two\nlines; and a 'quote'", member: true }]);
+      expect(await fresh.sql("select pg_get_userbyid(datdba) as owner, datacl::text as may, (select string_agg(setconfig::text, ' ' order by setconfig) from pg_db_role_setting where setdatabase = d.oid) as settings from pg_database d where datname = 'second'")).toEqual([
+        { owner: "O'Malley", may: expect.stringMatching(/reader=c/), settings: '{work_mem=7MB} {work_mem=8MB}' },
+      ]);
+      expect(await fresh.sql("select has_database_privilege('Lager Leiter', 'second', 'connect') as may")).toEqual([{ may: false }]);
       // Again: everything is there, so nothing is done.
       expect(await failure(restoreServer(fresh, reader, { mode: 'empty' }))).toMatchObject({ code: 'target-exists', message: expect.stringMatching(/database rich at .* holds \d+ objects/) });
     } finally {
