@@ -43,7 +43,10 @@ describe('recovery to a moment (S2, R4)', () => {
     await ticks(ticker, 40);
     await person.do(['backup', 'cluster']);
     await outage(server, person, receiving, ticker);
-    await newTimeline(server, person, receiving);
+    await server.restart('SIGINT', becomeNewTimeline);
+    await leftRecovery(server);
+    await receiving.until((said) => said.slice(said.lastIndexOf('"wal-status"')).includes('"timeline":2'));
+    expect(readdirSync(join(person.folder, 'xdg', 'state', 'holdfast', 'repositories'), { recursive: true }).filter((path) => /0000000[12]$/.test(String(path)))).toHaveLength(2);
     await ticks(ticker, 40);
     await person.do(['backup', 'cluster']);
     await ticks(ticker, 40);
@@ -62,6 +65,38 @@ describe('recovery to a moment (S2, R4)', () => {
     }
     await gap(person, shown as WindowLine);
   }, 60_000 + TARGETS * 30_000 + OUTAGE_MS);
+});
+
+describe('archive_command (S2)', () => {
+  it('lets a server of another major keep its WAL, labels and histories by itself, and a recovery reads them back, the end of a timeline too', async () => {
+    const { server, person } = await protectedCluster(15, { settings: ['archive_mode = on', 'wal_keep_size = 0'] });
+    servers.push(server);
+    readableBy(server.data, person);
+    await server.sql(`alter system set archive_command = '${programOf(person)} wal-archive %p %f --plan cluster --config ${person.path('work', 'holdfast.yaml')}'`);
+    await server.sql('select pg_reload_conf()');
+    const ticker = new Ticker(server, PAUSE_MS);
+    await ticker.start();
+    await person.do(['backup', 'cluster']);
+    readableBy(server.data, person);
+    await ticks(ticker, 20);
+    await server.restart('SIGINT', becomeNewTimeline);
+    await leftRecovery(server);
+    await ticks(ticker, 20);
+    await ticker.stop();
+    const commits = await commitsOf(server);
+    const [{ segment } = { segment: '' }] = await server.sql<{ segment: string }>('select pg_walfile_name(pg_switch_wal()) as segment');
+    const archived = () => readdirSync(person.vault, { recursive: true }).map((path) => String(path).split('/').at(-1) ?? '').filter((name) => /^[0-9A-F]{8}/.test(name));
+    for (let waited = 0; !archived().includes(segment); waited++) {
+      if (waited > 600) throw new Error(`${segment} was not archived; ${archived().join(' ')} were: ${server.output()}`);
+      await pause(100);
+    }
+    expect(archived()).toEqual(expect.arrayContaining(['00000002.history', expect.stringMatching(/^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/), expect.stringMatching(/^00000001[0-9A-F]{16}\.partial\.\d+\.\w{26}$/)]));
+    expect((await server.sql<{ failed: string }>('select failed_count as failed from pg_stat_archiver'))[0]?.failed).toBe('0');
+    const [shown] = await person.json<WindowLine>(['pitr', 'windows', 'cluster']);
+    expect(shown).toMatchObject({ lines: [{ timeline: 2, gaps: [], windows: [expect.anything()] }] });
+    const [target = 0] = targets(shown as WindowLine, commits).slice(-1);
+    expect(await rowsAt(server, person, shown as WindowLine, target)).toEqual(commits.filter(({ microseconds }) => microseconds <= target).map(({ n }) => n).sort((left, right) => left - right));
+  }, 90_000);
 });
 
 function receive(person: Person, ...options: readonly string[]): Receiving {
@@ -90,17 +125,17 @@ async function outage(server: PostgresServer, person: Person, receiving: Receivi
 }
 
 /** As after a failover: the server goes on, on a line of its own. */
-async function newTimeline(server: PostgresServer, person: Person, receiving: Receiving): Promise<void> {
-  await server.restart('SIGINT', (data) => {
-    const { uid, gid } = statSync(data);
-    writeFileSync(join(data, 'recovery.signal'), '');
-    chownSync(join(data, 'recovery.signal'), uid, gid);
-    const settings = join(data, 'postgresql.auto.conf');
-    writeFileSync(settings, `${readFileSync(settings, 'utf8')}restore_command = 'false'\n`);
-  });
+function becomeNewTimeline(data: string): void {
+  const { uid, gid } = statSync(data);
+  writeFileSync(join(data, 'recovery.signal'), '');
+  chownSync(join(data, 'recovery.signal'), uid, gid);
+  const settings = join(data, 'postgresql.auto.conf');
+  writeFileSync(settings, `${readFileSync(settings, 'utf8')}restore_command = 'false'\n`);
+}
+
+/** Reachable is not recovered: it may be read long before. */
+async function leftRecovery(server: PostgresServer): Promise<void> {
   while ((await server.sql<{ is: boolean }>('select pg_is_in_recovery() as is'))[0]?.is === true) await pause(50);
-  await receiving.until((said) => said.slice(said.lastIndexOf('"wal-status"')).includes('"timeline":2'));
-  expect(readdirSync(join(person.folder, 'xdg', 'state', 'holdfast', 'repositories'), { recursive: true }).filter((path) => /0000000[12]$/.test(String(path)))).toHaveLength(2);
 }
 
 /** Where somebody may want to go back to: between any two commits that lie behind the first base backup. */
@@ -127,8 +162,12 @@ async function rowsAt(server: PostgresServer, person: Person, { bases }: WindowL
 }
 
 function fetchCommand(person: Person): string {
+  return `${programOf(person)} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+}
+
+function programOf(person: Person): string {
   const { node, script } = reachableProgram(person);
-  return `${node} ${script} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+  return `${node} ${script}`;
 }
 
 /** One segment that goes from the vault takes the moments behind it, and no others. */

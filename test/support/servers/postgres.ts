@@ -77,7 +77,7 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
     await server.stop();
   };
   return {
-    ...server, version, host: '127.0.0.1', user: 'holdfast', password: PASSWORD, binaries, data,
+    ...server, output: () => server.output(), version, host: '127.0.0.1', user: 'holdfast', password: PASSWORD, binaries, data,
     sql: async <Row extends object>(text: string, { database = 'postgres', values }: { readonly database?: string; readonly values?: readonly unknown[] } = {}) => {
       const client = await connect(database);
       try {
