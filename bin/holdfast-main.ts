@@ -18,7 +18,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
   };
   const { stdout, stderr } = process;
   const exitCode = await runCli(args, {
-    version, stdout, stderr, clock: systemClock, environment: process.env, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
+    version, stdout, stderr, clock: systemClock, environment: process.env, commandLine: args, workingFolder: environment.workingFolder, userName: userInfo().username, signal: stopSignal(), loadRuntime,
     // Only for a prompt: merely looking at `process.stdin` makes a pipe non-blocking, and reading a dump from it many times slower.
     get stdin() {
       return process.stdin;

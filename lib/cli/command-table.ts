@@ -190,8 +190,8 @@ export function commandTable(): CommandRow[] {
     },
     {
       name: 'wal-archive', args: '<path> [name]', summary: 'keep one file of WAL; for archive_command of PostgreSQL, which gives %p and %f',
-      options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory')],
-      examples: ["archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],
+      options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory'), option('--also-ready <n>', 'archive up to so many of the files that PostgreSQL will ask for next, too; their calls then return at once. Give %p and %f first', wholeNumber(1, 1000))],
+      examples: ["archive_command = 'holdfast wal-archive %p %f --plan cluster --also-ready 50'", "archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],
       // PostgreSQL calls again after 1 to 125; more than that, or a signal, makes its archiver end.
       failureCode: (code) => (EXIT_CODE_OF[code] > 125 ? 1 : EXIT_CODE_OF[code]),
       load: () => import('./commands/wal-archive.ts'),

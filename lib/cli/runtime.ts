@@ -249,6 +249,8 @@ export interface Surroundings {
   readonly version: string;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Words as they were given, the command first. */
+  readonly commandLine?: readonly string[];
   readonly workingFolder: string;
   readonly userName: string;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };

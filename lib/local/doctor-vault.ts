@@ -9,6 +9,7 @@ import type { ProbeFinding } from '../stores/probe.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
 import { DAY } from '../validation/coverage-clock.ts';
 import { lookAtCoverage } from '../validation/look-at-coverage.ts';
+import { walFinding } from './doctor-wal.ts';
 import type { VaultChoice } from './vault-choice.ts';
 
 /** One question; undefined: there is nothing to say. */
@@ -77,6 +78,7 @@ export async function contentChecks({ choice, store, config, keys, clock }: Open
   return [
     { check: 'was read again', run: () => coverage(repository, { choice, packs, damaged, clock }) },
     { check: 'is free of known damage', run: () => damage(damaged) },
+    { check: 'keeps WAL without gaps', run: async () => walFinding(repository, await lookingOnly(store, clock).now()) },
     { check: 'is pruned', run: async () => pruning(condemned, await lookingOnly(store, clock).now()) },
   ];
 }

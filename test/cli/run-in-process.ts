@@ -46,7 +46,7 @@ export class Desk {
     if (this.typed !== undefined) stdin.end(this.typed);
     const environment = { variables: this.#variables, home: this.#home, workingFolder: this.folder, temporaryFolder: this.folder };
     const code = await runCli(args, {
-      version: '0', clock: systemClock, environment: this.#variables, workingFolder: this.folder, userName: 'u', stdout, stderr, stdin, signal: new AbortController().signal,
+      version: '0', clock: systemClock, environment: this.#variables, commandLine: args, workingFolder: this.folder, userName: 'u', stdout, stderr, stdin, signal: new AbortController().signal,
       loadRuntime: async () => new LocalRuntime({ environment, clock: systemClock, workers: this.#workers }),
     });
     return { code, stdout: textOf(stdout), stderr: textOf(stderr) };

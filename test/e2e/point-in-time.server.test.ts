@@ -21,7 +21,9 @@ interface WindowLine {
 
 const servers: PostgresServer[] = [];
 const receivers: Receiving[] = [];
+const tickers: Ticker[] = [];
 afterAll(async () => {
+  for (const ticker of tickers) await ticker.stop();
   for (const receiver of receivers) await receiver.stop();
   await Promise.all(servers.map((server) => server.stop()));
 });
@@ -32,8 +34,7 @@ describe('recovery to a moment (S2, R4)', () => {
     servers.push(server);
     const receiving = receive(person, '--partial-every', '1s');
     await receiving.until((said) => said.includes('"wal-status"'));
-    const ticker = new Ticker(server, PAUSE_MS);
-    await ticker.start();
+    const ticker = await tick(server);
     await person.do(['backup', 'cluster']);
     await ticks(ticker, 40);
     expect(killReceivers(person.folder)).toBe(1);
@@ -71,15 +72,16 @@ describe('archive_command (S2)', () => {
   it('lets a server of another major keep its WAL, labels and histories by itself, and a recovery reads them back, the end of a timeline too', async () => {
     const { server, person } = await protectedCluster(15, { settings: ['archive_mode = on', 'wal_keep_size = 0'] });
     servers.push(server);
+    mkdirSync(person.path('state'));
     readableBy(server.data, person);
-    await server.sql(`alter system set archive_command = '${programOf(person)} wal-archive %p %f --plan cluster --config ${person.path('work', 'holdfast.yaml')}'`);
+    await server.sql(`alter system set archive_command = 'XDG_STATE_HOME=${person.path('state')} ${programOf(person)} wal-archive %p %f --plan cluster --also-ready 20 --config ${person.path('work', 'holdfast.yaml')}'`);
     await server.sql('select pg_reload_conf()');
-    const ticker = new Ticker(server, PAUSE_MS);
-    await ticker.start();
+    const ticker = await tick(server);
     await person.do(['backup', 'cluster']);
     readableBy(server.data, person);
     await ticks(ticker, 20);
-    await server.restart('SIGINT', becomeNewTimeline);
+    // In the middle of a segment: a server that is stopped in peace fills it first.
+    await server.restart('SIGKILL', becomeNewTimeline);
     await leftRecovery(server);
     await ticks(ticker, 20);
     await ticker.stop();
@@ -91,6 +93,7 @@ describe('archive_command (S2)', () => {
       await pause(100);
     }
     expect(archived()).toEqual(expect.arrayContaining(['00000002.history', expect.stringMatching(/^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/), expect.stringMatching(/^00000001[0-9A-F]{16}\.partial\.\d+\.\w{26}$/)]));
+    expect(readdirSync(person.path('state'), { recursive: true }).map(String).filter((path) => path.startsWith('holdfast/wal-acknowledged/'))).toHaveLength(1);
     expect((await server.sql<{ failed: string }>('select failed_count as failed from pg_stat_archiver'))[0]?.failed).toBe('0');
     const [shown] = await person.json<WindowLine>(['pitr', 'windows', 'cluster']);
     expect(shown).toMatchObject({ lines: [{ timeline: 2, gaps: [], windows: [expect.anything()] }] });
@@ -98,6 +101,13 @@ describe('archive_command (S2)', () => {
     expect(await rowsAt(server, person, shown as WindowLine, target)).toEqual(commits.filter(({ microseconds }) => microseconds <= target).map(({ n }) => n).sort((left, right) => left - right));
   }, 90_000);
 });
+
+async function tick(server: PostgresServer): Promise<Ticker> {
+  const ticker = new Ticker(server, PAUSE_MS);
+  tickers.push(ticker);
+  await ticker.start();
+  return ticker;
+}
 
 function receive(person: Person, ...options: readonly string[]): Receiving {
   const receiving = new Receiving(person, ...options);
@@ -113,11 +123,11 @@ async function ticks(ticker: Ticker, count: number): Promise<void> {
 /** Nothing is lost while the vault is away: the spool holds it, and the server's own copy may go. */
 async function outage(server: PostgresServer, person: Person, receiving: Receiving, ticker: Ticker): Promise<void> {
   renameSync(person.vault, `${person.vault}.away`);
-  const until = Date.now() + OUTAGE_MS;
-  do {
-    await ticks(ticker, 20);
+  for (let segment = 0; segment < 4; segment++) {
+    await ticks(ticker, 5);
     await server.sql('select pg_switch_wal()');
-  } while (Date.now() < until);
+    await pause(OUTAGE_MS / 4);
+  }
   await receiving.until((said) => /in the spool\. Tried again/.test(said));
   expect(existsSync(person.vault)).toBe(false);
   renameSync(`${person.vault}.away`, person.vault);

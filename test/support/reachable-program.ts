@@ -8,7 +8,7 @@ import type { Person } from '../e2e/program.ts';
 export function readableBy(data: string, person: Person): void {
   const { uid, gid } = statSync(data);
   chmodSync(person.folder, 0o755);
-  for (const path of ['vault', 'key', 'work']) spawnSync('chown', ['-R', `${uid}:${gid}`, person.path(path)]);
+  for (const path of ['vault', 'key', 'work', 'state'].filter((name) => existsSync(person.path(name)))) spawnSync('chown', ['-R', `${uid}:${gid}`, person.path(path)]);
 }
 
 /** The program and its Node where user postgres reaches them: a checkout may lie where only root may go. */

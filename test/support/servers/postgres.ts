@@ -90,9 +90,12 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
     },
     crash: () => end('SIGQUIT'),
     restart: async (signal, between) => {
-      await end(signal);
+      signalIfRunning(server.pid, signal);
+      // Its archiver may be at work; what `stop` does after five seconds would leave its children behind.
+      for (let waited = 0; isRunning(server.pid) && waited < 600; waited++) await new Promise((resolve) => setTimeout(resolve, 50));
+      await server.stop();
       between?.(data);
-      server = await launch();
+      server = await again(launch);
     },
     // SIGINT is the fast stop; SIGTERM would wait for every client.
     stop: async () => {
@@ -149,6 +152,25 @@ function reachable(binaries: string): string {
     writeFileSync(join(copy, 'complete'), '');
   }
   return join(copy, 'embedded_postgres', 'pginstall', 'bin');
+}
+
+/** Backends of a server that was killed keep its memory for a moment. */
+async function again(launch: () => Promise<RunningServer>, attempts = 20): Promise<RunningServer> {
+  try {
+    return await launch();
+  } catch (error) {
+    if (attempts === 0 || !/still in use|lock file .* already exists/.test((error as Error).message)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    return again(launch, attempts - 1);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function signalIfRunning(pid: number, signal: NodeJS.Signals): void {

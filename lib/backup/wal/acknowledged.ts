@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/**
+ * Notes of `wal-archive --also-ready` about files that are durable in the vault before PostgreSQL has asked for them. Only
+ * Node's own modules are loaded here: the entry of the program asks first, and then a call costs no more than the start of
+ * Node. Losing a note costs reading the file once more; a note counts for the very file that it was made of and no other.
+ */
+export interface AcknowledgedPlace {
+  /** Words of the command line behind the file: another plan, vault or key has notes of its own. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingFolder: string;
+}
+
+/** Removes the note: PostgreSQL asks for a file once. */
+export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: string): boolean {
+  const note = join(folderOf(place), name);
+  try {
+    if (readFileSync(note, 'latin1') !== fingerprint(resolve(place.workingFolder, path))) return false;
+    unlinkSync(note);
+    return true;
+  } catch {
+    // There is no note, or no such file: whoever archives it says what is wrong.
+    return false;
+  }
+}
+
+/** After the file is durable in the vault. `seen`: what `fingerprint` said of it before it was read. */
+export function acknowledge(place: AcknowledgedPlace, name: string, seen: string): void {
+  const folder = folderOf(place);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, `${name}.${process.pid}`);
+  writeFileSync(temporary, seen, { mode: 0o600 });
+  renameSync(temporary, join(folder, name));
+}
+
+/** Removes notes about files that PostgreSQL does not wait for any more. Throws where no notes can be kept. */
+export function forgetOthers(place: AcknowledgedPlace, ready: ReadonlySet<string>): void {
+  const folder = folderOf(place);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of namesIn(folder)) if (!ready.has(name)) unlinkSync(join(folder, name));
+}
+
+/** Names of files whose turn comes soon, in the order in which PostgreSQL takes them: histories, then the oldest. */
+export function readyFiles(walFolder: string): string[] {
+  const names = namesIn(join(walFolder, 'archive_status')).flatMap((name) => (name.endsWith('.ready') ? [name.slice(0, -'.ready'.length)] : []));
+  const rank = (name: string) => (name.endsWith('.history') ? 0 : 1);
+  return names.sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
+}
+
+/** Another file, or the same one with something written to it since, has another. */
+export function fingerprint(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  return [path, dev, ino, size, mtimeNs, ctimeNs].join('\n');
+}
+
+function folderOf({ words, environment, workingFolder }: AcknowledgedPlace): string {
+  const named = environment['XDG_STATE_HOME'];
+  const state = named?.startsWith('/') === true ? named : join(environment['HOME'] ?? homedir(), '.local', 'state');
+  const chosen = Object.entries(environment).filter(([name]) => name.startsWith('HOLDFAST_')).sort();
+  const key = createHash('sha256').update(JSON.stringify([words, chosen, workingFolder])).digest('hex').slice(0, 32);
+  return join(state, 'holdfast', 'wal-acknowledged', key);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

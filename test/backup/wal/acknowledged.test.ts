@@ -1,0 +1,62 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { acknowledge, fingerprint, forgetOthers, readyFiles, takeAcknowledged } from '../../../lib/backup/wal/acknowledged.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const NAME = '000000010000000000000003';
+
+function place(words: readonly string[] = ['--plan', 'cluster']) {
+  const workingFolder = temporaryFolder();
+  mkdirSync(join(workingFolder, 'pg_wal', 'archive_status'), { recursive: true });
+  writeFileSync(join(workingFolder, 'pg_wal', NAME), 'wal');
+  return { words, environment: { HOME: workingFolder }, workingFolder };
+}
+
+describe('what was archived ahead (S2)', () => {
+  it('is answered once, for the very file that was read', () => {
+    const here = place();
+    const path = join(here.workingFolder, 'pg_wal', NAME);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    acknowledge(here, NAME, fingerprint(path));
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['was written to since', (path) => writeFileSync(path, 'wal and more')],
+    ['is another one under the same name', (path) => (writeFileSync(`${path}.new`, 'wal'), renameSync(`${path}.new`, path))],
+    ['is gone', (path) => renameSync(path, `${path}.gone`)],
+  ])('is not answered when the file %s', (_, change) => {
+    const here = place();
+    const path = join(here.workingFolder, 'pg_wal', NAME);
+    acknowledge(here, NAME, fingerprint(path));
+    change(path);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+  });
+
+  it('is not answered for another plan, vault or key', () => {
+    const here = place();
+    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)));
+    expect(takeAcknowledged({ ...here, words: ['--plan', 'other'] }, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(takeAcknowledged({ ...here, environment: { ...here.environment, HOLDFAST_VAULT: '/elsewhere' } }, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+  });
+
+  it('is forgotten when PostgreSQL does not wait for it any more', () => {
+    const here = place();
+    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)));
+    forgetOthers(here, new Set([NAME]));
+    expect(readdirSync(join(here.workingFolder, '.local', 'state', 'holdfast', 'wal-acknowledged')).length).toBe(1);
+    forgetOthers(here, new Set());
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+  });
+
+  it('follows the order in which PostgreSQL asks, and passes over what is done', () => {
+    const here = place();
+    const folder = join(here.workingFolder, 'pg_wal');
+    for (const name of [`${NAME}.ready`, '000000010000000000000002.ready', '00000002.history.ready', '000000010000000000000001.done']) writeFileSync(join(folder, 'archive_status', name), '');
+    expect(readyFiles(folder)).toEqual(['00000002.history', '000000010000000000000002', NAME]);
+    expect(readyFiles(join(folder, 'none'))).toEqual([]);
+    expect(existsSync(join(folder, 'none'))).toBe(false);
+  });
+});
