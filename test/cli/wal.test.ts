@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MADE_SYSTEM, makeSegment } from '../../scripts/vectors/made-wal.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { Desk, REAL_WORKERS } from './run-in-process.ts';
 import type { Ran } from './run-in-process.ts';
 
@@ -9,8 +10,8 @@ const FIRST = '000000010000000000000003';
 const SECOND = '000000010000000000000004';
 
 /** Somebody with a vault, in a folder that looks like a data directory of PostgreSQL. */
-async function deskWithVault(): Promise<Desk> {
-  const desk = new Desk({}, REAL_WORKERS);
+async function deskWithVault(state = temporaryFolder()): Promise<Desk> {
+  const desk = new Desk({ XDG_STATE_HOME: state }, REAL_WORKERS);
   await desk.do('init', '--vault', 'vault', '--key-file', 'key', '--no-yaml');
   mkdirSync(desk.path('pg_wal'));
   mkdirSync(desk.path('global'));
@@ -111,6 +112,18 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     expect(readdirSync(desk.path('pg_wal'))).toEqual([FIRST]);
   });
 
+  it.each([['one file is taken along', undefined, /kept, .*; 1 file ahead/], ['a state directory that cannot be written costs only that', '/dev/null', /kept, [^;]*\n.*Nothing is archived ahead, because no notes of it can be kept/]])('archive ahead what PostgreSQL will ask for next: %s', async (_, state, said) => {
+    const desk = await deskWithVault(state);
+    mkdirSync(desk.path('pg_wal/archive_status'));
+    for (const name of [FIRST, SECOND]) {
+      spool(desk, name, makeSegment({ name }));
+      writeFileSync(desk.path(`pg_wal/archive_status/${name}.ready`), '');
+    }
+    const { code, stdout, stderr } = await archive(desk, `pg_wal/${FIRST}`, FIRST, '--also-ready', '5');
+    expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(said)]);
+    expect((await fetch(desk, SECOND)).code).toBe(state === undefined ? 0 : 1);
+  });
+
   it('need no data directory when there is one system alone, and ask which one when there are two', async () => {
     const desk = await deskWithVault();
     await archive(desk, spool(desk, FIRST, makeSegment({ name: FIRST })));
@@ -147,6 +160,7 @@ describe('WAL in the rest of the program (S2, V1)', () => {
     for (const name of [FIRST, SECOND]) await archive(desk, spool(desk, name, makeSegment({ name })));
     const ran = await windows();
     expect(ran).toMatchObject({ code: 3, stdout: expect.stringMatching(/cluster, system 7400000000000000001: 0 base backups, 2 segments; last WAL archived .* ago[^]*0\/300000 to 0\/500000 has no base backup before it: run `holdfast backup cluster`/) });
+    expect((await desk.run('doctor', '--no-probe', '--vault', 'vault', '--key-file', 'key')).stdout).toMatch(/warning +vault keeps WAL without gaps: \w+: nothing can be restored from its WAL[^\n]*, the last stored 0 min ago\n[^\n]*holdfast pitr windows/);
     renameSync(desk.path('pg_wal'), desk.path('other'));
     expect(await desk.run('pitr', 'windows', '--vault', 'vault', '--key-file', 'key')).toMatchObject({ code: 3, stdout: expect.stringContaining('system 7400000000000000001') });
   });

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { Receiving, Ticker, commitsOf, instant, killReceivers, protectedCluster } from '../support/point-in-time.ts';

@@ -60,7 +60,7 @@ export function fingerprint(path: string): string {
 function folderOf({ words, environment, workingFolder }: AcknowledgedPlace): string {
   const named = environment['XDG_STATE_HOME'];
   const state = named?.startsWith('/') === true ? named : join(environment['HOME'] ?? homedir(), '.local', 'state');
-  const chosen = Object.entries(environment).filter(([name]) => name.startsWith('HOLDFAST_')).sort();
+  const chosen = Object.entries(environment).filter(([name]) => name.startsWith('HOLDFAST_')).sort(([left], [right]) => (left < right ? -1 : 1));
   const key = createHash('sha256').update(JSON.stringify([words, chosen, workingFolder])).digest('hex').slice(0, 32);
   return join(state, 'holdfast', 'wal-acknowledged', key);
 }
