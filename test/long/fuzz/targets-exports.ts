@@ -71,11 +71,12 @@ function metadataTarget(vault: VectorVault): FuzzTarget {
   const manifest = openJson(keys, 'snapshot', snapshot.name, snapshot.bytes);
   return {
     name: 'metadata of an export', codes: ['damaged', 'unsupported-version', 'wrong-key'],
-    input: (dice) => Buffer.from(mutateJson(dice, manifest)),
+    // A name of 16 bytes, and the manifest behind it.
+    input: (dice) => Buffer.concat([dice.isOnceIn(2) ? Buffer.from('a\n\u001b[2J\u202e\\b.tar.') : dice.bytes(16), Buffer.from(mutateJson(dice, manifest))]),
     decode: (input) => {
-      const opened = openManifest(keys, snapshot.name, forge.object('snapshot', snapshot.name, input));
-      const path = byteString(input.subarray(0, 60));
-      const reason = Buffer.from(input.subarray(0, 60)).toString('latin1');
+      const opened = openManifest(keys, snapshot.name, forge.object('snapshot', snapshot.name, input.subarray(16)));
+      const path = byteString(input.subarray(0, 16));
+      const reason = Buffer.from(input.subarray(0, 16)).toString('latin1');
       const facts: ExportFacts = {
         name: path, format: 'tar', bytes: 1, sha256: 'a'.repeat(64), content: { entries: 1, files: 1, bytes: 1, left: 1 }, streams: [{ path, bytes: 1, sha256: 'b'.repeat(64) }], patterns: [reason],
         leftOut: [{ path, kind: 'damaged', reason: 'it is missing' }], treeDamage: [{ from: path, to: undefined, error: new HoldfastError('damaged', 'it is missing') }], exportedAt: 1, version: '1', manifestSha256: 'c'.repeat(64),
