@@ -9,9 +9,9 @@ import type { PostgresServer } from '../support/servers/postgres.ts';
 import type { Person } from './program.ts';
 
 /** `HOLDFAST_PITR_TARGETS=20` with `HOLDFAST_PITR_PAUSE_MS=10` and `HOLDFAST_PITR_OUTAGE_MS=60000` is the long form (docs/testing.md). */
-const TARGETS = Number(process.env['HOLDFAST_PITR_TARGETS'] ?? 2);
+const TARGETS = Number(process.env['HOLDFAST_PITR_TARGETS'] ?? 1);
 const PAUSE_MS = Number(process.env['HOLDFAST_PITR_PAUSE_MS'] ?? 10);
-const OUTAGE_MS = Number(process.env['HOLDFAST_PITR_OUTAGE_MS'] ?? 2000);
+const OUTAGE_MS = Number(process.env['HOLDFAST_PITR_OUTAGE_MS'] ?? 1000);
 
 interface WindowLine {
   readonly systemId: string;
