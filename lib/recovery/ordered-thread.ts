@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { endThread } from '../model/end-thread.ts';
 import { HoldfastError } from '../model/errors.ts';
 
 interface Waiting<Answer> {
@@ -18,7 +19,7 @@ export class OrderedThread<Answer> {
 
   constructor(workerUrl: URL | string, settings: unknown) {
     this.#worker = new Worker(workerUrl, { workerData: settings, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
-    this.#worker.on('message', (answer: Answer) => this.#waiting.shift()?.resolve(answer));
+    this.#worker.on('message', (answer: Answer) => this.#isClosing || this.#waiting.shift()?.resolve(answer));
     this.#worker.on('error', (cause) => this.#fail(cause));
     this.#worker.on('exit', (code) => {
       if (!this.#isClosing) this.#fail(new Error(`it ended with code ${code}`));
@@ -39,9 +40,10 @@ export class OrderedThread<Answer> {
     });
   }
 
+  /** Nobody gets an answer any more; the thread ends when it is done with what it was asked. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    await this.#worker.terminate();
+    await endThread(this.#worker);
   }
 
   #fail(cause: unknown): void {

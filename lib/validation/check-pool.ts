@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { endThread } from '../model/end-thread.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { Subkeys, VaultKeys } from '../repository/index.ts';
@@ -78,7 +79,7 @@ class Member {
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    worker.on('message', (answer: CheckAnswer) => this.#settle(answer));
+    worker.on('message', (answer: CheckAnswer) => this.#isClosing || this.#settle(answer));
     worker.on('error', (cause) => this.#fail(cause));
     worker.on('exit', (code) => this.#isClosing || this.#fail(new Error(`it ended with code ${code}`)));
   }
@@ -99,7 +100,7 @@ class Member {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    await this.#worker.terminate();
+    await endThread(this.#worker);
   }
 
   #settle(answer: CheckAnswer): void {

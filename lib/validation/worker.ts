@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { END } from '../model/end-thread.ts';
 import type { RepositoryId } from '../model/ids.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { Subkeys, releaseBytes } from '../repository/index.ts';
@@ -10,7 +11,9 @@ const { repository, keys } = workerData as CheckSettings;
 const checker = new PackChecker(new Subkeys(repository as RepositoryId, keys));
 const say = (answer: CheckAnswer) => parentPort?.postMessage(answer);
 
-parentPort?.on('message', ({ job, ref, bytes }: CheckJob) => {
+parentPort?.on('message', (message: CheckJob | typeof END) => {
+  if (message === END) return parentPort?.close();
+  const { job, ref, bytes } = message;
   try {
     const findings = checker.check(ref, bytes);
     releaseBytes(bytes);

@@ -7,6 +7,7 @@ import { encodeRecipient } from '../../lib/keyring/recipient/public-half.ts';
 import { xWingKey } from '../../lib/keyring/recipient/x-wing.ts';
 import { coverRecipients } from '../../lib/local/recipients.ts';
 import type { RepositoryId } from '../../lib/model/ids.ts';
+import { Subkeys } from '../../lib/repository/index.ts';
 import { readOnly } from '../../lib/stores/read-only.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { REPOSITORY_ID, memoryVault } from '../support/vault.ts';
@@ -42,7 +43,7 @@ describe('recipients of the configuration before a backup (K11)', () => {
   it('get no slot that would open metadata alone, where the key in use opens no more', async () => {
     const { repository, store } = memoryVault();
     const [pair] = repository.keys.keys.pairs;
-    const metaOnly = { ...repository, keys: Object.assign(Object.create(repository.keys) as typeof repository.keys, { keys: { ...repository.keys.keys, pairs: [{ number: 1, meta: pair!.meta }] } }) };
+    const metaOnly = { ...repository, keys: new Subkeys(repository.keys.repository, { ...repository.keys.keys, pairs: [{ number: 1, meta: pair!.meta }] }) };
     expect(await coverRecipients({ repository: metaOnly }, { recipients: [recipient('four').path] })).toEqual({ notes: [], hints: [] });
     expect(await Array.fromAsync(store.list('keys/'))).toEqual([]);
   });

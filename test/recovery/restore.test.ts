@@ -234,13 +234,18 @@ describe('restoring a selection (R1)', () => {
     [['docs/deep/c.md', 'src'], ['docs', 'docs/deep', 'docs/deep/c.md', 'src', 'src/main.ts']],
     [['t?p.[lm]d', './src/'], ['src', 'src/main.ts', 'top.md']],
     [['doc'], []],
-    [[''], ['docs', 'docs/a.md', 'docs/b.txt', 'docs/deep', 'docs/deep/c.md', 'src', 'src/main.ts', 'top.md']],
   ])('%j restores %j', async (patterns, wanted) => {
     const target = temporaryFolder();
     const report = await restore(await sample(), target, { patterns });
     expect((readdirSync(target, { recursive: true }) as string[]).sort()).toEqual([...wanted].sort());
     expect(report.refused).toEqual([]);
     if (wanted.includes('docs')) expect(statSync(join(target, 'docs')).mode & 0o777).toBe(0o750);
+  });
+
+  it('of an empty pattern is refused, and nothing is written', async () => {
+    const target = temporaryFolder();
+    await expect(restore(await sample(), target, { patterns: [''] })).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('patterns is empty') });
+    expect(readdirSync(target)).toEqual([]);
   });
 
   it('refuses patterns that lead upwards', async () => {
