@@ -15,7 +15,7 @@ const ALLOCATOR: Readonly<Record<string, string>> = { MALLOC_MMAP_THRESHOLD_: '1
 const FILLING: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'cat', 'export']);
 
 /** Of `wal-fetch` 1 is the end of WAL: whatever this process dies of must not be taken for it (lib/cli/command-table.ts). */
-const FAILED = args[0] === 'wal-fetch' ? 200 : 1;
+const FAILED = args.includes('wal-fetch') ? 200 : 1;
 if (FAILED !== 1) {
   process.on('uncaughtException', (error) => {
     process.stderr.write(`holdfast: ${error.stack ?? String(error)}\n`);

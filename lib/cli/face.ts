@@ -45,10 +45,13 @@ export async function runFace(face: Face, args: readonly string[], surroundings:
   }
 }
 
-/** The command that is asked for, also when the rest of the line cannot be understood. */
+/**
+ * The command that is asked for, also when the rest of the line cannot be understood: an option and its value may stand
+ * before the name, which commander refuses. Commands with codes of their own win, because a program waits for those.
+ */
 function rowOf({ rows }: Face, args: readonly string[]): CommandRow | undefined {
   const first = args.find((word) => !word.startsWith('-'));
-  return rows.find(({ name }) => name === first);
+  return rows.find(({ name, failureCode }) => failureCode !== undefined && args.includes(name)) ?? rows.find(({ name }) => name === first);
 }
 
 /** Also when the rest of the line cannot be understood. */

@@ -234,6 +234,8 @@ export interface OpenedPlan {
   readonly planName: string;
   /** Its opaque id in the vault. */
   readonly plan: string;
+  /** The holdfast.yaml that was read; absent where there is none. */
+  readonly configFile?: string;
 }
 
 export interface WalReceiveOptions {

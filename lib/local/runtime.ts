@@ -63,7 +63,7 @@ export class LocalRuntime {
     const found = config === undefined ? undefined : (await import('../config/resolve-plans.ts')).resolvePlans(config).find(({ name }) => name === planName);
     if (config !== undefined && found === undefined) throw new HoldfastError('usage', `${planName} is no plan of ${config.file}.`, { nextStep: `Plans: ${Object.keys(config.fields.plans).join(', ') || 'none'}.` });
     const vault = await openVault(await chooseVault(options, environment, config, found?.vault), this.#context, limits);
-    return { vault, planName, plan: planIdOf(vault.repository.keys.keys.chunker, [fromText(planName)]), ...(found && { source: found.source }) };
+    return { vault, planName, plan: planIdOf(vault.repository.keys.keys.chunker, [fromText(planName)]), ...(found && { source: found.source }), ...(config && { configFile: config.file }) };
   }
 
   async receiveWal(plan: OpenedPlan, options: ReceiveOptions): Promise<Shipped> {

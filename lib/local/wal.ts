@@ -21,6 +21,8 @@ export interface OpenedPlan {
   readonly plan: string;
   /** As holdfast.yaml has it; absent where there is none. */
   readonly source?: ResolvedSource;
+  /** The holdfast.yaml that was read. */
+  readonly configFile?: string;
 }
 
 export interface ReceiveOptions {

@@ -52,6 +52,11 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     expect(await archive(desk, `pg_wal/${FIRST}`)).toMatchObject({ code: 0, stdout: expect.stringContaining('was kept already') });
   });
 
+  it.each([['--plan', 'cluster', 'wal-fetch'], ['--plan', 'backup', 'wal-fetch'], ['--no-such', 'wal-fetch']])('a line that nobody understands is not taken for the end of WAL: %s %s %s', async (...words) => {
+    const desk = await deskWithVault();
+    expect(await desk.run(...words, FIRST, 'pg_wal/RECOVERYXLOG')).toMatchObject({ code: 200 });
+  });
+
   it('take the whole segment once it is there, and before that the longest beginning', async () => {
     const desk = await deskWithVault();
     const records = [{ kind: 'filler', bytes: 20_000 }, { kind: 'filler', bytes: 20_000 }] as const;

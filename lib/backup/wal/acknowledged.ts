@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 /**
  * Notes of `wal-archive --also-ready` about files that are durable in the vault before PostgreSQL has asked for them. Only
  * Node's own modules are loaded here: the entry of the program asks first, and then a call costs no more than the start of
- * Node. Losing a note costs reading the file once more; a note counts for the very file that it was made of and no other.
+ * Node. Losing a note costs reading the file once more; a note counts for the very file that it was made of and no other,
+ * and only while what chose the vault is as it was.
  */
 export interface AcknowledgedPlace {
   /** Words of the command line behind the file: another plan, vault or key has notes of its own. */
@@ -19,7 +20,8 @@ export interface AcknowledgedPlace {
 export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: string): boolean {
   const note = join(folderOf(place), name);
   try {
-    if (readFileSync(note, 'latin1') !== fingerprint(resolve(place.workingFolder, path))) return false;
+    const [seen, ...chosenBy] = JSON.parse(readFileSync(note, 'utf8')) as string[];
+    if (seen !== fingerprint(resolve(place.workingFolder, path)) || !chosenBy.every(isAsItWas)) return false;
     unlinkSync(note);
     return true;
   } catch {
@@ -28,12 +30,15 @@ export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: s
   }
 }
 
-/** After the file is durable in the vault. `seen`: what `fingerprint` said of it before it was read. */
-export function acknowledge(place: AcknowledgedPlace, name: string, seen: string): void {
+/**
+ * After the file is durable in the vault. `seen`: what `fingerprint` said of it before it was read; `chosenBy`: what it said
+ * of the files that the vault was chosen by, before it was opened.
+ */
+export function acknowledge(place: AcknowledgedPlace, name: string, seen: string, chosenBy: readonly string[]): void {
   const folder = folderOf(place);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const temporary = join(folder, `${name}.${process.pid}`);
-  writeFileSync(temporary, seen, { mode: 0o600 });
+  writeFileSync(temporary, JSON.stringify([seen, ...chosenBy]), { mode: 0o600 });
   renameSync(temporary, join(folder, name));
 }
 
@@ -55,6 +60,11 @@ export function readyFiles(walFolder: string): string[] {
 export function fingerprint(path: string): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return [path, dev, ino, size, mtimeNs, ctimeNs].join('\n');
+}
+
+/** The path is everything before the last five lines. Throws when it is gone. */
+function isAsItWas(seen: string): boolean {
+  return fingerprint(seen.split('\n').slice(0, -5).join('\n')) === seen;
 }
 
 function folderOf({ words, environment, workingFolder }: AcknowledgedPlace): string {

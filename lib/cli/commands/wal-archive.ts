@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { acknowledge, fingerprint, forgetOthers, readyFiles } from '../../backup/wal/acknowledged.ts';
 import type { AcknowledgedPlace } from '../../backup/wal/acknowledged.ts';
 import { archiveWal } from '../../backup/wal/archive-wal.ts';
 import type { WalArchive } from '../../backup/wal/archive-wal.ts';
 import { dataFolders, systemIdIn } from '../../backup/wal/system-id.ts';
-import { parseWalFile } from '../../repository/index.ts';
+import { CONFIG_NAME, parseWalFile } from '../../repository/index.ts';
 import type { CommandContext, CommandArguments } from '../command.ts';
 import { textOf } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -22,11 +23,11 @@ export async function run({ surroundings, runtime, options, output }: CommandCon
   const { workingFolder, clock, signal } = surroundings;
   const file = resolve(workingFolder, textOf(path));
   const systemId = (options['systemId'] as string | undefined) ?? (await systemIdIn(dataFolders(workingFolder, file)));
-  const { vault, plan } = await runtime.openPlan(options, options['plan'] as string, { patienceMs: PATIENCE_MS });
+  const { vault, plan, configFile } = await runtime.openPlan(options, options['plan'] as string, { patienceMs: PATIENCE_MS });
   try {
     const archive = { repository: vault.repository, plan, clock, signal };
     const archived = await archiveWal(archive, { path: file, name: textOf(name) || basename(file), systemId });
-    const ahead = options['alsoReady'] === undefined ? 0 : await archiveAhead(archive, { file, systemId, count: options['alsoReady'] as number, place: placeOf(surroundings), warn: (text) => output.warn(text) });
+    const ahead = options['alsoReady'] === undefined ? 0 : await archiveAhead(archive, { file, systemId, count: options['alsoReady'] as number, place: placeOf(surroundings), chosenBy: fingerprintsOf([configFile, join(vault.directory, CONFIG_NAME)]), warn: (text) => output.warn(text) });
     output.result({ type: 'wal-archive', ...archived, ...(ahead > 0 && { ahead }) }, () => `${archived.name}: ${archived.isNew ? `kept, ${bytesInWords(archived.storedBytes)} stored` : 'was kept already'}${ahead > 0 ? `; ${counted(ahead, 'file')} ahead` : ''}`);
     return 0;
   } finally {
@@ -39,8 +40,13 @@ function placeOf({ commandLine, environment, workingFolder }: Surroundings): Ack
   return { words: (commandLine ?? []).slice(3), environment, workingFolder };
 }
 
+/** Another vault in the configuration, or a new one in the same directory, knows nothing of what was archived ahead. */
+function fingerprintsOf(files: readonly (string | undefined)[]): string[] {
+  return files.flatMap((file) => (file !== undefined && existsSync(file) ? [fingerprint(file)] : []));
+}
+
 /** Files that PostgreSQL will ask for next. What cannot be archived is left: when its turn comes, its failure is told. */
-async function archiveAhead(archive: WalArchive, { file, systemId, count, place, warn }: { readonly file: string; readonly warn: (text: string) => void; readonly systemId: string | undefined; readonly count: number; readonly place: AcknowledgedPlace }): Promise<number> {
+async function archiveAhead(archive: WalArchive, { file, systemId, count, place, chosenBy, warn }: { readonly file: string; readonly warn: (text: string) => void; readonly systemId: string | undefined; readonly count: number; readonly place: AcknowledgedPlace; readonly chosenBy: readonly string[] }): Promise<number> {
   const folder = dirname(file);
   const ready = readyFiles(folder);
   try {
@@ -59,7 +65,7 @@ async function archiveAhead(archive: WalArchive, { file, systemId, count, place,
         const path = join(folder, next.value);
         const seen = fingerprint(path);
         await archiveWal(archive, { path, name: next.value, systemId });
-        acknowledge(place, next.value, seen);
+        acknowledge(place, next.value, seen, chosenBy);
         done += 1;
       } catch {
         isWell = false;

@@ -17,7 +17,7 @@ describe('what was archived ahead (S2)', () => {
     const here = place();
     const path = join(here.workingFolder, 'pg_wal', NAME);
     expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
-    acknowledge(here, NAME, fingerprint(path));
+    acknowledge(here, NAME, fingerprint(path), []);
     expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
     expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
@@ -29,14 +29,30 @@ describe('what was archived ahead (S2)', () => {
   ])('is not answered when the file %s', (_, change) => {
     const here = place();
     const path = join(here.workingFolder, 'pg_wal', NAME);
-    acknowledge(here, NAME, fingerprint(path));
+    acknowledge(here, NAME, fingerprint(path), []);
     change(path);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+  });
+
+  it.each<[string, (file: string) => void]>([
+    ['names another vault now', (file) => writeFileSync(file, 'vaults: other')],
+    ['is another one under the same name', (file) => (writeFileSync(`${file}.new`, 'vaults: one'), renameSync(`${file}.new`, file))],
+    ['is gone', (file) => renameSync(file, `${file}.gone`)],
+  ])('is not answered when what chose the vault %s', (_, change) => {
+    const here = place();
+    const path = join(here.workingFolder, 'pg_wal', NAME);
+    const config = join(here.workingFolder, 'holdfast\n.yaml');
+    writeFileSync(config, 'vaults: one');
+    acknowledge(here, NAME, fingerprint(path), [fingerprint(config)]);
+    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+    acknowledge(here, NAME, fingerprint(path), [fingerprint(config)]);
+    change(config);
     expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
 
   it('is not answered for another plan, vault or key', () => {
     const here = place();
-    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)));
+    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)), []);
     expect(takeAcknowledged({ ...here, words: ['--plan', 'other'] }, `pg_wal/${NAME}`, NAME)).toBe(false);
     expect(takeAcknowledged({ ...here, environment: { ...here.environment, HOLDFAST_VAULT: '/elsewhere' } }, `pg_wal/${NAME}`, NAME)).toBe(false);
     expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
@@ -44,7 +60,7 @@ describe('what was archived ahead (S2)', () => {
 
   it('is forgotten when PostgreSQL does not wait for it any more', () => {
     const here = place();
-    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)));
+    acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)), []);
     forgetOthers(here, new Set([NAME]));
     expect(readdirSync(join(here.workingFolder, '.local', 'state', 'holdfast', 'wal-acknowledged')).length).toBe(1);
     forgetOthers(here, new Set());
