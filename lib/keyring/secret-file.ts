@@ -60,21 +60,24 @@ export async function writeSecretFile(path: string, what: string, text: string):
   const partial = join(dirname(path), `.holdfast-secret-${randomBytes(8).toString('hex')}`);
   try {
     await writeNew(partial, text);
-    await link(partial, path).catch(async (cause: NodeJS.ErrnoException) => {
-      if (!NO_LINKS.has(cause.code ?? '')) throw cause;
-      await writeNew(path, text);
-    });
+    try {
+      await link(partial, path).catch(async (cause: NodeJS.ErrnoException) => {
+        if (!NO_LINKS.has(cause.code ?? '')) throw cause;
+        await writeNew(path, text);
+      });
+    } finally {
+      await unlink(partial);
+    }
     await syncFolder(dirname(path));
   } catch (cause) {
     throw cannotMake(path, what, cause as NodeJS.ErrnoException);
-  } finally {
-    await unlink(partial).catch(unlessAbsent);
   }
 }
 
 /** A file system without hard links (exFAT) has no other way to give a name only once. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
+/** Whole and durable, or not there. */
 async function writeNew(path: string, text: string): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
@@ -82,13 +85,12 @@ async function writeNew(path: string, text: string): Promise<void> {
     await handle.chmod(0o600);
     await handle.writeFile(text);
     await handle.sync();
+  } catch (cause) {
+    await unlink(path);
+    throw cause;
   } finally {
     await handle.close();
   }
-}
-
-function unlessAbsent(cause: NodeJS.ErrnoException): void {
-  if (cause.code !== 'ENOENT') throw cause;
 }
 
 /** The name must survive a power cut as well as the bytes: a vault whose only key is gone is gone. */

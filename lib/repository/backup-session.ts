@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { BackupId, PlanId, RunId } from '../model/ids.ts';
 import { readDamageTimes, readDamagedPacks } from './damage.ts';
-import { FORMAT_VERSION, damaged } from './format.ts';
+import { FORMAT_VERSION } from './format.ts';
 import type { Manifest } from './manifest.ts';
 import { sealManifest } from './manifest.ts';
 import { isRunTooOld, judgeMarks, readMarks } from './mark-rules.ts';
@@ -165,8 +165,9 @@ export class BackupSession {
   async #visitIndex(name: string, indexed: Set<string>, { visit, expect }: { readonly visit: (packId: string, ids: Uint8Array) => void; readonly expect: (chunks: number) => void }): Promise<void> {
     const stored = await this.repository.store.get(name);
     const index = openIndex(this.repository.keys, name, stored);
-    const odd = headProblem(stored);
-    if (odd !== undefined) throw damaged(`${name}: ${odd}`);
+    // Its seal is whole, so what it says is true; an index of this run says it again.
+    const isOdd = headProblem(stored) !== undefined;
+    if (isOdd) this.#index.standInFor(name);
     expect(index.ids.length / 32);
     const idsByPack = groupByPack(index);
     for (const [ordinal, pack] of index.packs.entries()) {
@@ -176,7 +177,9 @@ export class BackupSession {
       // A pack of another size than its index says is not the pack that was written.
       if (isMeta(pack.name) || this.#usable.get(id)?.size !== pack.size) continue;
       this.#digests.set(id, pack.sha256);
-      visit(id, idsByPack[ordinal] as Uint8Array);
+      const ids = idsByPack[ordinal] as Uint8Array;
+      if (isOdd) this.#note({ name: pack.name, size: pack.size, sha256: pack.sha256, ids });
+      visit(id, ids);
     }
   }
 

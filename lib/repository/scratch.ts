@@ -4,7 +4,7 @@ export class Scratch {
 
   take(length: number): Buffer {
     // Longer than what is asked for, so that nobody can take the answer for a buffer of its own and release it.
-    if (this.#buffer.length < length) this.#buffer = Buffer.allocUnsafeSlow(length + (length >> 3) + 64);
+    if (this.#buffer.length < length + 2) this.#buffer = Buffer.allocUnsafeSlow(length + (length >> 3) + 64);
     return this.#buffer.subarray(0, length);
   }
 }

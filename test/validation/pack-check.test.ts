@@ -71,3 +71,9 @@ test('a frame of a key number that was not given is no damage: it says wrong-key
   const withoutData = openRepository(store, repository.config, { ...rotated.keys.keys, pairs: rotated.keys.keys.pairs.map((pair) => (pair.number === 2 ? { number: 2, meta: pair.meta } : pair)) });
   expect((await failure((async () => new PackChecker(withoutData.keys).check(ref, bytes))())).code).toBe('wrong-key');
 });
+
+test('a pack of a key number that was not given is no damage either: its directory cannot be opened', async () => {
+  const rotated = openRepository(store, repository.config, { ...repository.keys.keys, pairs: [...repository.keys.keys.pairs, { number: 2, meta: randomBytes(32), data: randomBytes(32) }] });
+  const { ref, bytes } = packOf([[text('one')]], rotated);
+  expect((await failure((async () => new PackChecker(repository.keys).check(ref, bytes))())).code).toBe('wrong-key');
+});

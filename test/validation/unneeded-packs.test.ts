@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../lib/model/clock.ts';
-import { encodeMark, encodeRuling, names, packIdOf, recordDamage } from '../../lib/repository/index.ts';
+import { newHexId } from '../../lib/model/ids.ts';
+import type { PackId } from '../../lib/model/ids.ts';
+import { FrameSealer, PackBuilder, encodeMark, encodeRuling, names, openRepository, packIdOf, recordDamage, sha256 } from '../../lib/repository/index.ts';
 import { executeRemove } from '../../lib/retention/remove.ts';
 import { MemoryStore } from '../../lib/stores/memory-store.ts';
 import { verify } from '../../lib/validation/verify.ts';
@@ -58,6 +61,20 @@ describe.each(['full', 'sample', 'within'] as const)('a pack that no backup need
 });
 
 describe('what is read besides that which backups need', () => {
+  test.each(['full', 'within'] as const)('K1, V1: is passed over where only a newer key opens it: a run under that key is not done, and nothing of it is damaged (%s)', async (level) => {
+    const { vault } = await withUnneededPack();
+    const { store, config, keys } = vault.repository;
+    const newer = openRepository(store, config, { ...keys.keys, pairs: [...keys.keys.pairs, { number: 2, meta: randomBytes(32), data: randomBytes(32) }] });
+    const builder = new PackBuilder(newer.keys, newer.cipher, new Uint8Array(1 << 16));
+    const bytes = Buffer.from('of the run that is not done');
+    builder.append(new FrameSealer(newer.keys, newer.cipher, 'frame', { algorithm: 'zstd', level: 3 }).seal(bytes, [{ id: sha256(bytes), length: bytes.length }]));
+    const made = builder.finish(names.pack('hot', vault.snapshot(0).split('/')[1] as string, newHexId<PackId>()));
+    await store.put(made.name, made.bytes);
+    await store.put(`keys/2/${'c'.repeat(32)}.json`, Buffer.from('{}'));
+    expect((await verified(vault, level)).damage).toEqual([]);
+    expect(await objectNames(vault.store, 'damaged/')).toEqual([]);
+  });
+
   test('V2: is not what prune has condemned, and is what it has spared; what lies there by chance is no pack', async () => {
     const { vault, pack, others } = await withUnneededPack();
     await vault.store.put('packs/hot/notes.txt', Buffer.from('somebody left this here'));
