@@ -3,6 +3,8 @@ import type { RecoveryOrder, RecoveryTarget } from './target.ts';
 /** Of the server that was backed up, perhaps once restored itself: they would recover this one somewhere else. */
 const STALE = /^\s*(restore_command|recovery_target\w*|recovery_end_command|archive_cleanup_command|recovery_min_apply_delay|primary_conninfo|primary_slot_name|promote_trigger_file)\b/i;
 const TARGETS = ['recovery_target', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_name', 'recovery_target_lsn'] as const;
+/** What postgresql.conf may say for the server that was backed up: a cleanup would delete from the archive that both read. */
+const UNDONE = [['archive_cleanup_command', ''], ['recovery_end_command', ''], ['recovery_min_apply_delay', '0'], ['primary_conninfo', ''], ['primary_slot_name', '']] as const;
 
 /** Settings of PostgreSQL for this recovery, in the order in which they are written. */
 export function recoverySettings({ target, action, timeline, restoreCommand, isArchiving }: RecoveryOrder): readonly (readonly [name: string, value: string])[] {
@@ -19,6 +21,7 @@ export function recoverySettings({ target, action, timeline, restoreCommand, isA
     ['recovery_target_inclusive', 'on'],
     ['recovery_target_timeline', timeline],
     ['recovery_target_action', action],
+    ...UNDONE,
     ...archiving,
   ];
 }

@@ -15,7 +15,8 @@ describe('the settings of a recovery (R4)', () => {
     const settings = recoverySettings(order({ target: { kind: 'name', name: "it's \\ here" } }));
     expect(settings.map(([name, value]) => `${name}=${value}`)).toEqual([
       'restore_command=cp /a/%f %p', 'recovery_target=', 'recovery_target_time=', 'recovery_target_xid=', 'recovery_target_lsn=', "recovery_target_name=it's \\ here",
-      'recovery_target_inclusive=on', 'recovery_target_timeline=latest', 'recovery_target_action=promote', 'archive_mode=off',
+      'recovery_target_inclusive=on', 'recovery_target_timeline=latest', 'recovery_target_action=promote',
+      'archive_cleanup_command=', 'recovery_end_command=', 'recovery_min_apply_delay=0', 'primary_conninfo=', 'primary_slot_name=', 'archive_mode=off',
     ]);
     expect(autoConf('', settings)).toContain("recovery_target_name = 'it''s \\\\ here'\n");
   });
