@@ -39,6 +39,8 @@ describe('a target (R4)', () => {
     ['at an LSN before the end', { target: { kind: 'lsn', lsn: '0/2000137' } }, {}, /before the end of the base backup, 0\/2000138/],
     ['that needs an archive, without one', { target: { kind: 'name', name: 'x' }, restoreCommand: undefined }, {}, /needs an archive of WAL, and no command/],
     ['of a backup without WAL and without an archive', { target: { kind: 'backup' } }, { hasWal: false }, /taken with `wal: none`/],
+    ['at the end of the archive with a pause, which PostgreSQL would ignore,', { action: 'pause' }, {}, /--target-action pause was given with --to-latest, wanted promote/],
+    ['at the end of the archive with a shutdown', { action: 'shutdown' }, {}, /--target-action shutdown was given with --to-latest/],
     ['that is the first consistent point, without any WAL', { target: { kind: 'immediate' }, restoreCommand: undefined }, { hasWal: false }, /needs an archive/],
   ])('%s is refused', (_what, change, facts, said) => {
     expect(() => refuseUnreachable(order(change), { ...FACTS, ...facts }, STOPPED + 3_600_000)).toThrow(said);
