@@ -80,9 +80,9 @@ export async function* diffFolder(before: SnapshotReader, folder: ByteString, op
 }
 
 /** Paths in the directory are those in the backup, so its patterns mean the same. Nothing, where it records none. */
-function leftOutBy({ manifest: { source } }: SnapshotReader): Pick<FolderOptions, 'isLeftOut' | 'isOneFileSystem'> {
+function leftOutBy({ manifest: { source } }: SnapshotReader): Pick<FolderOptions, 'isLeftOut' | 'isOneFileSystem' | 'areRootsInside'> {
   const { include, exclude, isOneFileSystem = false } = source.selection ?? {};
-  return { isLeftOut: exclusionOf(include, exclude), isOneFileSystem };
+  return { isLeftOut: exclusionOf(include, exclude), isOneFileSystem, areRootsInside: source.paths.length > 1 };
 }
 
 function treeKey({ manifest: { tree } }: SnapshotReader): string {

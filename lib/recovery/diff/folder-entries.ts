@@ -20,6 +20,8 @@ export interface FolderOptions {
   readonly onLeftOut: (path: ByteString) => void;
   /** Directories on which another file system is mounted are there, and nothing below them. */
   readonly isOneFileSystem: boolean;
+  /** What was backed up stands in the directory under its base name, instead of being it: never left out, on any file system. */
+  readonly areRootsInside: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -36,13 +38,14 @@ export async function* folderEntries(root: ByteString, options: FolderOptions): 
 }
 
 function* walk(root: ByteString, path: ByteString, options: FolderOptions, parentMount?: bigint): Generator<ComparedEntry> {
-  const { onUnreadable, isLeftOut, onLeftOut, isOneFileSystem } = options;
+  const { onUnreadable, isLeftOut, onLeftOut, isOneFileSystem, areRootsInside } = options;
+  const isRoot = path === '' || (areRootsInside && !path.includes('/'));
   const found = look(root, path, onUnreadable);
   if (found === undefined) return;
   const { entry, mount } = found;
-  if (path !== '' && isLeftOut(path, entry.type === FOLDER_TYPE)) return onLeftOut(path);
+  if (!isRoot && isLeftOut(path, entry.type === FOLDER_TYPE)) return onLeftOut(path);
   yield entry;
-  if (entry.type !== FOLDER_TYPE || (isOneFileSystem && parentMount !== undefined && parentMount !== mount)) return;
+  if (entry.type !== FOLDER_TYPE || (isOneFileSystem && !isRoot && parentMount !== mount)) return;
   const names = attempt(path, onUnreadable, () => readdirSync(at(root, path), { encoding: 'buffer' }).map(byteString).sort());
   for (const name of names ?? []) yield* walk(root, (path === '' ? name : `${path}/${name}`) as ByteString, options, mount);
 }

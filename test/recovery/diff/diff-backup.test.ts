@@ -127,6 +127,9 @@ describe('what differs between a backup and a directory (R7)', () => {
     const { selection: _, ...source } = reader.manifest.source;
     expect(words(await Array.fromAsync(diffFolder(new Reader(repository, { ...reader.manifest, source }, reader.refs), fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined, onLeftOut: (path) => leftOut.push(path) })))).toContain('added modules/a/b');
     expect(leftOut).toHaveLength(4);
+    // Of several paths each stands there under its own name, and no pattern leaves out what was asked for.
+    const several = { ...reader.manifest.source, paths: [...source.paths, ...source.paths] };
+    expect(words(await Array.fromAsync(diffFolder(new Reader(repository, { ...reader.manifest, source: several }, reader.refs), fromText(root), { ...options(), readsContent: false, onUnreadable: () => undefined, onLeftOut: () => undefined })))).toContain('added modules');
   });
 
   it('says nothing about what cannot be looked at, nor about what lies below it', async () => {
