@@ -4,6 +4,7 @@ import type { ProvedBaseBackup } from '../../sources/postgres/base-backup-proof.
 import { HoldfastError } from '../../model/errors.ts';
 import { autoConf } from './settings.ts';
 import type { DataDirectoryPlan } from './plan.ts';
+import { LOG_NAME } from './start-server.ts';
 import type { DirectoryWriter } from './write-directory.ts';
 
 const AUTO_CONF = 'postgresql.auto.conf';
@@ -16,7 +17,8 @@ export async function finishDirectory(writer: DirectoryWriter, { request, facts,
   const place = (name: string) => join(request.directory, name);
   if (major !== Number.parseInt(facts.serverVersion, 10)) throw new HoldfastError('damaged', `PG_VERSION of the base backup is ${major}, and it was taken from PostgreSQL ${facts.serverVersion}.`, { nextStep: 'Run `holdfast verify --level full`, and restore another backup.' });
   // A standby that was backed up would be one again, and a recovery that was under way would go on to its own target.
-  for (const name of ['standby.signal', 'recovery.signal']) writer.remove(name);
+  // The log of an earlier restore is not of this one, which writes its own under that name.
+  for (const name of ['standby.signal', 'recovery.signal', LOG_NAME]) writer.remove(name);
   const before = await readFile(place(AUTO_CONF), 'utf8').catch(absent);
   writer.replace(AUTO_CONF, autoConf(before ?? '', settings));
   if (request.target.kind !== 'backup') writer.write('recovery.signal', '');
