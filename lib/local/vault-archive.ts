@@ -71,7 +71,7 @@ function keyWords(key: Awaited<ReturnType<typeof chooseVault>>['key'], workingFo
  */
 export async function proveCommand(command: string, owner: Owner | undefined, { variables }: Environment): Promise<void> {
   const line = command.replaceAll('%f', NOWHERE).replaceAll('%p', '/dev/null').replaceAll('%%', '%');
-  const child = spawn('/bin/sh', ['-c', line], { cwd: '/', env: serverEnvironment(variables), stdio: ['ignore', 'ignore', 'pipe'], ...(owner && { uid: owner.uid, gid: owner.gid }) });
+  const child = spawn('/bin/sh', ['-c', line], { cwd: '/', env: serverEnvironment(variables, command), stdio: ['ignore', 'ignore', 'pipe'], ...(owner && { uid: owner.uid, gid: owner.gid }) });
   let said = '';
   child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
   const code = await new Promise<number | null>((done) => {

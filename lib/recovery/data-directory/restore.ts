@@ -89,5 +89,5 @@ async function flush(directory: string, signal: AbortSignal): Promise<void> {
 
 async function start({ request, owner }: DataDirectoryPlan, program: ServerProgram, port: number, { environment, clock, signal, onProgress }: DataDirectoryOptions): Promise<StartedServer> {
   onProgress?.({ phase: 'recovering' });
-  return startRecovered({ program: program.path, directory: request.directory, port, target: request.target, action: request.action, owner, environment, clock, signal });
+  return startRecovered({ program: program.path, directory: request.directory, port, target: request.target, action: request.action, restoreCommand: request.restoreCommand, owner, environment, clock, signal });
 }

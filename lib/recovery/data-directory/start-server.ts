@@ -19,6 +19,8 @@ export interface StartOrder {
   readonly port: number;
   readonly target: RecoveryTarget;
   readonly action: TargetAction;
+  /** Absent: it reads no archive. */
+  readonly restoreCommand?: string | undefined;
   readonly owner: Owner | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -67,14 +69,14 @@ export async function startRecovered(order: StartOrder): Promise<StartedServer> 
   }
 }
 
-function launch({ program, directory, port, owner, environment }: StartOrder, log: string): ChildProcess {
+function launch({ program, directory, port, owner, environment, restoreCommand }: StartOrder, log: string): ChildProcess {
   const fd = openSync(log, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     if (owner) fchownSync(fd, owner.uid, owner.gid);
     const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', logging_collector: 'off', log_destination: 'stderr', log_min_messages: 'warning', log_line_prefix: '%m [%p] ', lc_messages: 'C', log_timezone: 'UTC' };
     const args = ['-D', directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
     return spawn(program, args, {
-      cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: serverEnvironment(environment),
+      cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: serverEnvironment(environment, restoreCommand),
       ...(owner && { uid: owner.uid, gid: owner.gid }),
     });
   } finally {
@@ -82,10 +84,20 @@ function launch({ program, directory, port, owner, environment }: StartOrder, lo
   }
 }
 
-/** The command that fetches WAL finds vault, key and state as this process does; nothing else of ours is handed on. */
-export function serverEnvironment(environment: StartOrder['environment']): Record<string, string> {
-  const handedOn = Object.entries(environment).flatMap(([name, value]) => (value !== undefined && /^(PATH|LD_LIBRARY_PATH|HOME|HOLDFAST_(?!DATABASE_PASSWORD).*|XDG_.*|AWS_.*)$/.test(name) ? [[name, value]] : []));
-  return { ...Object.fromEntries(handedOn), LC_ALL: 'C', TZ: 'UTC' };
+const PLAIN = /^(PATH|LD_LIBRARY_PATH|HOME|LANG)$/;
+const OURS = /^(HOLDFAST_(?!DATABASE_PASSWORD).*|XDG_.*|AWS_.*)$/;
+const PASSPHRASE = /^HOLDFAST_PASSPHRASE/;
+
+/**
+ * What the server gets of our variables. Those that open a vault it keeps as long as it runs, and code in the cluster can read
+ * them: only a command that is `wal-fetch` needs them, and no passphrase when it names its key.
+ */
+export function serverEnvironment(environment: StartOrder['environment'], restoreCommand: string | undefined): Record<string, string> {
+  const words = restoreCommand ?? '';
+  const isOurs = /(^|\s)wal-fetch\s/.test(words);
+  const hasKey = /\s--(key|passphrase|recipient-key)-file[\s=]/.test(words);
+  const isHandedOn = (name: string) => PLAIN.test(name) || (isOurs && OURS.test(name) && !(hasKey && PASSPHRASE.test(name)));
+  return { ...Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value !== undefined && isHandedOn(name) ? [[name, value]] : []))), LC_ALL: 'C', TZ: 'UTC' };
 }
 
 interface Watched {
