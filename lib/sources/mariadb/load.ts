@@ -9,6 +9,7 @@ import type { SqlSession } from './query.ts';
 import { RowJoiner } from './row-joiner.ts';
 import { dumpLines } from './sections.ts';
 import type { DumpLine, DumpPart } from './sections.ts';
+import type { DatabaseObject, ObjectKind } from './target.ts';
 
 /** What a dump holds beside tables and rows: made in the place where it stays, after the tables are there. */
 const LATE: ReadonlySet<DumpPart> = new Set(['trigger', 'view', 'events', 'routines']);
@@ -22,6 +23,8 @@ export interface SplitDump {
   early(): AsyncGenerator<Buffer>;
   /** Everything else, in its order, with the same settings before it. Only after `early`. */
   late(): Buffer;
+  /** Views, routines and events that `late` makes; triggers go with their tables. Only after `early`. */
+  lateObjects(): readonly DatabaseObject[];
   /** The last line was there. Only after `early`. */
   isWhole(): boolean;
 }
@@ -39,6 +42,7 @@ export interface SplitOptions {
 export function splitDump(bytes: AsyncIterable<Uint8Array>, options: SplitOptions): SplitDump {
   const late: Buffer[] = [];
   const settings: Buffer[] = [];
+  const names = lateNames();
   let lateBytes = 0;
   let isWhole = false;
   return {
@@ -51,6 +55,7 @@ export function splitDump(bytes: AsyncIterable<Uint8Array>, options: SplitOption
         else if (line.part === 'head') settings.push(...settingOf(line));
         if (line.part === 'end' || !isWanted(line, options) || isTransaction(line)) continue;
         if (LATE.has(line.part)) {
+          names.add(line);
           late.push(withoutOwner(line, options), LINE_END);
           lateBytes += line.bytes.length;
           if (lateBytes > LATE_BYTES) throw new HoldfastError('unsupported', `The views, triggers and routines of the dump have more than ${LATE_BYTES} bytes, wanted at most so many.`, { nextStep: 'Restore it by hand: `holdfast cat ID NAME | mariadb DATABASE`.' });
@@ -66,6 +71,7 @@ export function splitDump(bytes: AsyncIterable<Uint8Array>, options: SplitOption
       yield Buffer.concat([...pieces, joiner.flush()]);
     },
     late: () => Buffer.concat([...settings.flatMap((line) => [line, LINE_END]), ...late]),
+    lateObjects: () => names.objects,
     isWhole: () => isWhole,
   };
 }
@@ -100,6 +106,24 @@ function tableLine({ part, bytes }: DumpLine, { from, into }: SplitOptions): Buf
 const DEFINER = /DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?/;
 /** Lines that begin a view, trigger, routine or event; none of a body, which may say anything. */
 const BEGINS = /^(?:CREATE DEFINER=|\/\*!50013 DEFINER=|\/\*!50003 CREATE\*\/ |\/\*!50106 CREATE\*\/ |\/\*!50020 DEFINER=)/;
+
+const PROGRAM = /^(?:\/\*!\d+ )?CREATE\b.*?\b(PROCEDURE|FUNCTION|EVENT) (?:IF NOT EXISTS )?`((?:[^`]|``)*)`/;
+
+/** What the lines make. Of a program its first line alone counts: its body may say anything. */
+function lateNames(): { readonly objects: DatabaseObject[]; add(line: DumpLine): void } {
+  const objects: DatabaseObject[] = [];
+  let isBeginning = false;
+  const add = ({ part, name, bytes }: DumpLine) => {
+    if (part === 'view' && !objects.some((object) => object.kind === 'view' && object.name === name)) objects.push({ kind: 'view', name });
+    if (part !== 'events' && part !== 'routines') return;
+    if (bytes.toString('latin1', 0, 10) === 'DELIMITER ') isBeginning = true;
+    const [, kind, quotedName] = (isBeginning && PROGRAM.exec(bytes.toString('utf8').replace(DEFINER, ''))) || [];
+    if (kind === undefined || quotedName === undefined) return;
+    isBeginning = false;
+    objects.push({ kind: kind.toLowerCase() as ObjectKind, name: quotedName.replaceAll('``', '`') });
+  };
+  return { objects, add };
+}
 
 function withoutOwner({ bytes }: DumpLine, { isWithoutOwners }: SplitOptions): Buffer {
   if (!isWithoutOwners || !BEGINS.test(bytes.toString('latin1', 0, 40))) return bytes;

@@ -125,28 +125,34 @@ export class MariadbLoader implements DatabaseLoader {
     const names = brought.map(({ name }) => name);
     refuseNothing(wanted, names);
     if (wanted.mode === 'create') await createDatabase(calm, database, head).catch((cause: unknown) => refuseRace(cause, this.description));
-    const before = await objectsOf(calm, database);
-    refuseTarget(this.description, { ...wanted, mode: 'empty' }, true, before);
+    refuseTarget(this.description, { ...wanted, mode: 'empty' }, true, await objectsOf(calm, database));
+    let made: (object: DatabaseObject) => boolean = () => false;
     try {
       await moveTables(calm, names, { from: aside, to: database });
       await followSequences(calm, { from: aside, to: database });
+      const strange = new Set((await objectsOf(calm, database)).map(keyOf));
+      const late = new Set(split.lateObjects().map(keyOf));
+      made = (object) => late.has(keyOf(object)) && !strange.has(keyOf(object));
       await pour(once(split.late()), session, { database, clock, signal: options.signal, what: 'views, triggers and routines' });
       return brought.filter(({ kind }) => kind === 'table').map(({ name }) => name);
     } catch (error) {
-      await this.#takeAway(calm, { isNew: wanted.mode === 'create', before }, error);
+      await this.#takeAway(calm, { isNew: wanted.mode === 'create', aside, brought, made }, error);
       throw error;
     }
   }
 
-  async #takeAway(session: SqlSession, { isNew, before }: { readonly isNew: boolean; readonly before: readonly DatabaseObject[] }, error: unknown): Promise<void> {
+  /** Never what somebody else made there meanwhile: of the tables those that are aside no longer, of the rest what the dump names. */
+  async #takeAway(session: SqlSession, { isNew, aside, brought, made }: { readonly isNew: boolean; readonly aside: string; readonly brought: readonly DatabaseObject[]; readonly made: (object: DatabaseObject) => boolean }, error: unknown): Promise<void> {
     const { database } = this.#options;
-    const key = ({ kind, name }: DatabaseObject) => `${kind} ${name}`;
-    const old = new Set(before.map(key));
-    const added = async () => (await objectsOf(session, database)).filter((object) => !old.has(key(object)));
-    const work = isNew ? dropDatabase(session, database) : added().then((objects) => dropObjects(session, database, objects));
-    await work.catch(async (cause: unknown) => {
-      const left = await added().then((objects) => objects.map(key).join(', '), () => 'unknown');
-      throw new HoldfastError('target-failed', `The restore failed (${(error as Error).message}), and what it had brought into ${this.description} could not be taken away again (${(cause as Error).message}). It is still there: ${left}.`, { nextStep: 'Drop it by hand; everything else there is as it was.', cause: error });
+    let own: DatabaseObject[] | undefined;
+    const work = async () => {
+      const unmoved = new Set((await objectsOf(session, aside)).map(keyOf));
+      own = [...brought.filter((object) => !unmoved.has(keyOf(object))), ...(await objectsOf(session, database)).filter(made)];
+      await dropObjects(session, database, own);
+      if (isNew && (await objectsOf(session, database)).length === 0) await dropDatabase(session, database);
+    };
+    await work().catch((cause: unknown) => {
+      throw new HoldfastError('target-failed', `The restore failed (${(error as Error).message}), and what it had brought into ${this.description} could not be taken away again (${(cause as Error).message}). It may still be there: ${own?.map(keyOf).join(', ') ?? 'unknown'}.`, { nextStep: 'Drop it by hand; everything else there is as it was.', cause: error });
     });
   }
 
@@ -219,6 +225,10 @@ function warningsOn({ server }: DumpHead, to: string, { isWithoutOwners }: LoadR
   else if (from !== undefined && target !== undefined && isOlder(target, from)) warnings.push(`the dump is of ${inWords(from)} and goes into an older server (${to}): what it does not know fails the restore`);
   if (isWithoutOwners === true) warnings.push('definers are not restored: views, triggers, routines and events belong to the user who restores');
   return warnings;
+}
+
+function keyOf({ kind, name }: DatabaseObject): string {
+  return `${kind} ${name}`;
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

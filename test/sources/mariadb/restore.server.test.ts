@@ -152,6 +152,21 @@ describe('a MariaDB restore (S11, R1)', () => {
     }
   });
 
+  it('that fails never takes away what somebody else made there meanwhile', async () => {
+    const binaries = mkdtempSync(join(folder, 'bin-'));
+    program(join(binaries, 'mariadb-dump'), 'exec /usr/bin/mariadb-dump "$@"');
+    const root = `/usr/bin/mariadb --no-defaults --socket=${server.socket} --user=root`;
+    const strange = (table: string, name: string) => `${root} -e "create table ${name}.${table} (mine int); insert into ${name}.${table} values (7)"`;
+    for (const mode of ['empty', 'create'] as const) {
+      const name = fresh();
+      // Just before the tables are moved: one of the same name, and another one.
+      program(join(binaries, 'mariadb'), `statement=$(mktemp -p ${folder}); case "$*" in *--sandbox*|*--version*|*--help*) rm "$statement"; exec /usr/bin/mariadb "$@";; esac\ncat > "$statement"; if grep -q '^rename table' "$statement"; then ${strange('parts', name)}; ${strange('other', name)}; fi\n/usr/bin/mariadb "$@" < "$statement"; code=$?; rm "$statement"; exit $code`);
+      if (mode === 'empty') await server.sql(`create database ${name}`);
+      expect(await failure(restore(name, { mode }, { binaries }))).toMatchObject({ message: expect.stringMatching(/parts.*already exists/s) });
+      expect(await server.sql('show tables; select mine from parts; select mine from other', name)).toEqual([['other'], ['parts'], ['7'], ['7']]);
+    }
+  });
+
   it('that is stopped leaves nothing behind', async () => {
     const stop = new AbortController();
     const name = fresh();
