@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { HoldfastError } from '../../model/errors.ts';
 import type { SnapshotReader } from '../../repository/index.ts';
@@ -60,31 +60,60 @@ async function extract(reader: SnapshotReader, { facts, bytes: totalBytes }: Dat
   return proved;
 }
 
-/** The directory is ours alone while `work` runs, and empty again when it fails. */
+const ROOT = { uid: 0, gid: 0, mode: 0o700 };
+
+/**
+ * The directory is ours alone while `work` runs, and empty again and as it was when it fails. Its owner could put links
+ * in the place of folders that root writes into: until all is there, it is root's.
+ */
 async function intoEmpty<T>(directory: string, owner: Owner | undefined, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   await refuseFilled(directory);
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  const before = fstatSync(fd);
   try {
-    const done = await work();
-    // PostgreSQL starts on no directory that others may read; one that was there may be such.
-    chmodSync(directory, 0o700);
-    if (owner) chownSync(directory, owner.uid, owner.gid);
-    await flush(directory, signal);
-    return done;
+    if (owner) own(fd, ROOT);
+    // Until now somebody else may have filled it.
+    await refuseFilled(directory);
+    return await emptiedOnFailure({ directory, fd, owner, isNew }, async () => {
+      const done = await work();
+      // PostgreSQL starts on no directory that others may read; one that was there may be such.
+      if (owner) own(fd, { uid: owner.uid, gid: owner.gid, mode: 0o700 });
+      else fchmodSync(fd, 0o700);
+      await flushFileSystem(fd, signal);
+      return done;
+    });
   } catch (error) {
+    if (owner) own(fd, before);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+interface Filled {
+  readonly directory: string;
+  readonly fd: number;
+  readonly owner: Owner | undefined;
+  readonly isNew: boolean;
+}
+
+async function emptiedOnFailure<T>({ directory, fd, owner, isNew }: Filled, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (owner) own(fd, ROOT);
     for (const name of await readdir(directory, { encoding: 'buffer' })) await rm(Buffer.concat([Buffer.from(`${directory}/`), name]), { recursive: true, force: true });
     if (isNew) await rmdir(directory);
     throw error;
   }
 }
 
-async function flush(directory: string, signal: AbortSignal): Promise<void> {
-  const fd = openSync(directory, 'r');
-  try {
-    await flushFileSystem(fd, signal);
-  } finally {
-    closeSync(fd);
-  }
+/** By what is open: the name may lead elsewhere meanwhile. */
+function own(fd: number, { uid, gid, mode }: typeof ROOT): void {
+  // First the owner: whoever it is could change the mode back.
+  fchownSync(fd, uid, gid);
+  fchmodSync(fd, mode & 0o7777);
 }
 
 async function start({ request, owner }: DataDirectoryPlan, program: ServerProgram, port: number, { environment, clock, signal, onProgress }: DataDirectoryOptions): Promise<StartedServer> {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchownSync, chownSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchownSync, lchownSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../model/errors.ts';
 import { checkPath } from '../../repository/index.ts';
@@ -87,7 +87,7 @@ export class DirectoryWriter implements TarVisitor {
     checkPath(name);
     this.#makeFolder(dirname(name));
     this.#doing(name, () => mkdirSync(this.#place(name), { mode: 0o700 }));
-    if (this.#owner) chownSync(this.#place(name), this.#owner.uid, this.#owner.gid);
+    if (this.#owner) lchownSync(this.#place(name), this.#owner.uid, this.#owner.gid);
     this.#made.add(name);
   }
 
