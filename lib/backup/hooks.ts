@@ -41,7 +41,7 @@ export async function withHooks(about: HookedRun, ports: HookPorts, backUp: () =
     throw error;
   });
   if (hooks.after === undefined) return outcome;
-  const { complaint, ...report } = await perform('after', hooks.after, { about, ports, facts: factsOf(outcome), signal: ports.signal });
+  const { complaint, ...report } = await performAnyway('after', hooks.after, { about, ports, facts: factsOf(outcome) });
   return complaint === undefined ? outcome : { ...outcome, afterwards: [`${hookInWords({ ...report, complaint })} The backup is committed and not touched by this.`] };
 }
 
@@ -62,9 +62,8 @@ async function tellOfFailure(about: HookedRun, ports: HookPorts, error: unknown)
   // Whoever asked it to stop says why; the backup itself knows only that it was.
   const cause: unknown = signal.aborted && isHoldfastError(signal.reason) ? signal.reason : error;
   const code = isHoldfastError(cause) ? cause.code : 'broken-invariant';
-  const timeoutMs = signal.aborted ? Math.min(onFailure.timeoutMs, STOPPED_LIMIT_MILLISECONDS) : onFailure.timeoutMs;
   const facts = { STATE: code === 'interrupted' ? 'cancelled' : 'failed', ERROR_CODE: code, ERROR_MESSAGE: cause instanceof Error ? cause.message.slice(0, MESSAGE_CHARACTERS) : String(cause) };
-  await perform('on-failure', { ...onFailure, timeoutMs }, { about, ports, facts, signal: signal.aborted ? undefined : signal });
+  await performAnyway('on-failure', onFailure, { about, ports, facts });
 }
 
 interface HookCall {
@@ -72,6 +71,22 @@ interface HookCall {
   readonly ports: HookPorts;
   readonly facts: Facts;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Also when the run was or is stopped, which leaves it half a minute: it sets going again what `before` has halted. */
+async function performAnyway(name: HookName, hook: ResolvedHook, call: Omit<HookCall, 'signal'>): Promise<HookReport> {
+  const { signal, clock } = call.ports;
+  if (signal.aborted) return perform(name, { ...hook, timeoutMs: Math.min(hook.timeoutMs, STOPPED_LIMIT_MILLISECONDS) }, { ...call, signal: undefined });
+  const late = new AbortController();
+  const over = new AbortController();
+  const onAbort = () => void clock.sleep(STOPPED_LIMIT_MILLISECONDS, over.signal).then(() => late.abort(), () => undefined);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await perform(name, hook, { ...call, signal: late.signal });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    over.abort();
+  }
 }
 
 async function perform(name: HookName, hook: ResolvedHook, { about, ports, facts, signal }: HookCall): Promise<HookReport> {

@@ -105,13 +105,32 @@ describe('commands around a run', () => {
     expect(variablesIn(join(folder, 'failure'))).toMatchObject({ HOLDFAST_STATE: 'cancelled', HOLDFAST_ERROR_CODE: 'interrupted', HOLDFAST_ERROR_MESSAGE: 'Stopped by SIGINT.' });
   });
 
-  it('after a committed run that is stopped do not take its backup away', async () => {
+  it('after a committed run that is stopped have half a minute left, and do not take its backup away', async () => {
     const stop = new AbortController();
     const timer = setInterval(() => existsSync(join(folder, 'begun')) && stop.abort(new HoldfastError('interrupted', 'Stopped.')), 20);
-    const { outcome, backups, reports } = await run({ after: line('touch begun; sleep 1000'), onFailure: tell('failure') }, folder, { signal: stop.signal });
+    const hurried = { now: systemClock.now, sleep: (milliseconds: number, signal?: AbortSignal) => systemClock.sleep(milliseconds === 30_000 ? 100 : milliseconds, signal) };
+    const { outcome, backups, reports } = await run({ after: line('touch begun; sleep 1000'), onFailure: tell('failure') }, folder, { signal: stop.signal, clock: hurried });
     clearInterval(timer);
     expect(outcome?.afterwards).toEqual([expect.stringMatching(/was ended because the run was stopped/)]);
     expect([backups, reports.length]).toEqual([1, 1]);
+  });
+
+  it.each(['after', 'onFailure'] as const)('set going again what was halted when the stop comes before or amid %s', async (hook) => {
+    const good = (await run({}, folder)).outcome as BackupOutcome;
+    for (const isAmid of [false, true]) {
+      const stop = new AbortController();
+      const halt = () => stop.abort(new HoldfastError('interrupted', 'Stopped.'));
+      const timer = setInterval(() => isAmid && existsSync(join(folder, 'begun')) && halt(), 20);
+      const work = async () => {
+        if (!isAmid) halt();
+        if (hook === 'onFailure') throw new HoldfastError('no-space', 'The disk is full.');
+        return good;
+      };
+      const { reports } = await run({ [hook]: line(`touch begun; sleep 0.5; echo ${isAmid} >> order`) }, folder, { signal: stop.signal, work });
+      clearInterval(timer);
+      expect([stop.signal.aborted, reports.map(({ complaint }) => complaint)]).toEqual([true, [undefined]]);
+    }
+    expect(order()).toEqual(['false', 'true']);
   });
 
   it('for a run that was stopped have half a minute at most', async () => {
