@@ -36,9 +36,12 @@ export async function serverFacts(session: SqlSession): Promise<ServerFacts> {
   return { version, user, hasBinaryLog: log === '1' || log === 'ON', isEncrypted: cipher !== '', grants };
 }
 
-/** Names of all databases but the system's, in order of their names. */
+/** That a restore fills before it moves the tables: it may vanish at any moment. */
+const OF_A_RESTORE = /^holdfast_restore_[0-9a-f]{12}$/;
+
+/** Names of all databases but the system's and those of restores under way, in order of their names. */
 export async function databaseNames(session: SqlSession): Promise<string[]> {
-  return (await sqlQuery(session, 'show databases')).map(([name = '']) => name).filter((name) => !SYSTEM_DATABASES.includes(name.toLowerCase())).sort();
+  return (await sqlQuery(session, 'show databases')).map(([name = '']) => name).filter((name) => !SYSTEM_DATABASES.includes(name.toLowerCase()) && !OF_A_RESTORE.test(name)).sort();
 }
 
 /** Fails as `source-failed` when there is no such database, or none that the user may see. */

@@ -12,6 +12,9 @@ import { backUp, testRepository } from '../../support/run-backup.ts';
 import { startMariadb } from '../../support/servers/mariadb.ts';
 import type { MariadbServer } from '../../support/servers/mariadb.ts';
 import { failure } from '../reading.ts';
+import { findSqlClient } from '../../../lib/sources/mariadb/client.ts';
+import { openSqlConnection } from '../../../lib/sources/mariadb/connection.ts';
+import { databaseNames } from '../../../lib/sources/mariadb/server.ts';
 import { AWKWARD, MOVING } from './awkward.ts';
 import { connectionTo, program, sourceFor } from './desk.ts';
 
@@ -165,6 +168,19 @@ describe('a MariaDB restore (S11, R1)', () => {
       expect(await failure(restore(name, { mode }, { binaries }))).toMatchObject({ message: expect.stringMatching(/parts.*already exists/s) });
       expect(await server.sql('show tables; select mine from parts; select mine from other', name)).toEqual([['other'], ['parts'], ['7'], ['7']]);
     }
+  });
+
+  it('under way is no database that a backup of all of them takes', async () => {
+    await server.sql('create database holdfast_restore_0123456789ab; create database holdfast_restore_mine');
+    const places = { environment: process.env, temporaryFolder: folder, clock: systemClock };
+    const client = await findSqlClient('mariadb', places);
+    const connection = connectionTo(server);
+    const opened = await openSqlConnection(connection, client.version.flavour, places);
+    const all = await databaseNames({ client, connection, opened });
+    await opened.remove();
+    await server.sql('drop database holdfast_restore_0123456789ab; drop database holdfast_restore_mine');
+    expect(all).toEqual(expect.arrayContaining(['app', 'holdfast_restore_mine']));
+    expect(all).not.toContain('holdfast_restore_0123456789ab');
   });
 
   it('that is stopped leaves nothing behind', async () => {
