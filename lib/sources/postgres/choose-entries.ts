@@ -37,6 +37,8 @@ export function chooseEntries(entries: readonly TocEntry[], wanted: WantedParts,
   const needed = new Set<TocEntry>();
   const leftOut = new Set<TocEntry>();
   const has = (entry: TocEntry | undefined) => entry !== undefined && (chosen.has(entry) || needed.has(entry));
+  // What is needed and there already stays as it is: rows, numbers and privileges of it are not those of the backup.
+  const isMade = (entry: TocEntry) => chosen.has(entry) || (needed.has(entry) && !isThere(entry));
   const need = (entry: TocEntry): void => {
     for (const other of entry.needs.map((id) => byId.get(id))) {
       if (other === undefined || has(other)) continue;
@@ -50,7 +52,7 @@ export function chooseEntries(entries: readonly TocEntry[], wanted: WantedParts,
     for (const entry of entries) {
       if (has(entry) || !BELONGS.has(entry.kind)) continue;
       const others = entry.needs.flatMap((id) => byId.get(id) ?? []);
-      if (!others.some((other) => has(other) && other.kind !== 'SCHEMA' && other.kind !== 'EXTENSION')) continue;
+      if (!others.some((other) => isMade(other) && other.kind !== 'SCHEMA' && other.kind !== 'EXTENSION')) continue;
       // A partition comes with its table.
       if (entry.kind === 'TABLE ATTACH') for (const child of others) if (child.kind === 'TABLE' && !has(child) && others.some((other) => other !== child && chosen.has(other))) chosen.add(child);
       const missing = others.filter((other) => NEVER_DRAGGED.has(other.kind) && !has(other));
@@ -63,7 +65,7 @@ export function chooseEntries(entries: readonly TocEntry[], wanted: WantedParts,
       need(entry);
     }
   }
-  const kept = entries.filter((entry) => chosen.has(entry) || (needed.has(entry) && !isThere(entry)));
+  const kept = entries.filter(isMade);
   return { entries: kept, tables: kept.filter(({ kind }) => TABLES.has(kind)), leftOut: entries.filter((entry) => leftOut.has(entry) && !has(entry) && entry.kind !== 'TABLE ATTACH') };
 }
 
