@@ -58,12 +58,16 @@ export async function performVerifyTask(order: VerifyOrder, context: VerifyTaskC
   };
   const startedAt = clock.now();
   const report = await verify(repository, { ...reading, backups: [names.snapshot(order.planId, order.backupId)], level: order.level });
-  const state = await recordOne(order.backupId, { repository, report, startedAt }, context);
+  const state = await recordValidation(order.backupId, { repository, report, startedAt }, context);
   const { runId } = await context.catalog.getBackup(order.backupId);
-  if ((await context.ledger.getLedgerRun(runId))?.healing?.state !== 'due') return { state, report };
+  const isDue = (await context.ledger.getLedgerRun(runId))?.healing?.state === 'due';
+  // Damage is told at once. A good answer waits for the healing: whoever dies in it leaves a backup without an answer, and that is read back again.
+  if (!isDue || state === 'corrupted') await context.catalog.setBackupState(order.backupId, state);
+  if (!isDue) return { state, report };
   const healed = await healAfterReadBack(repository, { ...reading, command: repairCommand(context.stackName, order.vault) });
   if (healed.again) await recordHealed(healed.again, { repository, startedAt }, context);
   await tellHealing(healed.note, { ...order, runId }, context);
+  await context.catalog.setBackupState(order.backupId, state);
   return { state, report, healing: healed.note };
 }
 
@@ -73,7 +77,8 @@ interface Judged {
   readonly startedAt: number;
 }
 
-async function recordOne(backupId: BackupId, { repository, report, startedAt }: Judged, { catalog, clock }: VerifyTaskContext): Promise<BackupState> {
+/** Returns the state that follows: the standing verdict's, not this report's alone, because a lighter look does not lift what a deeper one found. */
+async function recordValidation(backupId: BackupId, { repository, report, startedAt }: Judged, { catalog, clock }: VerifyTaskContext): Promise<BackupState> {
   const damaged = report.backups.find(({ backup }) => backup === backupId)?.damaged ?? [];
   const isAlone = report.backups.length === 1;
   const problems = report.damage.filter(({ name }) => isAlone || damaged.includes(name)).map(({ name, problems: seen }) => `${name}: ${seen[0] ?? 'damaged'}`);
@@ -81,17 +86,16 @@ async function recordOne(backupId: BackupId, { repository, report, startedAt }: 
     validationId: newUlid(clock.now()), backupId, level: report.level === 'coverage' ? 'sample' : report.level, result: problems.length > 0 ? 'corrupted' : 'good',
     startedAt, finishedAt: clock.now(), bytesRead: report.packs.readBytes, problems,
   });
-  // The standing verdict, not this report alone: a lighter look does not lift what a deeper one found.
-  const state = stateOf(standingVerdict(await readVerdicts(repository, backupId)));
-  await catalog.setBackupState(backupId, state);
-  return state;
+  return stateOf(standingVerdict(await readVerdicts(repository, backupId)));
 }
 
 /** Backups of the vault that the catalog does not know, such as those of another stack, have their verdict in the vault. */
 async function recordHealed(report: VerifyReport, at: Omit<Judged, 'report'>, context: VerifyTaskContext): Promise<void> {
-  for (const { backup } of report.backups) {
-    await recordOne(backup as BackupId, { ...at, report }, context).catch((error: unknown) => {
+  for (const backup of report.backups.map((each) => each.backup as BackupId)) {
+    try {
+      await context.catalog.setBackupState(backup, await recordValidation(backup, { ...at, report }, context));
+    } catch (error) {
       if (!isHoldfastError(error, 'not-found')) throw error;
-    });
+    }
   }
 }

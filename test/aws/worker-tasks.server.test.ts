@@ -8,6 +8,7 @@ import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import type { HealingNote } from '../../lib/catalog/ledger-records.ts';
+import type { BackupState, ValidationRecord } from '../../lib/catalog/records.ts';
 import type { BackupId } from '../../lib/model/ids.ts';
 import { compareTrees } from '../../lib/recovery/compare-trees.ts';
 import type { TaskResult } from '../../lib/recovery/workflow/states.ts';
@@ -135,7 +136,19 @@ describe("the worker's tasks on the emulator", () => {
     rmSync(join(root, 'media'), { recursive: true });
     renameSync(aside, join(root, 'media'));
     const third = await run();
-    expect((await readBack(third.backupId)).healing).toMatchObject({ state: 'healed', message: expect.stringMatching(/^1 pack of (\d) older backups? healed; read again in full, \1 of \1 (is|are) good\.$/) as string });
+    // Killed while it proves what it healed: the backup stays without an answer, so that it is read back again (M1).
+    let hasRead = false;
+    const dying = {
+      ...reading,
+      catalog: {
+        getBackup: (id: BackupId) => stack.catalog.getBackup(id), setBackupState: (id: BackupId, state: BackupState) => stack.catalog.setBackupState(id, state),
+        recordValidation: (record: ValidationRecord) => stack.catalog.recordValidation(record).then(() => void (hasRead = true)),
+      },
+      onProgress: () => { if (hasRead) throw new Error('killed'); },
+    };
+    await expect(performVerifyTask({ backupId: third.backupId, planId: PLAN_ID, planName: 'files', vault: 'main', level: 'full' }, dying)).rejects.toThrow('killed');
+    expect([hasRead, (await stack.catalog.getBackup(third.backupId)).state, (await stack.ledger.getLedgerRun(third.runId))?.healing?.state]).toEqual([true, 'completed', 'due']);
+    expect((await readBack(third.backupId)).healing).toMatchObject({ state: 'healed', message: expect.stringMatching(/^Read again in full, (\d) of \1 older backups? (is|are) good\.$/) as string });
     expect((await healingAlerts()).map(({ state }) => state)).toEqual(['resolved']);
     expect((await stack.catalog.getBackup(first.backupId)).state).toBe('validated');
     expect(await stack.catalog.lastValidation(first.backupId)).toMatchObject({ level: 'full', result: 'good' });

@@ -14,6 +14,7 @@ import { wrapStore } from '../../lib/stores/wrapping.ts';
 import type { Operation } from '../../lib/stores/wrapping.ts';
 import { healAfterReadBack } from '../../lib/validation/healing/heal-after-read-back.ts';
 import { verify } from '../../lib/validation/verify.ts';
+import type { VerifyOptions } from '../../lib/validation/verify.ts';
 import { isAllowed } from '../support/iam-evaluate.ts';
 import { backUp, heldBy, testRepository } from '../support/run-backup.ts';
 import { arnOf, bucketPolicy, onlyOne, roleOf } from '../support/stack/deployed-names.ts';
@@ -78,8 +79,8 @@ class StackVault {
     return verify(this.#verifier, { level: 'full', clock: systemClock, backups: [names.snapshot(manifest.plan, manifest.backup)] });
   }
 
-  heal() {
-    return healAfterReadBack(this.#verifier, { clock: systemClock, command: COMMAND });
+  heal(reading: Pick<VerifyOptions, 'onProgress'> = {}) {
+    return healAfterReadBack(this.#verifier, { ...reading, clock: systemClock, command: COMMAND });
   }
 
   /** The first pack of data of the first backup rots, and a read-back notices. */
@@ -117,11 +118,23 @@ describe('damage in the vault of a stack, with the rights that its roles have (V
     expect((await vault.readBack(outcome)).backups).toMatchObject([{ result: 'good' }]);
     expect(await vault.standings()).toEqual(['corrupted', 'good']);
     const { note, again } = await vault.heal();
-    expect(note).toEqual({ state: 'healed', message: '1 pack of 1 older backup healed; read again in full, 1 of 1 is good.' });
+    expect(note).toEqual({ state: 'healed', message: '1 pack of 1 older backup healed. Read again in full, 1 of 1 older backup is good.' });
     expect(again).toMatchObject({ level: 'full', backups: [{ backup: vault.runs[0]!.manifest.backup, result: 'good' }] });
     expect(await vault.standings()).toEqual(['good', 'good']);
     expect([...(await heldBy(vault.whole, vault.runs[0]!)).keys()]).toEqual(['', 'a', 'b', 'c', 'd', 'e']);
     expect((await vault.heal()).note).toEqual({ state: 'healed', message: 'Nothing is left to heal.' });
+  });
+
+  test('what an attempt that died has healed and not proved is proved by the next', async () => {
+    const vault = await begun();
+    await vault.damageFirst();
+    await vault.backUp();
+    await expect(vault.heal({ onProgress: () => { throw new Error('killed while it read'); } })).rejects.toThrow('killed while it read');
+    expect(await vault.standings()).toContain('corrupted');
+    const { note, again } = await vault.heal();
+    expect(note).toEqual({ state: 'healed', message: 'Read again in full, 1 of 1 older backup is good.' });
+    expect(again?.backups).toMatchObject([{ backup: vault.runs[0]!.manifest.backup, result: 'good' }]);
+    expect(await vault.standings()).not.toContain('corrupted');
   });
 
   test('what the source has no more stays lost, is named with its pack, and the note says what a person runs', async () => {

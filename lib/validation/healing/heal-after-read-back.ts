@@ -1,9 +1,12 @@
 import type { HealingNote } from '../../catalog/ledger-records.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
+import { listSnapshots, readVerdicts, standingVerdict } from '../../repository/index.ts';
 import type { Repository } from '../../repository/index.ts';
+import { backupOf } from '../backup-name.ts';
 import { verify } from '../verify.ts';
 import type { VerifyOptions, VerifyReport } from '../verify.ts';
 import { healAfterBackup } from './after-backup.ts';
+import type { HealingReport } from './heal-vault.ts';
 import { noteOfAttempt } from './healing-notes.ts';
 import type { RepairCommand } from './healing-notes.ts';
 
@@ -20,14 +23,26 @@ export interface HealedReadBack {
  */
 export async function healAfterReadBack(repository: Repository, { command, ...options }: RepairCommand & Omit<VerifyOptions, 'backups' | 'level'>): Promise<HealedReadBack> {
   const attempt = await healAfterBackup(repository, options.signal ? { signal: options.signal } : {});
-  const healed = 'report' in attempt ? attempt.report.backups : [];
-  if (healed.length === 0) return { note: noteOfAttempt(attempt, { command, good: 0 }) };
+  if ('problem' in attempt) return { note: noteOfAttempt(attempt, { command, proved: 0, good: 0 }) };
   try {
-    const again = await verify(repository, { ...options, level: 'full', backups: healed });
-    return { note: noteOfAttempt(attempt, { command, good: again.backups.filter(({ result }) => result === 'good').length }), again };
+    const backups = await toProve(repository, attempt.report);
+    if (backups.length === 0) return { note: noteOfAttempt(attempt, { command, proved: 0, good: 0 }) };
+    const again = await verify(repository, { ...options, level: 'full', backups });
+    return { note: noteOfAttempt(attempt, { command, proved: backups.length, good: again.backups.filter(({ result }) => result === 'good').length }), again };
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
-    const problem = new HoldfastError(error.code, `${healed.length === 1 ? 'An older backup was' : `${healed.length} older backups were`} healed, and could not be read again: ${error.message}`, { cause: error, nextStep: 'Run `holdfast verify --level full` on the vault.' });
-    return { note: noteOfAttempt({ problem }, { command, good: 0 }) };
+    const problem = new HoldfastError(error.code, `what was healed could not be read again: ${error.message}`, { cause: error, nextStep: 'Run `holdfast verify --level full` on the vault.' });
+    return { note: noteOfAttempt({ problem }, { command, proved: 0, good: 0 }) };
   }
+}
+
+/** Also what an attempt that died before this one has healed and not proved: nothing in it is left to heal, and it stands as damaged. */
+async function toProve(repository: Repository, { backups, unhealed }: HealingReport): Promise<string[]> {
+  const known = new Set([...backups, ...unhealed.flatMap((pack) => pack.backups)]);
+  for await (const { name } of repository.store.list('removed/')) known.add(name.replace('removed/', 'snapshots/'));
+  const before: string[] = [];
+  for (const { name } of await listSnapshots(repository.store)) {
+    if (!known.has(name) && standingVerdict(await readVerdicts(repository, backupOf(name)))?.result === 'corrupted') before.push(name);
+  }
+  return [...backups, ...before];
 }

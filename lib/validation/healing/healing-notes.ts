@@ -13,15 +13,20 @@ export function noteOfLeft({ command, isReadBack }: RepairCommand & { readonly i
   return { state: 'open', message: `${stored}; nobody gives it to them, because backups of this plan are not read back.`, nextStep: `Run \`${command}\`, which heals them with your own rights; or set \`verification\` in the policy of the plan, and deploy.` };
 }
 
-/** What whoever read the backup back made of it. `good`: backups that got new lists of packs and were then read in full. */
-export function noteOfAttempt(attempt: HealingAttempt, { command, good }: RepairCommand & { readonly good: number }): HealingNote {
+/** Backups that were read in full after the healing, and how many of them are good. */
+export interface Proof {
+  readonly proved: number;
+  readonly good: number;
+}
+
+/** What whoever read the backup back made of it: healed only when whatever stood as damaged was proved good. */
+export function noteOfAttempt(attempt: HealingAttempt, { command, proved, good }: RepairCommand & Proof): HealingNote {
   if ('problem' in attempt) return { state: 'open', message: `Older backups have damage, and healing them failed: ${attempt.problem.message}`, nextStep: `${attempt.problem.nextStep ?? ''} Run \`${command}\` with your own rights.`.trim() };
   const { packs, backups, lostChunks, unhealed } = attempt.report;
-  const healed = packs === 0 ? [] : [`${count(packs, 'pack')} of ${count(backups.length, 'older backup')} healed; read again in full, ${good} of ${backups.length} ${backups.length === 1 ? 'is' : 'are'} good.`];
+  const done = [...(packs > 0 ? [`${count(packs, 'pack')} of ${count(backups.length, 'older backup')} healed.`] : []), ...(proved > 0 ? [`Read again in full, ${good} of ${count(proved, 'older backup')} ${proved === 1 ? 'is' : 'are'} good.`] : [])];
   const left = [...(unhealed.length > 0 ? [`${count(unhealed.length, 'damaged pack')} could not be healed: ${unhealed[0]?.pack}: ${unhealed[0]?.reason}.`] : []), ...(lostChunks > 0 ? [`${count(lostChunks, 'chunk')} of what was healed ${lostChunks === 1 ? 'is' : 'are'} lost: the source has it no more.`] : [])];
-  const isOpen = left.length > 0 || good < backups.length;
-  if (!isOpen) return { state: 'healed', message: healed[0] ?? 'Nothing is left to heal.' };
-  return { state: 'open', message: [...healed, ...left].join(' '), nextStep: `${unhealed[0]?.nextStep ?? 'If the source gets back what is lost, back it up.'} \`${command} --dry-run\` says what is lost.` };
+  if (left.length === 0 && good === proved) return { state: 'healed', message: done.join(' ') || 'Nothing is left to heal.' };
+  return { state: 'open', message: [...done, ...left].join(' '), nextStep: `${unhealed[0]?.nextStep ?? 'If the source gets back what is lost, back it up.'} \`${command} --dry-run\` says what is lost.` };
 }
 
 function count(number: number, what: string): string {
