@@ -14,12 +14,12 @@ export function osError(errno: string, path: ByteString): HoldfastError {
   });
 }
 
-/** The target as a whole cannot be looked at or made; nothing was restored. */
-export function targetError(target: string, cause: unknown): HoldfastError {
+/** The target as a whole cannot be looked at or made; nothing was restored. `option` is what named it. */
+export function targetError(target: string, cause: unknown, option = '--to'): HoldfastError {
   const errno = errnoOf(cause);
   const code = errno === 'ENOTDIR' || errno === 'EEXIST' ? 'target-exists' : errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'permission';
   const why = errno === 'ENOENT' ? 'the file system takes no directory there' : code === 'target-exists' ? 'something that is no directory stands there or above it' : errnoWords(errno, cause);
-  return new HoldfastError(code, `${target} cannot be restored into: ${why}. Nothing was restored.`, { nextStep: 'Choose a directory that this user may write with --to, then run the same command again.', cause });
+  return new HoldfastError(code, `${target} cannot be restored into: ${why}. Nothing was restored.`, { nextStep: `Choose a directory that this user may write with ${option}, then run the same command again.`, cause });
 }
 
 /** In the way, or refused by the system. */

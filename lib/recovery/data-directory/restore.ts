@@ -1,10 +1,13 @@
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { closeSync, constants, existsSync, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { fromText } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import { makeMissingFolders } from '../../model/make-missing-folders.ts';
 import type { SnapshotReader } from '../../repository/index.ts';
 import { BaseBackupProof } from '../../sources/postgres/base-backup-proof.ts';
 import type { ProvedBaseBackup } from '../../sources/postgres/base-backup-proof.ts';
 import { flushFileSystem } from '../flush.ts';
+import { targetError } from '../restore-errors.ts';
 import { finishDirectory } from './finish-directory.ts';
 import { refuseFilled, tarIn } from './plan.ts';
 import type { DataDirectoryOptions, DataDirectoryPlan } from './plan.ts';
@@ -67,7 +70,12 @@ const ROOT = { uid: 0, gid: 0, mode: 0o700 };
  * in the place of folders that root writes into: until all is there, it is root's.
  */
 async function intoEmpty<T>(directory: string, owner: Owner | undefined, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const isNew = (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  const isNew = !existsSync(directory);
+  try {
+    makeMissingFolders(fromText(directory), 0o700);
+  } catch (error) {
+    throw targetError(directory, error, '--to-data-directory');
+  }
   await refuseFilled(directory);
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   const before = fstatSync(fd);

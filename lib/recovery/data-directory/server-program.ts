@@ -32,11 +32,16 @@ export async function findServerProgram(major: number, { binaries, environment }
 
 /**
  * Whose the restored files must be. PostgreSQL refuses to run as root, so root gives them away: to the owner of the
- * directory when it is there and not root's, else to the user postgres. Fails as `refused` when neither is.
+ * directory when it is there and not root's, else to the user postgres. Anybody else restores for himself. Fails as
+ * `refused` when neither is, and when the directory belongs to a third: PostgreSQL starts on none of another user.
  */
 export async function ownerFor(directory: string): Promise<Owner | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
   const there = await stat(directory).catch(() => undefined);
+  const user = process.getuid?.();
+  if (user !== 0) {
+    if (there === undefined || there.uid === user) return undefined;
+    throw new HoldfastError('refused', `${directory} belongs to uid ${there.uid}, and this is uid ${user}: PostgreSQL starts on no data directory of another user. Nothing was done.`, { nextStep: 'Restore as that user or as root, or choose a directory that is not there yet.' });
+  }
   if (there !== undefined && there.uid !== 0) return { uid: there.uid, gid: there.gid, name: `uid ${there.uid}` };
   const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => promisify(execFile)('id', [flag, 'postgres']).then(({ stdout }) => Number(stdout), () => 0)));
   if (uid && gid) return { uid, gid, name: 'postgres' };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
 import type { DataDirectoryPlan } from '../../../lib/recovery/data-directory/plan.ts';
 import { executeDataDirectoryRestore } from '../../../lib/recovery/data-directory/restore.ts';
+import { ownerFor } from '../../../lib/recovery/data-directory/server-program.ts';
 import { ENTRY } from '../../../lib/repository/entry.ts';
 import type { SnapshotReader } from '../../../lib/repository/index.ts';
 import { BaseBackupProof } from '../../../lib/sources/postgres/base-backup-proof.ts';
@@ -20,9 +21,6 @@ let directory: string;
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'holdfast-restore-'));
   directory = join(parent, 'data');
-  mkdirSync(directory);
-  chownSync(directory, USER, GROUP);
-  chmodSync(directory, 0o750);
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
@@ -53,6 +51,12 @@ function restore(between: () => void) {
 }
 
 asRoot('a data directory of another user, restored by root (R4)', () => {
+  beforeEach(() => {
+    mkdirSync(directory);
+    chownSync(directory, USER, GROUP);
+    chmodSync(directory, 0o750);
+  });
+
   it('is root\'s alone while it is written, and its owner\'s afterwards', async () => {
     const during: unknown[] = [];
     await restore(() => during.push(state(), readdirSync(directory).includes('base')));
@@ -69,5 +73,27 @@ asRoot('a data directory of another user, restored by root (R4)', () => {
     writeFileSync(join(directory, 'theirs'), 'x');
     await expect(restore(() => {})).rejects.toThrow(/is not empty/);
     expect([state(), readdirSync(directory)]).toEqual([[USER, GROUP, 0o750], ['theirs']]);
+  });
+});
+
+describe('a data directory that cannot be made (R4)', () => {
+  it.each([
+    ['below a file', () => join(parent, 'file', 'data'), 'target-exists', /file\/data cannot be restored into: something that is no directory stands there or above it/],
+    ['where the system takes none', () => '/proc/holdfast/data', 'permission', /^\/proc\/holdfast\/data cannot be restored into: the file system takes no directory there/],
+  ])('%s is said, with what to do', async (_where, place, code, message) => {
+    writeFileSync(join(parent, 'file'), '');
+    directory = place();
+    await expect(restore(() => {})).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string, nextStep: expect.stringContaining('may write with --to-data-directory') as string });
+  });
+
+  it('for another user is refused before anything is written: PostgreSQL starts on none that is not its own', async () => {
+    mkdirSync(directory);
+    const spy = jest.spyOn(process, 'getuid').mockReturnValue(statSync(directory).uid + 7);
+    try {
+      await expect(ownerFor(directory)).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(`${directory} belongs to uid `) as string });
+      expect(await ownerFor(join(directory, 'not-there-yet'))).toBeUndefined();
+    } finally {
+      spy.mockRestore();
+    }
   });
 });
