@@ -1,7 +1,6 @@
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { OutputTail } from '../output-tail.ts';
-import { ProcessGroup } from '../process-group.ts';
+import { startProgram } from '../program.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
 import { feed } from './feed.ts';
 import { parseDefinitions, parseToc } from './toc.ts';
@@ -78,9 +77,8 @@ async function checkMagic(open: () => AsyncIterable<Uint8Array>): Promise<void> 
 
 /** What pg_restore prints. */
 async function outputOf(input: ArchiveInput, options: readonly string[], { client, environment, clock, signal }: ArchiveReading): Promise<string> {
-  const said = new OutputTail([]);
   const place = 'folder' in input ? ['--format=directory', input.folder] : ['--format=custom'];
-  const group = new ProcessGroup([client.pgRestore, ...options, ...place], { stdin: 'pipe', stdout: 'pipe', environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  const { group, said } = startProgram([client.pgRestore, ...options, ...place], { stdin: 'pipe', stdout: 'pipe', environment, secrets: [], clock });
   const stop = new AbortController();
   const feeding = feed('open' in input ? input.open() : nothing(), group.input, { signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]) }).catch((error: unknown) => {
     if (!stop.signal.aborted) throw error;

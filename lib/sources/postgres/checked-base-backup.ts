@@ -1,21 +1,20 @@
 import { closeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
-import { nudgeReaders } from '../nudge.ts';
-import { OutputTail } from '../output-tail.ts';
 import { makePipe } from '../pipe.ts';
 import type { Pipe } from '../pipe.ts';
-import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
+import { howItEnded, isOver, startProgram } from '../program.ts';
+import type { Program, ProgramOptions } from '../program.ts';
+import { ProgramStream } from '../program-stream.ts';
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
 import { writtenFacts } from './base-backup-facts.ts';
 import { BaseBackupProof } from './base-backup-proof.ts';
 import type { ProvedBaseBackup } from './base-backup-proof.ts';
 import { serverTime } from './base-backup-server.ts';
 import type { Asked, BaseBackupServer } from './base-backup-server.ts';
-import { serverName } from './connection.ts';
+import { secretsOf, serverName } from './connection.ts';
 import { knownFailure } from './failures.ts';
-import { howItEnded } from './run-program.ts';
 
 export interface BaseBackupOrder extends Asked {
   readonly server: BaseBackupServer;
@@ -26,14 +25,6 @@ export interface BaseBackupOrder extends Asked {
   readonly clock: Clock;
 }
 
-interface Process {
-  readonly name: string;
-  readonly group: ProcessGroup;
-  readonly said: OutputTail;
-}
-
-/** To whoever writes into a pipe that nobody reads any more; it ends at its next write. */
-const GRACE_MILLISECONDS = 2000;
 const NOTHING_KEPT = 'Nothing of this run is kept. Mend what it says, and start the backup again.';
 
 /**
@@ -51,9 +42,9 @@ export async function openCheckedBaseBackup(order: BaseBackupOrder, signal: Abor
     for (let made = 0; made < 2; made++) pipes.push(await makePipe(order.temporaryFolder));
     signal.throwIfAborted();
     const [sent, kept] = pipes as [Pipe, Pipe];
-    const processes = startProcesses(order, sent, kept);
+    const programs = startPrograms(order, sent, kept);
     isStarted = true;
-    return new CheckedBaseBackup(order, processes, kept.readEnd, signal);
+    return new CheckedBaseBackup(order, programs, kept.readEnd, signal);
   } finally {
     // The children have theirs; a writer left open here would hide the end of its pipe.
     for (const [index, { readEnd, writeEnd }] of pipes.entries()) {
@@ -64,12 +55,8 @@ export async function openCheckedBaseBackup(order: BaseBackupOrder, signal: Abor
   }
 }
 
-function startProcesses({ client, connection, opened, wal, checkpoint, clock }: BaseBackupOrder, sent: Pipe, kept: Pipe): readonly [Process, Process] {
-  const start = (program: readonly string[], descriptors: { readonly stdout: number | 'pipe'; readonly stdin?: number; readonly third?: number }): Process => {
-    const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
-    const group = new ProcessGroup(program, { ...descriptors, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
-    return { name: program[0]?.split('/').at(-1) ?? '', group, said };
-  };
+function startPrograms({ client, connection, opened, wal, checkpoint, clock }: BaseBackupOrder, sent: Pipe, kept: Pipe): Programs {
+  const start = (words: readonly string[], descriptors: Pick<ProgramOptions, 'stdin' | 'stdout' | 'third'>) => startProgram(words, { ...descriptors, environment: opened.environment, secrets: secretsOf(connection), clock });
   // Plain tar: the engine compresses, and only equal plain bytes are found again by deduplication.
   const options = ['--pgdata=-', '--format=tar', `--wal-method=${wal}`, `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256', '--label=holdfast', '--no-password'];
   return [
@@ -78,42 +65,40 @@ function startProcesses({ client, connection, opened, wal, checkpoint, clock }: 
   ];
 }
 
+/** pg_basebackup, tee. */
+type Programs = readonly [Program, Program];
+
 class CheckedBaseBackup implements OpenStream {
   readonly fd: number;
   readonly #order: BaseBackupOrder;
-  readonly #processes: readonly [Process, Process];
-  readonly #signal: AbortSignal;
+  readonly #programs: Programs;
+  readonly #stream: ProgramStream;
   readonly #proof: Promise<ProvedBaseBackup | HoldfastError>;
-  readonly #onAbort = () => void this.#end();
   #isEndedByUs = false;
-  #isFinished = false;
-  #isClosed = false;
 
-  constructor(order: BaseBackupOrder, processes: readonly [Process, Process], fd: number, signal: AbortSignal) {
+  constructor(order: BaseBackupOrder, programs: Programs, fd: number, signal: AbortSignal) {
     this.fd = fd;
     this.#order = order;
-    this.#processes = processes;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal.aborted) this.#onAbort();
+    this.#programs = programs;
+    this.#stream = new ProgramStream({ programs, fd, what: `The base backup of the server at ${serverName(order.connection)}`, signal, release: () => order.opened.remove() });
     this.#proof = this.#prove();
     // A tee that was killed leaves pg_basebackup writing into nothing.
-    void processes[1].group.ended.then((end) => (end.code === 0 ? undefined : this.#stop()));
+    void programs[1].group.ended.then((end) => (end.code === 0 ? undefined : this.#stop()));
   }
 
   async finish({ bytes }: StreamSeen): Promise<StreamProof> {
     const { client, server, connection, minimumBytes, wal } = this.#order;
-    const [sender, tee] = await Promise.all(this.#processes.map(({ group }) => group.ended)) as [ProcessEnd, ProcessEnd];
+    const [sender, tee] = await this.#stream.ends() as [ProcessEnd, ProcessEnd];
     const proof = await this.#proof;
-    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The base backup of the server at ${serverName(connection)} was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
-    if (sender.code !== 0 && !this.#isEndedByUs && sender.signal !== 'SIGPIPE') throw this.#failed(this.#processes[0], sender, bytes);
+    this.#stream.throwIfStopped(bytes);
+    if (sender.code !== 0 && !this.#isEndedByUs && sender.signal !== 'SIGPIPE') throw this.#failed(this.#programs[0], sender, bytes);
     if (isHoldfastError(proof)) throw new HoldfastError('source-failed', `What pg_basebackup sent of the server at ${serverName(connection)} (${bytes} bytes) is no whole base backup: ${proof.message}`, { nextStep: NOTHING_KEPT, cause: proof });
-    if (tee.code !== 0) throw this.#failed(this.#processes[1], tee, bytes);
-    if (sender.code !== 0) throw this.#failed(this.#processes[0], sender, bytes);
+    if (tee.code !== 0) throw this.#failed(this.#programs[1], tee, bytes);
+    if (sender.code !== 0) throw this.#failed(this.#programs[0], sender, bytes);
     if (proof.systemId !== server.systemId) throw new HoldfastError('source-failed', `The base backup is of the cluster ${proof.systemId}, and the server at ${serverName(connection)} said that it is ${server.systemId}: another one answered.`, { nextStep: 'Name one server, not an address behind which several take turns.' });
     if (bytes < minimumBytes) throw new HoldfastError('source-failed', `The base backup of the server at ${serverName(connection)} has ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Look whether the cluster still holds what it should, or lower minimum-size.' });
     const stoppedAt = await serverTime(this.#order);
-    this.#isFinished = true;
+    this.#stream.markProved();
     const { systemId, timeline, startLsn, stopLsn, startSegment } = proof;
     return {
       bytes,
@@ -126,13 +111,8 @@ class CheckedBaseBackup implements OpenStream {
     };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    if (!this.#isFinished) await this.#end();
-    closeSync(this.fd);
-    await this.#order.opened.remove();
+  close(): Promise<void> {
+    return this.#stream.close();
   }
 
   /** Never rejects; ends the sender as soon as what it sends cannot become a base backup. */
@@ -140,37 +120,26 @@ class CheckedBaseBackup implements OpenStream {
     const { wal, server } = this.#order;
     const proof = new BaseBackupProof();
     try {
-      for await (const bytes of this.#processes[1].group.output) proof.add(bytes as Uint8Array);
+      for await (const bytes of this.#programs[1].group.output) proof.add(bytes as Uint8Array);
       return proof.finish({ walSegmentBytes: wal === 'fetch' ? server.walSegmentBytes : undefined });
     } catch (error) {
-      const isCut = this.#isClosed || (await isOver(this.#processes[0].group, this.#order.clock));
+      const isCut = this.#stream.isClosed || (await isOver(this.#programs[0], this.#order.clock));
       if (!isCut) await this.#stop();
       return isHoldfastError(error) ? error : new HoldfastError('source-failed', `Reading it failed: ${String(error)}`, { cause: error });
     }
   }
 
   async #stop(): Promise<void> {
-    if (await isOver(this.#processes[0].group, this.#order.clock)) return;
+    const [sender] = this.#programs;
+    if (await isOver(sender, this.#order.clock)) return;
     this.#isEndedByUs = true;
-    await this.#processes[0].group.kill();
+    await sender.group.kill();
   }
 
-  async #end(): Promise<void> {
-    await Promise.all(this.#processes.map(({ group }) => group.kill()));
-    nudgeReaders(this.fd);
-  }
-
-  #failed({ name, said }: Process, end: ProcessEnd, bytes: number): HoldfastError {
+  #failed({ name, said }: Program, end: ProcessEnd, bytes: number): HoldfastError {
     const { connection } = this.#order;
     const text = said.text();
     const known = name === 'tee' ? undefined : knownFailure(text, connection);
     return known ?? new HoldfastError('source-failed', `${name} ${howItEnded(end)} after ${bytes} bytes of the server at ${serverName(connection)}, wanted exit code 0.${text === '' ? '' : ` It said: ${text}`}`, { nextStep: NOTHING_KEPT, cause: end.startError });
   }
-}
-
-/** It has ended, or ends by itself soon: the end of its output is seen a moment before its own. */
-async function isOver({ ended }: ProcessGroup, clock: Clock): Promise<boolean> {
-  const stop = new AbortController();
-  const late = clock.sleep(GRACE_MILLISECONDS, stop.signal).then(() => false, () => true);
-  return Promise.race([ended.then(() => true), late]).finally(() => stop.abort());
 }

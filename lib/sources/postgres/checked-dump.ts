@@ -1,20 +1,20 @@
 import { closeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { nudgeReaders } from '../nudge.ts';
-import { OutputTail } from '../output-tail.ts';
 import { makePipe } from '../pipe.ts';
 import type { Pipe } from '../pipe.ts';
-import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
+import { howItEnded, isOver, startProgram } from '../program.ts';
+import type { Program, ProgramOptions } from '../program.ts';
+import { ProgramStream } from '../program-stream.ts';
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
 import { dumpSwitches } from './choice.ts';
 import type { DumpSwitches } from './choice.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
-import { describeConnection } from './connection.ts';
+import { describeConnection, secretsOf } from './connection.ts';
 import type { OpenedConnection, PostgresConnection } from './connection.ts';
 import { knownFailure } from './failures.ts';
-import { howItEnded, tooSmall } from './run-program.ts';
+import { tooSmall } from './run-program.ts';
 
 export interface DumpOrder extends DumpSwitches {
   readonly client: PostgresClient;
@@ -26,15 +26,6 @@ export interface DumpOrder extends DumpSwitches {
   readonly temporaryFolder: string;
   readonly clock: Clock;
 }
-
-interface Process {
-  readonly name: string;
-  readonly group: ProcessGroup;
-  readonly said: OutputTail;
-}
-
-/** To whoever writes into a pipe that nobody reads any more; it ends at its next write. */
-const GRACE_MILLISECONDS = 2000;
 
 /**
  * Starts pg_dump and, behind it, the proof that its archive is whole:
@@ -51,8 +42,7 @@ export async function openCheckedDump(order: DumpOrder, signal: AbortSignal): Pr
     for (let made = 0; made < 3; made++) pipes.push(await makePipe(order.temporaryFolder));
     signal.throwIfAborted();
     const [dumped, kept, checked] = pipes as [Pipe, Pipe, Pipe];
-    const processes = startProcesses(order, dumped, kept, checked);
-    return new CheckedDump(order, processes, kept.readEnd, signal);
+    return new CheckedDump(order, startPrograms(order, dumped, kept, checked), kept.readEnd, signal);
   } catch (error) {
     for (const { readEnd } of pipes.slice(1, 2)) closeSync(readEnd);
     await order.opened.remove();
@@ -66,13 +56,9 @@ export async function openCheckedDump(order: DumpOrder, signal: AbortSignal): Pr
   }
 }
 
-function startProcesses(order: DumpOrder, dumped: Pipe, kept: Pipe, checked: Pipe): readonly [Process, Process, Process] {
+function startPrograms(order: DumpOrder, dumped: Pipe, kept: Pipe, checked: Pipe): Programs {
   const { client, connection, opened, clock } = order;
-  const start = (program: readonly string[], descriptors: { readonly stdout: number | 'ignore'; readonly stdin?: number; readonly third?: number }): Process => {
-    const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
-    const group = new ProcessGroup(program, { ...descriptors, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
-    return { name: program[0]?.split('/').at(-1) ?? '', group, said };
-  };
+  const start = (words: readonly string[], descriptors: Pick<ProgramOptions, 'stdin' | 'stdout' | 'third'>) => startProgram(words, { ...descriptors, environment: opened.environment, secrets: secretsOf(connection), clock });
   return [
     start([client.pgDump, '--format=custom', ...dumpSwitches(order), '--dbname', opened.argument], { stdout: dumped.writeEnd }),
     start(['tee', '/dev/fd/3'], { stdin: dumped.readEnd, stdout: kept.writeEnd, third: checked.writeEnd }),
@@ -80,68 +66,51 @@ function startProcesses(order: DumpOrder, dumped: Pipe, kept: Pipe, checked: Pip
   ];
 }
 
+/** pg_dump, tee, pg_restore. */
+type Programs = readonly [Program, Program, Program];
+
 class CheckedDump implements OpenStream {
   readonly fd: number;
   readonly #order: DumpOrder;
-  readonly #processes: readonly [Process, Process, Process];
-  readonly #signal: AbortSignal;
-  readonly #onAbort = () => void this.#end();
+  readonly #programs: Programs;
+  readonly #stream: ProgramStream;
   #isDumpEndedByUs = false;
-  #isFinished = false;
-  #isClosed = false;
 
-  constructor(order: DumpOrder, processes: readonly [Process, Process, Process], fd: number, signal: AbortSignal) {
+  constructor(order: DumpOrder, programs: Programs, fd: number, signal: AbortSignal) {
     this.fd = fd;
     this.#order = order;
-    this.#processes = processes;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal.aborted) this.#onAbort();
-    for (const { group } of processes.slice(1)) void group.ended.then((end) => (end.code === 0 ? undefined : this.#endDumpSoon()));
+    this.#programs = programs;
+    this.#stream = new ProgramStream({ programs, fd, what: `The dump of ${describeConnection(order.connection)}`, signal, release: () => order.opened.remove() });
+    for (const { group } of programs.slice(1)) void group.ended.then((end) => (end.code === 0 ? undefined : this.#endDumpSoon()));
   }
 
   async finish({ bytes }: StreamSeen): Promise<StreamProof> {
     const { client, server, connection, minimumBytes } = this.#order;
-    const ends = await Promise.all(this.#processes.map(({ group }) => group.ended));
-    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The dump of ${describeConnection(connection)} was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
+    const ends = await this.#stream.ends();
+    this.#stream.throwIfStopped(bytes);
     const guilty = this.#guilty(ends);
-    if (guilty !== undefined) throw this.#failed(this.#processes[guilty] as Process, ends[guilty] as ProcessEnd, bytes);
+    if (guilty !== undefined) throw this.#failed(this.#programs[guilty] as Program, ends[guilty] as ProcessEnd, bytes);
     if (bytes < minimumBytes) throw tooSmall(connection, bytes, minimumBytes);
-    this.#isFinished = true;
+    this.#stream.markProved();
     return { bytes, evidence: [`server ${server.text}`, `pg_dump ${client.version.text} exit code 0`, `pg_restore ${client.version.text} read the archive to its end, exit code 0`] };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    if (!this.#isFinished) await this.#end();
-    closeSync(this.fd);
-    await this.#order.opened.remove();
-  }
-
-  async #end(): Promise<void> {
-    await Promise.all(this.#processes.map(({ group }) => group.kill()));
-    nudgeReaders(this.fd);
+  close(): Promise<void> {
+    return this.#stream.close();
   }
 
   /** Also when it waits for the server and will not write for long. */
   async #endDumpSoon(): Promise<void> {
-    const { group } = this.#processes[0];
-    const stop = new AbortController();
-    const hasEnded = group.ended.then(() => true);
-    const isLate = this.#order.clock.sleep(GRACE_MILLISECONDS, stop.signal).then(() => false, () => true);
-    if (!(await Promise.race([hasEnded, isLate]))) {
-      this.#isDumpEndedByUs = true;
-      await group.kill();
-    }
-    stop.abort();
+    const [dump] = this.#programs;
+    if (await isOver(dump, this.#order.clock)) return;
+    this.#isDumpEndedByUs = true;
+    await dump.group.kill();
   }
 
   /** The one that failed by itself: each failure brings down what is before and behind it in the pipe. */
   #guilty(ends: readonly ProcessEnd[]): number | undefined {
     const [dump, tee, restore] = ends.map((end) => end.code !== 0);
-    const isVictim = this.#isDumpEndedByUs || ends[0]?.signal === 'SIGPIPE' || /Broken pipe/.test(this.#processes[0].said.text());
+    const isVictim = this.#isDumpEndedByUs || ends[0]?.signal === 'SIGPIPE' || /Broken pipe/.test(this.#programs[0].said.text());
     if (dump && !isVictim) return 0;
     // A tee that was killed cuts the archive for pg_restore, too.
     if (tee && ends[1]?.signal !== 'SIGPIPE') return 1;
@@ -149,7 +118,7 @@ class CheckedDump implements OpenStream {
     return tee ? 1 : dump ? 0 : undefined;
   }
 
-  #failed({ name, said }: Process, end: ProcessEnd, bytes: number): HoldfastError {
+  #failed({ name, said }: Program, end: ProcessEnd, bytes: number): HoldfastError {
     const { connection } = this.#order;
     const text = said.text();
     const known = name === 'pg_dump' ? knownFailure(text, connection) : undefined;

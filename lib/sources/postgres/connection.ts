@@ -62,6 +62,11 @@ export async function openConnection(connection: PostgresConnection, { environme
   }
 }
 
+/** What must be seen in no message. */
+export function secretsOf({ password }: PostgresConnection): string[] {
+  return password === undefined ? [] : [password];
+}
+
 /** For messages: `database app at db.internal:5432 as holdfast`. */
 export function describeConnection({ host, port, database, user }: PostgresConnection): string {
   return `database ${database} at ${serverName({ host, port })} as ${user}`;

@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { CommandSource } from '../command.ts';
 import type { OpenStream, SourceStream } from '../source.ts';
-import { serverName } from './connection.ts';
+import { secretsOf, serverName } from './connection.ts';
 import type { OpenedConnection, PostgresConnection } from './connection.ts';
 import { knownFailure } from './failures.ts';
 
@@ -28,8 +28,7 @@ export interface GlobalsOrder {
 export async function* globalsStream(order: GlobalsOrder, signal: AbortSignal): AsyncGenerator<SourceStream> {
   const { pgDumpall, connection, opened, hasPasswords, temporaryFolder, clock } = order;
   const command = [pgDumpall, '--globals-only', ...(hasPasswords ? [] : ['--no-role-passwords']), '--no-password', `--database=${connection.database}`, '--dbname', opened.argument];
-  const secrets = connection.password === undefined ? [] : [connection.password];
-  const source = new CommandSource({ command, name: fromText(GLOBALS), minimumBytes: 1, endMarker: END_MARKER, environment: opened.environment, secrets, temporaryFolder, clock });
+  const source = new CommandSource({ command, name: fromText(GLOBALS), minimumBytes: 1, endMarker: END_MARKER, environment: opened.environment, secrets: secretsOf(connection), temporaryFolder, clock });
   for await (const stream of source.streams(signal)) yield { ...stream, open: async () => explained(await stream.open(), order) };
 }
 

@@ -2,15 +2,14 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { OutputTail } from '../output-tail.ts';
-import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
+import { howItEnded, startProgram } from '../program.ts';
+import type { Program } from '../program.ts';
 import type { PostgresVersion } from './client.ts';
-import { describeConnection } from './connection.ts';
+import { describeConnection, secretsOf } from './connection.ts';
 import { feed } from './feed.ts';
 import { loadFailure } from './load-failures.ts';
 import type { Session } from './query.ts';
-import { howItEnded } from './run-program.ts';
 
 export interface ArchiveLoadOptions {
   readonly server: PostgresVersion;
@@ -32,12 +31,6 @@ export interface ArchiveLoadOptions {
 /** Streamed, or on disk in one of the two formats. */
 export type ArchiveToLoad = { readonly stream: AsyncIterable<Uint8Array> } | { readonly path: string; readonly format: 'custom' | 'directory' };
 
-interface Process {
-  readonly name: string;
-  readonly group: ProcessGroup;
-  readonly said: OutputTail;
-}
-
 /** pg_restore from 17 on sets this, and servers before 17 do not know it. */
 const NEW_SETTING = { since: 17, line: 'SET transaction_timeout = 0;\n' };
 const HEAD_BYTES = 64 * 1024;
@@ -49,19 +42,19 @@ const HEAD_BYTES = 64 * 1024;
  */
 export async function loadArchive(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): Promise<number> {
   const { client, connection } = session;
-  const processes = client.version.major >= NEW_SETTING.since && options.server.major < NEW_SETTING.since ? startByScript(archive, session, options) : [startDirect(archive, session, options)];
-  const [first] = processes as [Process];
-  const killAll = () => Promise.all(processes.map(({ group }) => group.kill()));
+  const programs = client.version.major >= NEW_SETTING.since && options.server.major < NEW_SETTING.since ? startByScript(archive, session, options) : [startDirect(archive, session, options)];
+  const [first] = programs as [Program];
+  const killAll = () => Promise.all(programs.map(({ group }) => group.kill()));
   const onAbort = () => void killAll();
   options.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const bytes = 'stream' in archive ? await feed(archive.stream, first.group.input, options) : 0;
     if (!('stream' in archive)) first.group.input.end();
-    const ends = await Promise.all(processes.map(({ group }) => group.ended));
+    const ends = await Promise.all(programs.map(({ group }) => group.ended));
     options.signal.throwIfAborted();
     // The last one knows why: the one before it only sees a broken pipe.
     const bad = ends.map((end) => end.code !== 0).lastIndexOf(true);
-    if (bad >= 0) throw failed(processes[bad] as Process, ends[bad] as ProcessEnd, { session, bytes });
+    if (bad >= 0) throw failed(programs[bad] as Program, ends[bad] as ProcessEnd, { session, bytes });
     return bytes;
   } catch (error) {
     if (options.signal.aborted) throw new HoldfastError('interrupted', `Restoring into ${describeConnection(connection)} was stopped.`, { cause: options.signal.reason });
@@ -72,7 +65,7 @@ export async function loadArchive(archive: ArchiveToLoad, session: Session, opti
   }
 }
 
-function startDirect(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): Process {
+function startDirect(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): Program {
   return start(session, [session.client.pgRestore, ...switches(archive, options), ...(options.jobs > 1 ? [`--jobs=${options.jobs}`] : []), '--exit-on-error', '--no-password', '--dbname', session.opened.argument, ...placeOf(archive)], 'ignore', options);
 }
 
@@ -80,7 +73,7 @@ function startDirect(archive: ArchiveToLoad, session: Session, options: ArchiveL
  * A newer pg_restore into an older server: as a script, less the one setting that the server lacks. A script that is cut
  * lacks its COMMIT, and psql stops at the first error.
  */
-function startByScript(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): [Process, Process] {
+function startByScript(archive: ArchiveToLoad, session: Session, options: ArchiveLoadOptions): [Program, Program] {
   const { client, opened } = session;
   const restore = start(session, [client.pgRestore, ...switches(archive, options), '--file=-', ...placeOf(archive)], 'pipe', options);
   const psql = start(session, [client.psql, '--no-psqlrc', '--quiet', '--no-password', '--set', 'ON_ERROR_STOP=1', '--output=/dev/null', '--dbname', opened.argument], 'ignore', options);
@@ -89,10 +82,8 @@ function startByScript(archive: ArchiveToLoad, session: Session, options: Archiv
   return [restore, psql];
 }
 
-function start({ connection, opened }: Session, program: readonly string[], stdout: 'ignore' | 'pipe', { clock }: ArchiveLoadOptions): Process {
-  const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
-  const group = new ProcessGroup(program, { stdin: 'pipe', stdout, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
-  return { name: program[0]?.split('/').at(-1) ?? '', group, said };
+function start({ connection, opened }: Session, words: readonly string[], stdout: 'ignore' | 'pipe', { clock }: ArchiveLoadOptions): Program {
+  return startProgram(words, { stdin: 'pipe', stdout, environment: opened.environment, secrets: secretsOf(connection), clock });
 }
 
 function placeOf(archive: ArchiveToLoad): string[] {
@@ -136,7 +127,7 @@ function withoutNewSetting(): Transform {
   });
 }
 
-function failed({ name, said }: Process, end: ProcessEnd, { session, bytes }: { readonly session: Session; readonly bytes: number }): HoldfastError {
+function failed({ name, said }: Program, end: ProcessEnd, { session, bytes }: { readonly session: Session; readonly bytes: number }): HoldfastError {
   const { connection } = session;
   const text = said.text();
   const known = loadFailure(text, connection);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { HoldfastError } from '../../model/errors.ts';
 import { OutputTail } from '../output-tail.ts';
 import type { OpenedConnection, PostgresConnection } from './connection.ts';
-import { describeConnection } from './connection.ts';
+import { describeConnection, secretsOf } from './connection.ts';
 import type { PostgresClient } from './client.ts';
 import { knownFailure } from './failures.ts';
 
@@ -36,7 +36,7 @@ export async function query(session: Asking, text: string, values: Readonly<Reco
 }
 
 function failure({ connection }: Asking, stderr: Buffer, code: unknown): HoldfastError {
-  const tail = new OutputTail(connection.password === undefined ? [] : [connection.password]);
+  const tail = new OutputTail(secretsOf(connection));
   tail.add(stderr);
   const said = tail.text();
   return knownFailure(said, connection) ?? new HoldfastError('source-failed', `Asking ${describeConnection(connection)} failed (psql ended with ${String(code)}): ${said || 'it said nothing'}`, { nextStep: 'Run the statement by hand with psql, and mend what it says.' });

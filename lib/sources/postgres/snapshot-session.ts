@@ -1,10 +1,10 @@
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { OutputTail } from '../output-tail.ts';
-import { ProcessGroup } from '../process-group.ts';
+import { startProgram } from '../program.ts';
+import type { Program } from '../program.ts';
 import { LOCK_WAIT_MILLISECONDS } from './choice.ts';
 import type { DumpChoice } from './choice.ts';
-import { describeConnection } from './connection.ts';
+import { describeConnection, secretsOf } from './connection.ts';
 import { knownFailure } from './failures.ts';
 import { Replies } from './replies.ts';
 import type { Session } from './query.ts';
@@ -111,10 +111,8 @@ export class SnapshotSession {
   }
 }
 
-interface Parts {
+interface Parts extends Pick<Program, 'group' | 'said'> {
   readonly session: Session;
-  readonly group: ProcessGroup;
-  readonly said: OutputTail;
   readonly replies: Replies;
   readonly signal: AbortSignal;
 }
@@ -123,9 +121,8 @@ function start(session: Session, { schemas, excludeTables, clock, signal }: Snap
   const { client, connection, opened } = session;
   const patterns = [...schemas.map((pattern, index) => `schema${index}=${pattern}`), ...excludeTables.map((pattern, index) => `excluded${index}=${pattern}`)];
   const args = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--no-password', '--field-separator=\u001f', '--record-separator-zero', '--set', 'ON_ERROR_STOP=1', ...patterns.flatMap((pattern) => ['--set', pattern]), '--dbname', opened.argument];
-  const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
   const environment = { ...opened.environment, PGAPPNAME: 'holdfast snapshot' };
-  const group = new ProcessGroup([client.psql, ...args], { stdin: 'pipe', stdout: 'pipe', environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  const { group, said } = startProgram([client.psql, ...args], { stdin: 'pipe', stdout: 'pipe', environment, secrets: secretsOf(connection), clock });
   group.input.on('error', () => undefined); // It has ended: its exit code tells.
   return { session, group, said, replies: new Replies(group.output), signal };
 }

@@ -1,11 +1,10 @@
 import { HoldfastError } from '../../../model/errors.ts';
 import type { Clock } from '../../../model/clock.ts';
-import { OutputTail } from '../../output-tail.ts';
-import { ProcessGroup } from '../../process-group.ts';
 import type { ProcessEnd } from '../../process-group.ts';
+import { howItEnded, startProgram } from '../../program.ts';
 import { findProgram, versionOf } from '../client.ts';
 import type { ClientPlaces, PostgresVersion } from '../client.ts';
-import { describeConnection, serverName } from '../connection.ts';
+import { describeConnection, secretsOf, serverName } from '../connection.ts';
 import type { OpenedConnection, PostgresConnection } from '../connection.ts';
 import { knownFailure } from '../failures.ts';
 import { query } from '../query.ts';
@@ -82,9 +81,8 @@ export function startReceiver(reached: Reached, { slot, folder }: { readonly slo
 }
 
 function start({ client, connection, opened, clock }: Reached, args: readonly string[]): Receiver {
-  const said = new OutputTail(connection.password === undefined ? [] : [connection.password]);
-  const program = [client.pgReceivewal, ...args, '--no-password', '--dbname', opened.argument];
-  const group = new ProcessGroup(program, { stdout: 'ignore', environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  const words = [client.pgReceivewal, ...args, '--no-password', '--dbname', opened.argument];
+  const { group, said } = startProgram(words, { stdout: 'ignore', environment: opened.environment, secrets: secretsOf(connection), clock });
   let isStopped = false;
   return {
     ended: group.ended.then((end) => (isStopped || end.code === 0 ? undefined : failure(client, connection, end, said.text()))),
@@ -97,10 +95,9 @@ function start({ client, connection, opened, clock }: Reached, args: readonly st
 }
 
 function failure({ pgReceivewal }: WalClient, connection: PostgresConnection, end: ProcessEnd, said: string): HoldfastError {
-  const words = end.startError ? `could not be started (${end.startError.code})` : end.signal !== null ? `was killed by ${end.signal}` : `ended with exit code ${end.code}`;
   const row = FAILURES.find(({ pattern }) => pattern.test(said));
   if (row !== undefined) return new HoldfastError('source-failed', `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: row.nextStep, retryable: row.retryable });
-  return knownFailure(said, connection) ?? new HoldfastError('source-failed', `${pgReceivewal} ${words}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
+  return knownFailure(said, connection) ?? new HoldfastError('source-failed', `${pgReceivewal} ${howItEnded(end)}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
 }
 
 const FAILURES: readonly { readonly pattern: RegExp; readonly retryable: boolean; readonly nextStep: string }[] = [
