@@ -26,12 +26,12 @@ function lineLines(planName: string, { timeline, windows, gaps, stranded, waitin
   ];
 }
 
-function windowLines({ fromLsn, toLsn, bases, lastTransactionAt, storedAt }: TimedWindow): string[] {
+function windowLines({ fromLsn, toLsn, bases, lastTransactionAt, isLookedThrough, storedAt }: TimedWindow): string[] {
   const first = bases[0]?.stoppedAt ?? 0;
   return [
     `  window    ${formatLsn(fromLsn)} to ${formatLsn(toLsn)}, from ${counted(bases.length, 'base backup')}`,
     `            from ${timeInWords(first)} (end of the first base backup, server's clock)`,
-    `            until ${lastTransactionAt === undefined ? 'the end of the base backup: no transaction behind it was found' : `before ${timeInWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
+    `            until ${lastTransactionAt === undefined ? (isLookedThrough ? 'the end of the base backup: no transaction is behind it' : 'a transaction before its newest segments, which hold none: a restore to a time looks for it') : `before ${timeInWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
   ];
 }
 
@@ -44,7 +44,7 @@ export function jsonOfLedger({ systemId, lines, newest, bases, held, notes }: Wa
     lastArchived: newest && { name: newest.name, isPartial: newest.partial !== undefined, storedAt: isoTime(newest.storedAt) },
     lines: lines.map(({ timeline, windows, gaps, stranded, waiting }) => ({
       timeline,
-      windows: windows.map(({ fromLsn, toLsn, bases: from, lastTransactionAt, storedAt }) => ({ fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), bases: from.map(({ backup }) => backup), fromTime: isoTime(from[0]?.stoppedAt ?? 0), lastTransactionAt: lastTransactionAt === undefined ? null : isoTime(lastTransactionAt), storedAt: isoTime(storedAt) })),
+      windows: windows.map(({ fromLsn, toLsn, bases: from, lastTransactionAt, isLookedThrough, storedAt }) => ({ fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), bases: from.map(({ backup }) => backup), fromTime: isoTime(from[0]?.stoppedAt ?? 0), lastTransactionAt: lastTransactionAt === undefined ? null : isoTime(lastTransactionAt), isLookedThrough, storedAt: isoTime(storedAt) })),
       gaps: gaps.map(({ fromLsn, toLsn, missingSegments, isOpen }) => ({ fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), missingSegments, isOpen })),
       stranded: stranded.map(({ backup }) => backup),
       waiting: waiting && { fromLsn: formatLsn(waiting.fromLsn), toLsn: formatLsn(waiting.toLsn) },

@@ -28,7 +28,7 @@ const ANSWERS: readonly (number | null)[] = [0, 1];
  * Fails as `refused`; as `usage` when the vault has no WAL of the server at all.
  */
 export async function checkAgainstVault(repository: Repository, manifest: Manifest, { target, timeline, facts }: { readonly target: RecoveryTarget; readonly timeline: string; readonly facts: BaseBackupFacts }): Promise<void> {
-  const ledger = (await readLedgers(repository, manifest.plan, readFacts)).find(({ systemId }) => systemId === facts.systemId);
+  const ledger = (await readLedgers(repository, manifest.plan, readFacts, target.kind === 'time' ? Infinity : undefined)).find(({ systemId }) => systemId === facts.systemId);
   if (ledger === undefined || ledger.entries.length === 0) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL: the vault has none of this server, and no command to read another was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'. To archive into the vault: docs/point-in-time.md." });
   const { base, window } = checkTarget(ledger.lines, pitrTarget(target), timeline === 'latest' ? undefined : timeline === 'current' ? facts.timeline : Number(timeline));
   if (window.bases.some(({ backup }) => backup === manifest.backup)) return;

@@ -91,7 +91,7 @@ function bodyOf(record: MadeRecord): readonly [manager: number, info: number, da
 
 function timeOf(at: number): Buffer {
   const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64LE(BigInt(at) * 1000n - 946_684_800_000_000n);
+  bytes.writeBigInt64LE(BigInt(Math.round(at * 1000)) - 946_684_800_000_000n);
   return bytes;
 }
 

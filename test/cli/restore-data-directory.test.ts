@@ -17,6 +17,8 @@ describe('a time to recover to (R4)', () => {
 
   it('is compared to the microsecond, and a date is its begin', () => {
     expect(timeTarget('2026-11-20 14:30:00.000250Z', NOW)).toMatchObject({ at: Date.UTC(2026, 10, 20, 14, 30) + 0.25 });
+    // As WAL tells it: a number of microseconds, divided once.
+    expect(timeTarget('2026-11-20 14:30:00.643177Z', NOW)).toMatchObject({ at: (Date.UTC(2026, 10, 20, 14, 30) * 1000 + 643_177) / 1000 });
     expect(timeTarget('2026-11-20', NOW)).toMatchObject({ at: new Date(2026, 10, 20).getTime() });
     expect(() => timeTarget('yesterday', NOW)).toThrow(/--to-time has the value "yesterday", wanted a date, a time, or an age/);
   });

@@ -64,7 +64,7 @@ export function timeTarget(text: string, now: number): RecoveryTarget {
   const seconds = Math.floor(at / 1000) * 1000;
   const isWhole = seconds === at;
   const digits = isWhole ? micros : String(at - seconds).padStart(3, '0').padEnd(6, '0');
-  return { kind: 'time', at: isWhole ? at + Number(micros) / 1000 : at, text: `${isoTime(seconds).slice(0, 19).replace('T', ' ')}${Number(digits) === 0 ? '' : `.${digits}`}+00` };
+  return { kind: 'time', at: isWhole ? (at * 1000 + Number(micros)) / 1000 : at, text: `${isoTime(seconds).slice(0, 19).replace('T', ' ')}${Number(digits) === 0 ? '' : `.${digits}`}+00` };
 }
 
 function lsnTarget(lsn: string): RecoveryTarget {

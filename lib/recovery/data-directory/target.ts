@@ -8,7 +8,7 @@ import type { BaseBackupFacts } from '../../sources/postgres/base-backup-facts.t
  */
 export type RecoveryTarget =
   | { readonly kind: 'backup' | 'immediate' | 'latest' }
-  /** `text`: as PostgreSQL reads it, to the microsecond and with a zone; `at`: milliseconds since the epoch. */
+  /** `text`: as PostgreSQL reads it, to the microsecond and with a zone; `at`: milliseconds since the epoch, with a fraction. */
   | { readonly kind: 'time'; readonly at: number; readonly text: string }
   | { readonly kind: 'lsn'; readonly lsn: string }
   | { readonly kind: 'name'; readonly name: string };

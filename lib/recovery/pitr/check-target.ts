@@ -7,15 +7,17 @@ import type { Base, LineWindows, Window } from './windows.ts';
 export type PitrTarget =
   | { readonly kind: 'latest' }
   | { readonly kind: 'immediate' }
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, with a fraction: PostgreSQL counts microseconds. */
   | { readonly kind: 'time'; readonly at: number }
   | { readonly kind: 'lsn'; readonly lsn: bigint }
   /** Made by `pg_create_restore_point`. Whether WAL holds it is known when replay meets it. */
   | { readonly kind: 'name'; readonly name: string };
 
 export interface TimedWindow extends Window {
-  /** When the last transaction in it ended, by the server's clock in milliseconds. Undefined: none was found. */
+  /** When the last transaction in it ended, by the server's clock in milliseconds with a fraction. Undefined: none was found. */
   readonly lastTransactionAt: number | undefined;
+  /** False: none was found in its newest segments, and older ones were not looked into. */
+  readonly isLookedThrough: boolean;
   /** When its last WAL was stored, by the store's clock; of a base backup alone, when that had ended. */
   readonly storedAt: number;
 }
@@ -85,7 +87,7 @@ function refused(lines: readonly TimedLine[], why: string): HoldfastError {
 }
 
 /** `0/3000100 to 0/7000000, 2026-11-28T10:00:00.000Z to before 2026-11-28T12:00:00.000Z`. */
-export function windowInWords({ fromLsn, toLsn, bases, lastTransactionAt }: TimedWindow): string {
-  const until = lastTransactionAt === undefined ? 'no transaction behind it' : `before ${new Date(lastTransactionAt).toISOString()}`;
+export function windowInWords({ fromLsn, toLsn, bases, lastTransactionAt, isLookedThrough }: TimedWindow): string {
+  const until = lastTransactionAt === undefined ? (isLookedThrough ? 'no transaction behind it' : 'a transaction that was not looked for') : `before ${new Date(lastTransactionAt).toISOString()}`;
   return `${formatLsn(fromLsn)} to ${formatLsn(toLsn)}, times from ${new Date(bases[0]?.stoppedAt ?? 0).toISOString()} to ${until}`;
 }

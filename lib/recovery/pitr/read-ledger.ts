@@ -35,26 +35,36 @@ interface FoundBase extends Base {
 }
 
 const DEFAULT_SEGMENT_BYTES = 16 << 20;
-/** Behind the end of a window so many segments are looked into for a transaction. */
+/** Enough for a server that does anything at all: 256 MiB as segments usually are. */
 const LOOKED_INTO = 16;
 
-/** One ledger for each system that a plan has WAL or base backups of. */
-export async function readLedgers(repository: Repository, plan: string, readFacts: ReadFacts): Promise<WalLedger[]> {
+/**
+ * One ledger for each system that a plan has WAL or base backups of. `lookedInto`: in so many segments at most, from the end of
+ * each window, its last transaction is looked for; of a server that writes nothing only `Infinity` is sure to find it.
+ */
+export async function readLedgers(repository: Repository, plan: string, readFacts: ReadFacts, lookedInto = LOOKED_INTO): Promise<WalLedger[]> {
   const notes: string[] = [];
   const bases = await readBases(repository, plan, readFacts, notes);
   const bySystem = Map.groupBy(await listWal(repository.store, plan), ({ systemId }) => systemId);
   const systems = new Set([...bySystem.keys(), ...bases.map(({ systemId }) => systemId)]);
-  return Promise.all([...systems].sort().map((systemId) => readLedger(repository, systemId, bySystem.get(systemId) ?? [], bases.filter((base) => base.systemId === systemId), notes)));
+  return Promise.all([...systems].sort().map((systemId) => readLedger(repository, systemId, bySystem.get(systemId) ?? [], { bases: bases.filter((base) => base.systemId === systemId), notes, lookedInto })));
 }
 
-async function readLedger(repository: Repository, systemId: string, entries: readonly WalEntry[], bases: readonly FoundBase[], notes: readonly string[]): Promise<WalLedger> {
+interface Known {
+  readonly bases: readonly FoundBase[];
+  readonly notes: readonly string[];
+  readonly lookedInto: number;
+}
+
+async function readLedger(repository: Repository, systemId: string, entries: readonly WalEntry[], { bases, notes, lookedInto }: Known): Promise<WalLedger> {
   const own = [...notes];
   const held = await heldWal(repository, systemId, entries, bases);
   const histories = await readHistories(repository, entries, own);
+  const placed = place(entries, held.segmentBytes);
   const lines: TimedLine[] = [];
   for (const line of recoverableWindows(held, histories, bases)) {
     const windows: TimedWindow[] = [];
-    for (const window of line.windows) windows.push({ ...window, ...(await endOf(repository, window, { line: line.line, entries, held, notes: own })) });
+    for (const window of line.windows) windows.push({ ...window, ...(await endOf(repository, window, { line: line.line, placed, held, notes: own, lookedInto })) });
     lines.push({ ...line, windows });
   }
   const newest = entries.reduce<WalEntry | undefined>((latest, entry) => (latest !== undefined && latest.storedAt >= entry.storedAt ? latest : entry), undefined);
@@ -124,37 +134,55 @@ async function readHistories(repository: Repository, entries: readonly WalEntry[
 
 interface Around {
   readonly line: Line;
-  readonly entries: readonly WalEntry[];
+  readonly placed: ReadonlyMap<string, WalEntry>;
   readonly held: HeldWal;
   readonly notes: string[];
+  readonly lookedInto: number;
 }
 
 /** The last of a window's WAL says more than names do: where its records end, and when its last transaction did. */
-async function endOf(repository: Repository, window: Window, { line, entries, held, notes }: Around): Promise<Pick<TimedWindow, 'toLsn' | 'lastTransactionAt' | 'storedAt'>> {
+async function endOf(repository: Repository, window: Window, { line, placed, held, notes, lookedInto }: Around): Promise<Pick<TimedWindow, 'toLsn' | 'lastTransactionAt' | 'isLookedThrough' | 'storedAt'>> {
   const { last, toLsn } = window;
-  if (last === undefined) return { toLsn, lastTransactionAt: undefined, storedAt: Math.max(...window.bases.map(({ stoppedAt }) => stoppedAt)) };
-  const storedAt = entryOf(entries, held, last)?.storedAt ?? 0;
+  if (last === undefined) return { toLsn, lastTransactionAt: undefined, isLookedThrough: true, storedAt: Math.max(...window.bases.map(({ stoppedAt }) => stoppedAt)) };
+  const first = Number(window.fromLsn / BigInt(held.segmentBytes));
+  const storedAt = placed.get(placeOf(last))?.storedAt ?? 0;
   let end = toLsn;
-  for (let back = 0; back < LOOKED_INTO; back++) {
-    const segment = last.segment - back;
-    const wanted = back === 0 ? last : { segment, timeline: stretchOf(line, segment, held.segmentBytes).timeline, isPartial: false };
-    const entry = entryOf(entries, held, wanted);
-    if (entry === undefined) break;
+  let segment = last.segment;
+  for (; segment >= first && last.segment - segment < lookedInto; segment--) {
+    const entry = placed.get(placeOf(segment === last.segment ? last : { segment, timeline: stretchOf(line, segment, held.segmentBytes).timeline, isPartial: false }));
+    if (entry === undefined) continue;
     try {
       const { endLsn, lastTransactionAt } = summariseWal((await readWhole(repository, entry)).bytes, entry.name);
-      if (back === 0 && last.isPartial && endLsn < end) end = endLsn;
-      if (lastTransactionAt !== undefined) return { toLsn: end, lastTransactionAt, storedAt };
+      if (segment === last.segment && last.isPartial && endLsn < end) end = endLsn;
+      if (lastTransactionAt !== undefined) return { toLsn: end, lastTransactionAt, isLookedThrough: true, storedAt };
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       notes.push(`${entry.name} is there and cannot be read: ${error.message}`);
     }
   }
-  return { toLsn: end < window.fromLsn ? window.fromLsn : end, lastTransactionAt: undefined, storedAt };
+  return { toLsn: end < window.fromLsn ? window.fromLsn : end, lastTransactionAt: undefined, isLookedThrough: segment < first, storedAt };
 }
 
-function entryOf(entries: readonly WalEntry[], { segmentBytes }: HeldWal, wanted: { readonly timeline: number; readonly segment: number; readonly isPartial: boolean }): WalEntry | undefined {
-  const found = entries.filter(({ kind, timeline, name, isComplete }) => isComplete && kind === (wanted.isPartial ? 'partial' : 'segment') && timeline === wanted.timeline && segmentNumber(name, segmentBytes) === wanted.segment);
-  return found.toSorted((left, right) => (right.partial?.bytes ?? 0) - (left.partial?.bytes ?? 0))[0];
+interface Place {
+  readonly timeline: number;
+  readonly segment: number;
+  readonly isPartial: boolean;
+}
+
+function placeOf({ timeline, segment, isPartial }: Place): string {
+  return `${timeline} ${segment} ${isPartial}`;
+}
+
+/** What there is of each segment; of beginnings the longest. */
+function place(entries: readonly WalEntry[], segmentBytes: number): Map<string, WalEntry> {
+  const placed = new Map<string, WalEntry>();
+  for (const entry of entries) {
+    if (!entry.isComplete || (entry.kind !== 'segment' && entry.kind !== 'partial')) continue;
+    const at = placeOf({ timeline: entry.timeline, segment: segmentNumber(entry.name, segmentBytes), isPartial: entry.kind === 'partial' });
+    const known = placed.get(at);
+    if (known === undefined || (known.partial?.bytes ?? 0) < (entry.partial?.bytes ?? 0)) placed.set(at, entry);
+  }
+  return placed;
 }
 
 /** Damaged, no WAL after all, or sealed with a key that was not given: what names say counts all the same. */

@@ -86,7 +86,7 @@ describe('a target (R4)', () => {
   const NOON = Date.UTC(2026, 10, 28, 12);
   const lines = (): TimedLine[] => {
     const bases = [{ ...base('B1', 3.1, 3.2), stoppedAt: NOON }, { ...base('B2', 4.1, 4.2), stoppedAt: NOON + 10_000 }, { ...base('B3', 7.1, 7.2), stoppedAt: NOON + 60_000 }];
-    return recoverableWindows(held({ 1: [3, 4, 5, 7, 8] }), new Map(), bases).map((line) => ({ ...line, windows: line.windows.map((window, index) => ({ ...window, lastTransactionAt: NOON + (index === 0 ? 30_000 : 90_000), storedAt: NOON })) }));
+    return recoverableWindows(held({ 1: [3, 4, 5, 7, 8] }), new Map(), bases).map((line) => ({ ...line, windows: line.windows.map((window, index) => ({ ...window, lastTransactionAt: NOON + (index === 0 ? 30_000 : 90_000), isLookedThrough: true, storedAt: NOON })) }));
   };
 
   it.each<[string, PitrTarget, string]>([

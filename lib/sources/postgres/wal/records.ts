@@ -191,5 +191,5 @@ function mainData(record: Buffer): Buffer | undefined {
 /** Milliseconds since 1970; PostgreSQL counts microseconds since 2000. */
 function timeIn(data: Buffer | undefined): number | undefined {
   if (data === undefined || data.length < 8) return undefined;
-  return Number((data.readBigInt64LE(0) + MICROSECONDS_TO_2000) / 1000n);
+  return Number(data.readBigInt64LE(0) + MICROSECONDS_TO_2000) / 1000;
 }

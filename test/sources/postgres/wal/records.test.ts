@@ -51,9 +51,9 @@ describe('the header of a segment (S2)', () => {
 
 describe('what the records of a segment say (R4)', () => {
   it('is where they end, when the last transaction did, and which points were named', () => {
-    const records = [{ kind: 'commit', at: NOON }, { kind: 'filler', bytes: 30_000 }, { kind: 'point', name: 'before migration', at: NOON + 1 }, { kind: 'abort', at: NOON + 5000 }, { kind: 'filler', bytes: 20 }] as const;
+    const records = [{ kind: 'commit', at: NOON }, { kind: 'filler', bytes: 30_000 }, { kind: 'point', name: 'before migration', at: NOON + 1 }, { kind: 'abort', at: NOON + 5000.25 }, { kind: 'filler', bytes: 20 }] as const;
     const found = summariseWal(makeSegment({ name: NAME, records }), NAME);
-    expect(found).toMatchObject({ systemId: MADE_SYSTEM, startLsn: 3n * BigInt(MIB), lastTransactionAt: NOON + 5000, restorePoints: [{ name: 'before migration', at: NOON + 1 }] });
+    expect(found).toMatchObject({ systemId: MADE_SYSTEM, startLsn: 3n * BigInt(MIB), lastTransactionAt: NOON + 5000.25, restorePoints: [{ name: 'before migration', at: NOON + 1 }] });
     // Headers: one of 40 and three of 24; records: 34, 30,029 and the rest, each at a multiple of 8.
     expect(Number(found.endLsn - found.startLsn)).toBeGreaterThan(30_000 + 40 + 3 * 24);
     expect(Number(found.endLsn - found.startLsn)).toBeLessThan(30_500);
