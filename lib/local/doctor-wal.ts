@@ -1,15 +1,15 @@
 import { readLedgers } from '../recovery/pitr/read-ledger.ts';
 import type { WalLedger } from '../recovery/pitr/read-ledger.ts';
-import { walPlans } from '../recovery/pitr/wal-plans.ts';
+import { archivedPlans } from '../recovery/pitr/wal-plans.ts';
 import type { Repository } from '../repository/index.ts';
 import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
 
-/** Whether PostgreSQL plans can be restored to the last of their WAL. Undefined: there is none. `now`: the store's time. */
+/** Whether PostgreSQL plans can be restored to the last of their WAL. Undefined: the vault has none. `now`: the store's time. */
 export async function walFinding(repository: Repository, now: number): Promise<ProbeFinding | undefined> {
   const seen: string[] = [];
   let isSound = true;
-  for (const { plan, planName } of await walPlans(repository)) {
+  for (const { plan, planName } of await archivedPlans(repository)) {
     for (const ledger of await readLedgers(repository, plan, readFacts)) {
       const problem = problemOf(ledger);
       if (problem !== undefined) isSound = false;
