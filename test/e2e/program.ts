@@ -73,15 +73,16 @@ export async function ended(child: ChildProcess): Promise<Ran> {
   return { code, signal, bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() };
 }
 
-/** Every entry of a tree in words: type, mode, time to the millisecond (Node sets times as doubles), and what is in it. */
+/** Every entry of a tree in words: type, mode, time, and what is in it. A restored time is less than a microsecond away, and in the same second. */
 export function describeTree(root: string, path = ''): string[] {
   const place = join(root, path);
   const stats = lstatSync(place);
   const facts = `${path} ${stats.mode.toString(8)}`;
+  const time = Math.floor(stats.mtimeMs / 1000);
   if (stats.isSymbolicLink()) return [`${facts} -> ${readlinkSync(place)}`];
-  if (stats.isFile()) return [`${facts} ${Math.round(stats.mtimeMs)} ${stats.size} ${createHash('sha256').update(readFileSync(place)).digest('hex')}`];
+  if (stats.isFile()) return [`${facts} ${time} ${stats.size} ${createHash('sha256').update(readFileSync(place)).digest('hex')}`];
   if (!stats.isDirectory()) return [facts];
-  return [`${facts} ${Math.round(stats.mtimeMs)}`, ...readdirSync(place).sort().flatMap((name) => describeTree(root, join(path, name)))];
+  return [`${facts} ${time}`, ...readdirSync(place).sort().flatMap((name) => describeTree(root, join(path, name)))];
 }
 
 export function filesBelow(root: string): string[] {
