@@ -55,7 +55,7 @@ export function chooseEntries(entries: readonly TocEntry[], wanted: WantedParts,
       if (!others.some((other) => isMade(other) && other.kind !== 'SCHEMA' && other.kind !== 'EXTENSION')) continue;
       // A partition comes with its table.
       if (entry.kind === 'TABLE ATTACH') for (const child of others) if (child.kind === 'TABLE' && !has(child) && others.some((other) => other !== child && chosen.has(other))) chosen.add(child);
-      const missing = others.filter((other) => NEVER_DRAGGED.has(other.kind) && !has(other));
+      const missing = others.filter((other) => NEVER_DRAGGED.has(other.kind) && (!has(other) || (isPutOn(entry, other) && !isMade(other))));
       if (missing.length > 0) {
         leftOut.add(entry);
         continue;
@@ -67,6 +67,11 @@ export function chooseEntries(entries: readonly TocEntry[], wanted: WantedParts,
   }
   const kept = entries.filter(isMade);
   return { entries: kept, tables: kept.filter(({ kind }) => TABLES.has(kind)), leftOut: entries.filter((entry) => leftOut.has(entry) && !has(entry) && entry.kind !== 'TABLE ATTACH') };
+}
+
+/** Whether making `entry` changes `other`, and does not only point at it: pg_dump calls it `table name`. */
+function isPutOn(entry: TocEntry, other: TocEntry): boolean {
+  return entry.kind.endsWith(' ATTACH') || (entry.schema === other.schema && entry.name?.startsWith(`${other.name ?? ''} `) === true);
 }
 
 function rootsOf(entries: readonly TocEntry[], { tables, schemas }: WantedParts): TocEntry[] {
