@@ -30,20 +30,31 @@ const END = '<!-- to here -->';
 export function writeReport(rows: readonly Row[], circumstances: Circumstances): void {
   const text = [heading(circumstances), ...(['tree', 'stream'] as const).filter((set) => rows.some((row) => row.set === set)).map((set) => table(rows.filter((row) => row.set === set), set, circumstances))].join('\n\n');
   console.log(text);
-  if (circumstances.isDryRun) return;
+  if (!circumstances.isDryRun) writeSection(BEGIN, `## \`npm run bench\`\n\n${text}`);
+}
+
+/** Puts a text where the one of this beginning was before, or at the end. */
+export function writeSection(begin: string, text: string): void {
   const before = readFileSync(FILE, 'utf8');
-  const [from, to] = [before.indexOf(BEGIN), before.indexOf(END)];
-  const section = `${BEGIN}\n## \`npm run bench\`\n\n${text}\n${END}`;
-  if (from < 0 || to < from) appendFileSync(FILE, `\n${section}\n`);
+  const from = before.indexOf(begin);
+  const to = before.indexOf(END, from);
+  const section = `${begin}\n${text}\n${END}`;
+  if (from < 0 || to < 0) appendFileSync(FILE, `\n${section}\n`);
   else writeFileSync(FILE, before.slice(0, from) + section + before.slice(to + END.length));
   console.error(`\nwritten to ${resolve(FILE)}`);
 }
 
+export function machineInWords(): string {
+  return `${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node}`;
+}
+
+export function placeInWords(work: string): string {
+  return work.startsWith('/dev/shm') ? 'a tmpfs, so flushing costs nothing' : 'a disk';
+}
+
 function heading({ tools, repeat, data, work }: Circumstances): string {
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node}`;
   const versions = tools.map(({ tool, version }) => `${tool.name}: ${version}`).join('; ');
-  const place = work.startsWith('/dev/shm') ? 'a tmpfs, so flushing costs nothing' : 'a disk';
-  return `${new Date().toISOString().slice(0, 10)}, ${machine}. Data: ${data}; repositories on ${place}; everything read once before. Medians of ${repeat}, the tools taking turns.
+  return `${new Date().toISOString().slice(0, 10)}, ${machineInWords()}. Data: ${data}; repositories on ${placeInWords(work)}; everything read once before. Medians of ${repeat}, the tools taking turns.
 ${versions}.
 
 Seconds (CPU seconds, peak MiB). The peak is the sum of the kernel's high-water marks (VmHWM) of all processes alive together. *Ratio*: Holdfast to the best peer that does the step, least wall time.`;
@@ -76,7 +87,7 @@ function table(rows: readonly Row[], set: Row['set'], { tools }: Circumstances):
   ].join('\n');
 }
 
-function median(numbers: readonly number[]): number {
+export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
 }

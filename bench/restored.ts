@@ -37,7 +37,8 @@ function statsOf(path: string) {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-function digestOf(path: string): string {
+/** SHA-1 of a file's bytes. */
+export function digestOf(path: string): string {
   const digest = createHash('sha1');
   const fd = openSync(path, 'r');
   for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer)) digest.update(buffer.subarray(0, count));
