@@ -18,6 +18,8 @@ export interface ReceivePorts extends ShipPorts {
 export interface ReceiveOptions {
   readonly partialEveryMs: number;
   readonly signal: AbortSignal;
+  /** For what is left when somebody asks to stop; systemd waits for 90 seconds. */
+  readonly lastMs?: number;
 }
 
 export interface WalStatus extends Shipped {
@@ -25,8 +27,8 @@ export interface WalStatus extends Shipped {
   readonly timeline: number;
   /** Up to where the server has flushed its own WAL. */
   readonly serverLsn: bigint;
-  /** Bytes of WAL that are not in the vault yet. */
-  readonly behindBytes: number;
+  /** Bytes of WAL that are not in the vault yet. Undefined while nothing was archived: what the vault had before is not asked. */
+  readonly behindBytes: number | undefined;
 }
 
 const LOOK_MS = 250;
@@ -34,7 +36,6 @@ const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
 /** What ran for this long was well: the next failure is the first one again. */
 const WELL_MS = 5000;
-/** For what is left when somebody asks to stop; systemd waits for 90 seconds. */
 const LAST_MS = 45_000;
 
 /**
@@ -43,7 +44,7 @@ const LAST_MS = 45_000;
  * the spool. So an outage of the store fills the spool and nothing else, and an outage of the server ends nothing. Fails when
  * the first attempt shows something that waiting does not mend, and when the vault holds other WAL under the same names.
  */
-export async function receiveWal(ports: ReceivePorts, { partialEveryMs, signal }: ReceiveOptions): Promise<Shipped> {
+export async function receiveWal(ports: ReceivePorts, { partialEveryMs, signal, lastMs = LAST_MS }: ReceiveOptions): Promise<Shipped> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const shipper = new WalShipper(ports);
@@ -54,13 +55,25 @@ export async function receiveWal(ports: ReceivePorts, { partialEveryMs, signal }
     throw error;
   })));
   // What was received until the end is kept, too; a failure of a loop is told all the same.
-  const last = shipper.ship(AbortSignal.timeout(LAST_MS), { withPartials: true });
+  const last = shipLast(shipper, ports, lastMs);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) {
     await last.catch(() => undefined);
     throw failed.reason;
   }
   return last;
+}
+
+/** Fails as `unavailable` when the time is over; what was not archived is in the spool. */
+async function shipLast(shipper: WalShipper, { spool }: ReceivePorts, lastMs: number): Promise<Shipped> {
+  const signal = AbortSignal.timeout(lastMs);
+  try {
+    return await shipper.ship(signal, { withPartials: true });
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+    const waiting = await shipper.waiting();
+    throw new HoldfastError('unavailable', `Not everything that was received could be kept within ${lastMs / 1000} s of stopping: ${waiting} finished ${waiting === 1 ? 'file waits' : 'files wait'} in ${spool.root}.`, { nextStep: 'Nothing is lost while that folder is there. Start `holdfast wal-receive` again: it begins with them.', cause });
+  }
 }
 
 class Supervisor {
@@ -155,6 +168,6 @@ const WAITED_FOR: ReadonlySet<string> = new Set(['unavailable', 'no-space', 'per
 
 function statusOf(server: WalServer, shipped: Shipped): WalStatus {
   const { archivedLsn } = shipped;
-  const behind = archivedLsn === undefined ? 0n : server.lsn - archivedLsn;
-  return { ...shipped, systemId: server.systemId, timeline: server.timeline, serverLsn: server.lsn, behindBytes: Number(behind > 0n ? behind : 0n) };
+  const behind = archivedLsn === undefined ? undefined : Math.max(0, Number(server.lsn - archivedLsn));
+  return { ...shipped, systemId: server.systemId, timeline: server.timeline, serverLsn: server.lsn, behindBytes: behind };
 }

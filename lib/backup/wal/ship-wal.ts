@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { isHoldfastError } from '../../model/errors.ts';
 import { WAL_PART_BYTES } from '../../repository/index.ts';
 import { segmentNumber, segmentStart } from '../../sources/postgres/wal/lsn.ts';
@@ -93,14 +92,12 @@ export class WalShipper {
   async #archivePartial(file: SpooledFile, signal: AbortSignal): Promise<ArchivedWal | undefined> {
     const { spool, archive } = this.#ports;
     if (await spool.isEmpty(file)) return undefined;
-    const copy = file.sizeBytes > WAL_PART_BYTES ? await spool.copy(file) : undefined;
+    const archived = async (path: string) => archive({ path, name: `${file.name}${PARTIAL}`, systemId: file.systemId }, signal);
     try {
-      return await archive({ path: copy ?? file.path, name: `${file.name}${PARTIAL}`, systemId: file.systemId }, signal);
+      return await (file.sizeBytes > WAL_PART_BYTES ? spool.withCopy(file, archived) : archived(file.path));
     } catch (error) {
       if (isHoldfastError(error, 'source-failed') && !(await spool.has(file))) return undefined;
       throw error;
-    } finally {
-      if (copy !== undefined) await rm(copy, { force: true });
     }
   }
 

@@ -16,6 +16,7 @@ export interface SpooledFile extends WalFile {
 
 const SYSTEM = /^\d{1,20}$/;
 const TIMELINE = /^[0-9A-F]{8}$/;
+const COPY = 'partial.copy';
 
 /**
  * Where WAL lies between the server and the vault: one folder for each system and each timeline that a server was on when
@@ -30,9 +31,7 @@ export class WalSpool {
 
   async folderFor(systemId: string, timeline: number): Promise<string> {
     const folder = join(this.root, systemId, timelineInHex(timeline));
-    await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-      throw new HoldfastError(cause.code === 'ENOSPC' ? 'no-space' : 'permission', `The spool ${folder} cannot be made (${cause.code}).`, { nextStep: 'Let this user write there, or set XDG_STATE_HOME to another place.', cause });
-    });
+    await mkdir(folder, { recursive: true, mode: 0o700 }).catch(failed(folder, 'be made'));
     return folder;
   }
 
@@ -47,16 +46,16 @@ export class WalSpool {
   }
 
   async remove({ path }: SpooledFile): Promise<void> {
-    await rm(path, { force: true });
+    await rm(path, { force: true }).catch(failed(path, 'be removed, though the vault has it'));
   }
 
   async has({ path }: SpooledFile): Promise<boolean> {
-    return stat(path).then(() => true, () => false);
+    return (await stat(path).catch(unlessGone(path))) !== undefined;
   }
 
   /** A segment is made of zeroes before its first page is written. */
   async isEmpty({ path }: SpooledFile): Promise<boolean> {
-    const handle = await open(path, 'r').catch(() => undefined);
+    const handle = await open(path, 'r').catch(unlessGone(path));
     if (handle === undefined) return true;
     try {
       const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, 0);
@@ -66,31 +65,53 @@ export class WalSpool {
     }
   }
 
-  /** A copy that does not grow while it is read twice. The caller removes it. */
-  async copy({ path, name }: SpooledFile): Promise<string> {
-    const copy = join(this.root, `${name}.partial.copy`);
-    await copyFile(path, copy);
-    return copy;
+  /**
+   * What `use` makes of a copy that does not grow while it is read twice; of one at a time. Fails as `source-failed` when the
+   * file got its last name meanwhile.
+   */
+  async withCopy<T>({ path }: SpooledFile, use: (copy: string) => Promise<T>): Promise<T> {
+    const copy = join(this.root, COPY);
+    try {
+      await copyFile(path, copy).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'ENOENT') throw new HoldfastError('source-failed', `${path} is not there any more.`, { cause });
+        return failed(copy, 'be written')(cause);
+      });
+      return await use(copy);
+    } finally {
+      await rm(copy, { force: true }).catch(failed(copy, 'be removed'));
+    }
   }
+}
+
+/** `.catch` of a file operation in the spool. What stays in the spool is not lost. */
+function failed(path: string, what: string): (cause: NodeJS.ErrnoException) => never {
+  return (cause) => {
+    const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
+    throw new HoldfastError(isFull ? 'no-space' : 'permission', `In the spool, ${path} cannot ${what} (${cause.code}).`, {
+      nextStep: isFull ? 'Free space there, or set XDG_STATE_HOME to a larger file system: WAL that was received stays until it is in the vault.' : 'Let this user read and write there, or set XDG_STATE_HOME to another place.',
+      cause,
+    });
+  };
+}
+
+function unlessGone(path: string): (cause: NodeJS.ErrnoException) => undefined {
+  return (cause) => (cause.code === 'ENOENT' ? undefined : failed(path, 'be read')(cause));
 }
 
 async function filesIn(folder: string, systemId: string): Promise<SpooledFile[]> {
   const found: SpooledFile[] = [];
-  for (const name of await readdir(folder)) {
+  for (const name of await readdir(folder).catch(failed(folder, 'be read'))) {
     const file = parseWalFile(name);
     if (file === undefined) continue;
     const path = join(folder, name);
     // It may have got its last name since it was listed.
-    const stats = await stat(path).catch(() => undefined);
+    const stats = await stat(path).catch(unlessGone(path));
     if (stats?.isFile() === true) found.push({ ...file, path, systemId, folder, modifiedAt: stats.mtimeMs, sizeBytes: stats.size });
   }
   return found;
 }
 
 async function entries(folder: string, pattern: RegExp): Promise<string[]> {
-  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return [];
-    throw cause;
-  });
+  const names = (await readdir(folder).catch(unlessGone(folder))) ?? [];
   return names.filter((name) => pattern.test(name)).sort();
 }

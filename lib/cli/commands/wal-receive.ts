@@ -19,7 +19,7 @@ export async function run({ surroundings, runtime, options, output }: CommandCon
       onStatus: (status) => {
         const { archivedLsn, serverLsn, behindBytes, archivedFiles } = status;
         const json = { type: 'wal-status', ...status, archivedLsn: archivedLsn && formatLsn(archivedLsn), serverLsn: formatLsn(serverLsn) };
-        output.result(json, () => `kept up to ${archivedLsn === undefined ? 'nothing yet' : formatLsn(archivedLsn)}, the server is at ${formatLsn(serverLsn)}: ${bytesInWords(behindBytes)} behind; ${counted(archivedFiles, 'file')} since this began`);
+        output.result(json, () => `${archivedLsn === undefined || behindBytes === undefined ? 'nothing kept yet' : `kept up to ${formatLsn(archivedLsn)}, ${bytesInWords(behindBytes)} behind`}; the server is at ${formatLsn(serverLsn)}; ${counted(archivedFiles, 'file')} since this began`);
       },
       onWarning: ({ message, nextStep }, { waitingFiles = 0, againMs }) => {
         const waiting = waitingFiles === 0 ? '' : ` ${counted(waitingFiles, 'segment')} ${waitingFiles === 1 ? 'waits' : 'wait'} in the spool.`;
