@@ -4,7 +4,7 @@ import type { Clock } from '../model/clock.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { OutputTail, withoutSecrets } from '../sources/output-tail.ts';
 import { ProcessGroup } from '../sources/process-group.ts';
-import type { ProcessEnd } from '../sources/process-group.ts';
+import { complaintAbout } from '../sources/program.ts';
 import { shellFor } from '../sources/shell.ts';
 import type { HookName, HookReport } from './hook-report.ts';
 
@@ -83,10 +83,4 @@ async function perform(program: readonly string[], { place: { environment, folde
     stop.abort();
     signal?.removeEventListener('abort', onAbort);
   }
-}
-
-function complaintAbout({ code, signal, startError }: ProcessEnd): string | undefined {
-  if (startError) return `could not be started (${startError.code})`;
-  if (signal !== null) return `was killed by ${signal}, wanted exit code 0`;
-  return code === 0 ? undefined : `ended with exit code ${code}, wanted 0`;
 }

@@ -7,11 +7,12 @@ import type { ByteString } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { attributesAt } from './attributes.ts';
-import { nudgeReaders } from './nudge.ts';
-import { OutputTail, withoutSecrets } from './output-tail.ts';
+import { withoutSecrets } from './output-tail.ts';
 import { makePipe } from './pipe.ts';
-import { ProcessGroup } from './process-group.ts';
 import type { ProcessEnd } from './process-group.ts';
+import { complaintAbout, endAllWithFailed, startProgram } from './program.ts';
+import type { Program } from './program.ts';
+import { ProgramStream } from './program-stream.ts';
 import { hasPipe, shellFor } from './shell.ts';
 import type { OpenStream, SourceStream, StreamProof, StreamSeen, StreamSource } from './source.ts';
 
@@ -67,12 +68,12 @@ export class CommandSource implements StreamSource {
   async #open(signal: AbortSignal): Promise<OpenStream> {
     signal.throwIfAborted();
     const { command, environment, folder, temporaryFolder, secrets = [], clock } = this.#options;
-    const program = typeof command === 'string' ? [...(await this.#shellFor(command)), '-c', command] : command;
+    const words = typeof command === 'string' ? [...(await this.#shellFor(command)), '-c', command] : command;
     const pipe = await makePipe(temporaryFolder);
-    const said = new OutputTail(secrets);
     try {
-      const group = new ProcessGroup(program, { stdout: pipe.writeEnd, environment, folder, onStderr: (bytes) => said.add(bytes) }, clock);
-      return new RunningCommand(this.description, this.#options, group, pipe.readEnd, said, signal);
+      const program = startProgram(words, { stdout: pipe.writeEnd, environment, folder, secrets, clock });
+      const stream = new ProgramStream({ programs: [program], fd: pipe.readEnd, what: `The command \`${this.description}\``, signal });
+      return new RunningCommand(this.description, this.#options, program, stream);
     } finally {
       closeSync(pipe.writeEnd);
     }
@@ -83,53 +84,35 @@ class RunningCommand implements OpenStream {
   readonly fd: number;
   readonly #what: string;
   readonly #wanted: Wanted;
-  readonly #group: ProcessGroup;
-  readonly #said: OutputTail;
-  readonly #signal: AbortSignal;
-  readonly #onAbort = () => void this.#endReader();
-  #isFinished = false;
-  #isClosed = false;
+  readonly #program: Program;
+  readonly #stream: ProgramStream;
 
-  constructor(what: string, options: CommandOptions, group: ProcessGroup, fd: number, said: OutputTail, signal: AbortSignal) {
-    this.fd = fd;
+  constructor(what: string, wanted: Wanted, program: Program, stream: ProgramStream) {
+    this.fd = stream.fd;
     this.#what = what;
-    this.#wanted = options;
-    this.#group = group;
-    this.#said = said;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal.aborted) this.#onAbort();
-    // What a failed shell leaves running in the background would keep the pipe open and the reader waiting.
-    void group.ended.then((end) => (end.code === 0 ? undefined : group.kill()));
+    this.#wanted = wanted;
+    this.#program = program;
+    this.#stream = stream;
+    endAllWithFailed(program);
   }
 
   async finish({ bytes, tail }: StreamSeen): Promise<StreamProof> {
-    const end = await this.#group.ended;
-    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The command \`${this.#what}\` was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
-    const complaint = complaintAbout(end, bytes, tail, this.#wanted);
+    const end = await this.#program.group.ended;
+    this.#stream.throwIfStopped(bytes);
+    const complaint = complaintAboutRun(end, bytes, tail, this.#wanted);
     if (complaint !== undefined) throw await this.#failed(complaint, end);
-    this.#isFinished = true;
+    this.#stream.markProved();
     const marker = this.#wanted.endMarker === undefined ? [] : ['end marker seen'];
     return { bytes, evidence: ['exit code 0', ...marker] };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    if (!this.#isFinished) await this.#endReader();
-    closeSync(this.fd);
-  }
-
-  /** The end of the group is the end of the pipe, unless one of it went into a group of its own. */
-  async #endReader(): Promise<void> {
-    await this.#group.kill();
-    nudgeReaders(this.fd);
+  close(): Promise<void> {
+    return this.#stream.close();
   }
 
   async #failed(complaint: string, { startError }: ProcessEnd): Promise<HoldfastError> {
-    await this.#group.kill();
-    const said = this.#said.text();
+    await this.#program.group.kill();
+    const said = this.#program.said.text();
     const message = `The command \`${this.#what}\` ${complaint}.${said === '' ? '' : ` It said: ${said}`}`;
     return new HoldfastError('source-failed', message, { nextStep: 'Nothing of this run is kept. Run the command by hand, mend what it says, and start the backup again.', cause: startError });
   }
@@ -140,11 +123,10 @@ type Wanted = Pick<CommandOptions, 'command' | 'minimumBytes' | 'endMarker'>;
 /** 128 + SIGPIPE, as a shell tells it. */
 const BROKEN_PIPE = 141;
 
-function complaintAbout(end: ProcessEnd, bytes: number, tail: Uint8Array, { command, minimumBytes, endMarker }: Wanted): string | undefined {
-  if (end.startError) return `could not be started (${end.startError.code})`;
-  if (end.signal !== null) return `was killed by ${end.signal} after ${bytes} bytes, wanted exit code 0`;
+function complaintAboutRun(end: ProcessEnd, bytes: number, tail: Uint8Array, { command, minimumBytes, endMarker }: Wanted): string | undefined {
   if (end.code === BROKEN_PIPE && typeof command === 'string' && hasPipe(command)) return `ended with exit code 141 after ${bytes} bytes, wanted 0: a part of its pipe stopped reading (as \`head\` does) while the part before was still writing`;
-  if (end.code !== 0) return `ended with exit code ${end.code} after ${bytes} bytes, wanted 0`;
+  const complaint = complaintAbout(end, bytes);
+  if (complaint !== undefined) return complaint;
   if (bytes < minimumBytes) return `wrote ${bytes} bytes, wanted at least ${minimumBytes}`;
   if (endMarker !== undefined && !Buffer.from(tail).includes(endMarker)) return `wrote ${bytes} bytes without the end marker ${JSON.stringify(endMarker)} in the last ${tail.length}: the output was cut`;
   return undefined;

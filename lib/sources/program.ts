@@ -37,7 +37,20 @@ export async function isOver({ group }: Program, clock: Clock): Promise<boolean>
   return Promise.race([group.ended.then(() => true), late]).finally(() => stop.abort());
 }
 
+/** What a program that fails leaves running would keep its pipe open and the reader waiting. */
+export function endAllWithFailed({ group }: Program): void {
+  void group.ended.then((end) => (end.code === 0 ? undefined : group.kill()));
+}
+
 export function howItEnded({ code, signal, startError }: ProcessEnd): string {
   if (startError !== undefined) return `could not be started (${startError.code})`;
   return signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
+}
+
+/** What is wrong with how a program ended, after so many bytes of output; undefined after exit code 0. */
+export function complaintAbout(end: ProcessEnd, bytes?: number): string | undefined {
+  if (end.startError !== undefined) return howItEnded(end);
+  if (end.code === 0) return undefined;
+  const after = bytes === undefined ? '' : ` after ${bytes} bytes`;
+  return `${howItEnded(end)}${after}, wanted ${end.signal === null ? '0' : 'exit code 0'}`;
 }

@@ -1,13 +1,13 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { nudgeReaders } from '../nudge.ts';
-import { OutputTail } from '../output-tail.ts';
 import { makePipe } from '../pipe.ts';
-import { ProcessGroup } from '../process-group.ts';
 import type { ProcessEnd } from '../process-group.ts';
+import { complaintAbout, endAllWithFailed, startProgram } from '../program.ts';
+import type { Program } from '../program.ts';
+import { ProgramStream } from '../program-stream.ts';
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
-import { inWords, programName } from './client.ts';
+import { inWords } from './client.ts';
 import type { SqlClient } from './client.ts';
 import { secretsOf, serverName } from './connection.ts';
 import type { OpenedConnection, SqlConnection } from './connection.ts';
@@ -47,11 +47,10 @@ export async function openSqlDump(order: SqlDumpOrder, signal: AbortSignal): Pro
   try {
     signal.throwIfAborted();
     writeSync(pipe.writeEnd, headOf(order));
-    const said = new OutputTail(secretsOf(connection));
     const position = hasPosition(order) ? ['--master-data=2', '--gtid'] : [];
-    const program = [client.dump, opened.argument, ...OPTIONS, ...position, ...excludeTables.map((table) => `--ignore-table=${database.name}.${table}`), '--', database.name];
-    const group = new ProcessGroup(program, { stdout: pipe.writeEnd, environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
-    return new SqlDump(order, { group, said }, pipe.readEnd, signal);
+    const words = [client.dump, opened.argument, ...OPTIONS, ...position, ...excludeTables.map((table) => `--ignore-table=${database.name}.${table}`), '--', database.name];
+    const program = startProgram(words, { stdout: pipe.writeEnd, environment: opened.environment, secrets: secretsOf(connection), clock });
+    return new SqlDump(order, program, pipe.readEnd, signal);
   } catch (error) {
     closeSync(pipe.readEnd);
     await opened.remove();
@@ -77,74 +76,56 @@ function headOf({ database: { name, characterSet, collation } }: SqlDumpOrder): 
 class SqlDump implements OpenStream {
   readonly fd: number;
   readonly #order: SqlDumpOrder;
-  readonly #group: ProcessGroup;
-  readonly #said: OutputTail;
-  readonly #signal: AbortSignal;
-  readonly #onAbort = () => void this.#endReader();
-  #isFinished = false;
-  #isClosed = false;
+  readonly #program: Program;
+  readonly #stream: ProgramStream;
 
-  constructor(order: SqlDumpOrder, { group, said }: { readonly group: ProcessGroup; readonly said: OutputTail }, fd: number, signal: AbortSignal) {
+  constructor(order: SqlDumpOrder, program: Program, fd: number, signal: AbortSignal) {
     this.fd = fd;
     this.#order = order;
-    this.#group = group;
-    this.#said = said;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal.aborted) this.#onAbort();
-    // What a failed wrapper leaves running would keep the pipe open and the reader waiting.
-    void group.ended.then((end) => (end.code === 0 ? undefined : group.kill()));
+    this.#program = program;
+    this.#stream = new ProgramStream({ programs: [program], fd, what: `The dump of ${this.#what()}`, signal, release: () => order.opened.remove() });
+    endAllWithFailed(program);
   }
 
   async finish({ bytes, tail }: StreamSeen): Promise<StreamProof> {
     const { client, server, database } = this.#order;
-    const end = await this.#group.ended;
-    if (this.#signal.aborted) throw new HoldfastError('interrupted', `The dump of ${this.#what()} was stopped after ${bytes} bytes.`, { cause: this.#signal.reason });
+    const end = await this.#program.group.ended;
+    this.#stream.throwIfStopped(bytes);
     const complaint = this.#complaint(end, bytes, tail);
     if (complaint !== undefined) throw await this.#failed(complaint, end);
-    this.#isFinished = true;
-    const said = this.#said.text();
+    this.#stream.markProved();
+    const name = this.#program.name;
+    const said = this.#program.said.text();
     const warnings = [
       ...(database.unprotected.length > 0 ? [`tables of ${database.name} that no transaction holds still, so that what is written to them during the dump may be half in it: ${database.unprotected.join(', ')}`] : []),
-      ...(said === '' ? [] : [`${programName(client.dump)} said: ${said}`]),
+      ...(said === '' ? [] : [`${name} said: ${said}`]),
     ];
     const position = hasPosition(this.#order) ? [`binary log position in its head, GTID ${/SET GLOBAL gtid_slave_pos='([^']*)'/.exec(Buffer.from(tail).toString('latin1'))?.[1] || 'none'}`] : [];
-    return { bytes, evidence: [`server ${inWords(server.version)}`, `${programName(client.dump)} ${client.version.text} exit code 0`, `"${END_MARK}" seen`, ...position], warnings };
+    return { bytes, evidence: [`server ${inWords(server.version)}`, `${name} ${client.version.text} exit code 0`, `"${END_MARK}" seen`, ...position], warnings };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    if (!this.#isFinished) await this.#endReader();
-    closeSync(this.fd);
-    await this.#order.opened.remove();
-  }
-
-  async #endReader(): Promise<void> {
-    await this.#group.kill();
-    nudgeReaders(this.fd);
+  close(): Promise<void> {
+    return this.#stream.close();
   }
 
   #what(): string {
     return `database ${this.#order.database.name} at ${serverName(this.#order.connection)}`;
   }
 
-  #complaint({ code, signal, startError }: ProcessEnd, bytes: number, tail: Uint8Array): string | undefined {
+  #complaint(end: ProcessEnd, bytes: number, tail: Uint8Array): string | undefined {
     const { minimumBytes } = this.#order;
-    if (startError) return `could not be started (${startError.code})`;
-    if (signal !== null) return `was killed by ${signal} after ${bytes} bytes, wanted exit code 0`;
-    if (code !== 0) return `ended with exit code ${code} after ${bytes} bytes, wanted 0`;
+    const complaint = complaintAbout(end, bytes);
+    if (complaint !== undefined) return complaint;
     if (!Buffer.from(tail).toString('latin1').trimEnd().endsWith(`\n${END_MARK}`)) return `wrote ${bytes} bytes that do not end with "${END_MARK}": the dump was cut`;
     return bytes < minimumBytes ? `wrote ${bytes} bytes, wanted at least ${minimumBytes}` : undefined;
   }
 
   async #failed(complaint: string, { startError }: ProcessEnd): Promise<HoldfastError> {
-    await this.#group.kill();
-    const { client, connection } = this.#order;
-    const said = this.#said.text();
-    const known = knownSqlFailure(said, connection);
+    const { group, name, said: tail } = this.#program;
+    await group.kill();
+    const said = tail.text();
+    const known = knownSqlFailure(said, this.#order.connection);
     if (known !== undefined) return known;
-    return new HoldfastError('source-failed', `${programName(client.dump)} ${complaint} (${this.#what()}).${said === '' ? '' : ` It said: ${said}`}`, { nextStep: 'Nothing of this run is kept. Mend what it says, and start the backup again.', cause: startError });
+    return new HoldfastError('source-failed', `${name} ${complaint} (${this.#what()}).${said === '' ? '' : ` It said: ${said}`}`, { nextStep: 'Nothing of this run is kept. Mend what it says, and start the backup again.', cause: startError });
   }
 }

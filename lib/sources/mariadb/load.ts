@@ -1,9 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
 import type { Clock } from '../../model/clock.ts';
-import { OutputTail } from '../output-tail.ts';
 import { feed } from '../postgres/feed.ts';
-import { ProcessGroup } from '../process-group.ts';
-import { programName } from './client.ts';
+import { startProgram } from '../program.ts';
 import { secretsOf, serverName } from './connection.ts';
 import type { SqlSession } from './query.ts';
 import { RowJoiner } from './row-joiner.ts';
@@ -145,10 +143,9 @@ export interface PourOptions {
 /** Streams statements into the command line program, which stops at the first that fails. Fails as `target-failed`, `permission`, `no-space`. */
 export async function pour(statements: AsyncIterable<Uint8Array>, session: SqlSession, { database, clock, signal, what }: PourOptions): Promise<void> {
   const { client, connection, opened } = session;
-  const said = new OutputTail(secretsOf(connection));
   // Names in a dump must not run programs on this machine.
   const safe = client.version.flavour === 'MariaDB' ? ['--sandbox'] : [];
-  const group = new ProcessGroup([client.shell, opened.argument, ...safe, '--batch', '--', database], { stdin: 'pipe', stdout: 'ignore', environment: opened.environment, folder: undefined, onStderr: (bytes) => said.add(bytes) }, clock);
+  const { name, group, said } = startProgram([client.shell, opened.argument, ...safe, '--batch', '--', database], { stdin: 'pipe', stdout: 'ignore', environment: opened.environment, secrets: secretsOf(connection), clock });
   const onAbort = () => void group.kill();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -156,7 +153,7 @@ export async function pour(statements: AsyncIterable<Uint8Array>, session: SqlSe
     const end = await group.ended;
     signal.throwIfAborted();
     if (end.code === 0) return;
-    throw loadFailure(said.text(), `${programName(client.shell)} ended with ${end.code === null ? String(end.signal ?? end.startError?.code) : `exit code ${end.code}`} while ${what} went into ${serverName(connection)}`);
+    throw loadFailure(said.text(), `${name} ended with ${end.code === null ? String(end.signal ?? end.startError?.code) : `exit code ${end.code}`} while ${what} went into ${serverName(connection)}`);
   } catch (error) {
     if (signal.aborted) throw new HoldfastError('interrupted', `Restoring ${what} at ${serverName(connection)} was stopped.`, { cause: signal.reason });
     throw error;
