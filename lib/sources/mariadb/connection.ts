@@ -1,8 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { makeScratch, sweepScratch } from '../scratch.ts';
+import { CONNECT_SECONDS, environmentOf, hostAndPort, openByFiles } from '../opened-connection.ts';
+import type { ConnectionPlaces, OpenedConnection } from '../opened-connection.ts';
 import type { Flavour } from './client.ts';
 
 /** Where a server is. The password is the only part that no message may show. */
@@ -19,48 +19,23 @@ export interface SqlConnection {
   readonly sslRootCert?: string;
 }
 
-export interface ConnectionPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Private files with the password lie here while a client program runs. */
-  readonly temporaryFolder: string;
-  readonly clock: Pick<Clock, 'now'>;
-}
-
-export interface OpenedConnection {
-  /** The first argument of every program; says nothing of the connection. */
-  readonly argument: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Callable twice. */
-  remove(): Promise<void>;
-}
-
-/** A host that does not answer must not hold up a run for the minutes that TCP would. */
-const CONNECT_SECONDS = 15;
 /** A row may be this large, on the wire and in a statement. */
 const LARGEST_PACKET = '1G';
 /** What the programs may take from this process; MYSQL_PWD and MYSQL_HOST are not among it. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH'];
 
 /**
- * Writes the connection as an option file (0600) into a private folder (0700), so that neither argument list nor
- * environment of a program holds any of it. `--defaults-file` and not `--defaults-extra-file`: `~/.my.cnf` is read after
- * the latter, so that somebody's password there, or his `skip-triggers`, would win. Remove it always; what a killed process left is removed by the next
- * one.
+ * Writes the connection as an option file (0600). The argument comes first with every program: `--defaults-file` and not
+ * `--defaults-extra-file`, because `~/.my.cnf` is read after the latter, so that somebody's password there, or his
+ * `skip-triggers`, would win.
  */
-export async function openSqlConnection(connection: SqlConnection, flavour: Flavour, { environment, temporaryFolder, clock }: ConnectionPlaces): Promise<OpenedConnection> {
-  await sweepScratch(temporaryFolder, clock.now());
-  const folder = await makeScratch(temporaryFolder);
-  const remove = () => rm(folder, { recursive: true, force: true });
-  try {
+export function openSqlConnection(connection: SqlConnection, flavour: Flavour, places: ConnectionPlaces): Promise<OpenedConnection> {
+  return openByFiles(places, async (folder) => {
     const file = join(folder, 'my.cnf');
     await writeFile(file, optionFile(connection, flavour), { mode: 0o600, flag: 'wx' });
-    const taken = Object.fromEntries(INHERITED.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]));
-    // Errors are recognised by their English text. A login file of MySQL would be read besides.
-    return { argument: `--defaults-file=${file}`, environment: { ...taken, LC_ALL: 'C', MYSQL_TEST_LOGIN_FILE: join(folder, 'none') }, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+    // A login file of MySQL would be read besides.
+    return { argument: `--defaults-file=${file}`, environment: { ...environmentOf(places, INHERITED), MYSQL_TEST_LOGIN_FILE: join(folder, 'none') } };
+  });
 }
 
 /** What must be seen in no message: the password as it is, and as the option file has it. */
@@ -72,10 +47,9 @@ function escaped(value: string): string {
   return value.replace(/[\\"]/g, '\\$&');
 }
 
-/** For messages: `db.internal:3306 as holdfast`. */
-export function serverName({ host, port }: Pick<SqlConnection, 'host' | 'port'>): string {
-  if (host.startsWith('/')) return host;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+/** For messages: `db.internal:3306`, or the path of a socket. */
+export function serverName(place: Pick<SqlConnection, 'host' | 'port'>): string {
+  return place.host.startsWith('/') ? place.host : hostAndPort(place);
 }
 
 function optionFile(connection: SqlConnection, flavour: Flavour): string {

@@ -10,7 +10,8 @@ import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
 import { inWords } from './client.ts';
 import type { SqlClient } from './client.ts';
 import { secretsOf, serverName } from './connection.ts';
-import type { OpenedConnection, SqlConnection } from './connection.ts';
+import type { SqlConnection } from './connection.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import { knownSqlFailure } from './failures.ts';
 import type { DatabaseFacts, ServerFacts } from './server.ts';
 

@@ -12,7 +12,8 @@ import { dumpSwitches } from './choice.ts';
 import type { DumpSwitches } from './choice.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
 import { describeConnection, secretsOf } from './connection.ts';
-import type { OpenedConnection, PostgresConnection } from './connection.ts';
+import type { PostgresConnection } from './connection.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import { knownFailure } from './failures.ts';
 import { tooSmall } from './run-program.ts';
 

@@ -1,8 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { makeScratch, sweepScratch } from '../scratch.ts';
+import { CONNECT_SECONDS, environmentOf, hostAndPort, openByFiles } from '../opened-connection.ts';
+import type { ConnectionPlaces, OpenedConnection } from '../opened-connection.ts';
 
 /** Where a database is. The password is the only part that no message may show. */
 export interface PostgresConnection {
@@ -18,48 +18,24 @@ export interface PostgresConnection {
   readonly sslRootCert?: string;
 }
 
-export interface PostgresPlaces {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Private files with the password lie here while a client program runs. */
-  readonly temporaryFolder: string;
-  readonly clock: Pick<Clock, 'now'>;
-}
-
-export interface OpenedConnection {
-  /** For `--dbname`; says nothing of the connection. */
-  readonly argument: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Callable twice. */
-  remove(): Promise<void>;
-}
-
-/** A host that does not answer must not hold up a run for the minutes that TCP would. */
-const CONNECT_SECONDS = 15;
-
 /** What libpq may take from this process; a password in its environment could be read in /proc/PID/environ. */
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'LD_LIBRARY_PATH', 'PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT', 'PGSSLCRL', 'PGKRBSRVNAME', 'PGGSSENCMODE', 'PGCHANNELBINDING', 'KRB5CCNAME', 'KRB5_CONFIG'];
 
 /**
- * Writes the connection to a private folder (mode 0700) as a service file and, when there is a password, a pgpass file
- * (both 0600): so neither the argument list nor the environment of a client program holds any of it. libpq only reads
- * the password from a file, a prompt, or an environment that others of the same user could read. Remove it always; what
- * a killed process left is removed by the next one.
+ * Writes the connection as a service file and, when there is a password, a pgpass file (both 0600); the argument is for
+ * `--dbname`. libpq only reads the password from a file, a prompt, or an environment that others of the same user could
+ * read.
  */
-export async function openConnection(connection: PostgresConnection, { environment, temporaryFolder, clock }: PostgresPlaces): Promise<OpenedConnection> {
-  await sweepScratch(temporaryFolder, clock.now());
-  const folder = await makeScratch(temporaryFolder);
-  const remove = () => rm(folder, { recursive: true, force: true });
-  try {
+export function openConnection(connection: PostgresConnection, places: ConnectionPlaces): Promise<OpenedConnection> {
+  return openByFiles(places, async (folder) => {
     const { password } = connection;
     const passwordFile = password === undefined ? undefined : join(folder, 'pgpass');
     if (passwordFile !== undefined) await writeFile(passwordFile, passwordLine(password as string), { mode: 0o600, flag: 'wx' });
     const serviceFile = join(folder, 'service');
     await writeFile(serviceFile, serviceText(connection, passwordFile), { mode: 0o600, flag: 'wx' });
-    return { argument: 'service=holdfast', environment: { ...variablesFor(environment, password !== undefined), PGSERVICEFILE: serviceFile }, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+    const variables = environmentOf(places, password === undefined ? [...INHERITED, 'PGPASSFILE'] : INHERITED);
+    return { argument: 'service=holdfast', environment: { ...variables, PGAPPNAME: 'holdfast', PGSERVICEFILE: serviceFile } };
+  });
 }
 
 /** What must be seen in no message. */
@@ -72,15 +48,8 @@ export function describeConnection({ host, port, database, user }: PostgresConne
   return `database ${database} at ${serverName({ host, port })} as ${user}`;
 }
 
-export function serverName({ host, port }: Pick<PostgresConnection, 'host' | 'port'>): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function variablesFor(environment: PostgresPlaces['environment'], hasPassword: boolean): Record<string, string | undefined> {
-  const names = hasPassword ? INHERITED : [...INHERITED, 'PGPASSFILE'];
-  const taken = Object.fromEntries(names.filter((name) => environment[name] !== undefined).map((name) => [name, environment[name]]));
-  // Errors are recognised by their English text.
-  return { ...taken, LC_ALL: 'C', PGAPPNAME: 'holdfast' };
+export function serverName(place: Pick<PostgresConnection, 'host' | 'port'>): string {
+  return hostAndPort(place);
 }
 
 function serviceText(connection: PostgresConnection, passwordFile: string | undefined): string {

@@ -2,7 +2,8 @@ import { HoldfastError } from '../../model/errors.ts';
 import { findClient } from './client.ts';
 import type { ClientPlaces } from './client.ts';
 import { openConnection, serverName } from './connection.ts';
-import type { PostgresConnection, PostgresPlaces } from './connection.ts';
+import type { PostgresConnection } from './connection.ts';
+import type { ConnectionPlaces } from '../opened-connection.ts';
 import { query } from './query.ts';
 
 /** `all`: every database that is no template and takes connections. */
@@ -19,7 +20,7 @@ const ALL = `
   where datallowconn and not datistemplate and datname !~ '^holdfast_restore_' order by datname`;
 
 /** Databases of a run, in the order of their names; asked anew each time, so that a new database is kept by the next run. */
-export async function chosenDatabases(options: ClientPlaces & PostgresPlaces & { readonly connection: PostgresConnection; readonly databases?: DatabaseChoice | undefined }, signal: AbortSignal): Promise<ChosenDatabases> {
+export async function chosenDatabases(options: ClientPlaces & ConnectionPlaces & { readonly connection: PostgresConnection; readonly databases?: DatabaseChoice | undefined }, signal: AbortSignal): Promise<ChosenDatabases> {
   const { connection, databases } = options;
   if (databases === undefined) return { databases: [connection.database], warnings: [] };
   if (databases !== 'all') return { databases: [...databases].sort(), warnings: [] };
