@@ -3,7 +3,7 @@ import type { ResolvedPostgresPlace } from '../config/resolved-source.ts';
 import { fetchSecret, isRemote } from '../config/secret-reference.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { HoldfastError } from '../model/errors.ts';
-import type { ClientPlaces } from '../sources/postgres/client.ts';
+import type { ClientPlaces } from '../sources/client-programs.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import type { Environment } from './places.ts';
 import { readRemoteSecret } from './remote-secret.ts';

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ByteString } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { attributesAt } from './attributes.ts';
+import { isProgram } from './client-programs.ts';
 import { withoutSecrets } from './output-tail.ts';
 import { makePipe } from './pipe.ts';
 import type { ProcessEnd } from './process-group.ts';
@@ -141,7 +141,7 @@ async function checkSyntax([shell = 'sh', ...options]: readonly string[], comman
 async function checkProgram(program: string, path: string): Promise<void> {
   const places = program.includes('/') ? [program] : path.split(delimiter).map((folder) => join(folder, program));
   for (const place of places) {
-    if (await access(place, constants.X_OK).then(() => true, () => false)) return;
+    if (await isProgram(place)) return;
   }
   throw new HoldfastError('source-failed', `The program ${program} is not there, or may not be run.`, { nextStep: 'Install it, or give its whole path.' });
 }

@@ -1,12 +1,12 @@
 import { fromText } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { attributesAt } from './attributes.ts';
+import type { ClientPlaces } from './client-programs.ts';
 import { findBaseBackupClient } from './postgres/base-backup-client.ts';
 import type { BaseBackupClient } from './postgres/base-backup-client.ts';
 import { inspectServer } from './postgres/base-backup-server.ts';
 import type { BaseBackupServer } from './postgres/base-backup-server.ts';
 import { openCheckedBaseBackup } from './postgres/checked-base-backup.ts';
-import type { ClientPlaces } from './postgres/client.ts';
 import { openConnection, serverName } from './postgres/connection.ts';
 import type { PostgresConnection } from './postgres/connection.ts';
 import type { OpenStream, SourceStream, StreamSource } from './source.ts';

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { access, constants, stat } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../../model/errors.ts';
-import type { ClientPlaces, PostgresVersion } from '../../sources/postgres/client.ts';
+import { foldersInPath, isProgram } from '../../sources/client-programs.ts';
+import type { ClientPlaces } from '../../sources/client-programs.ts';
+import type { PostgresVersion } from '../../sources/postgres/client.ts';
 import { versionOf } from '../../sources/postgres/client.ts';
 import type { Owner } from './write-directory.ts';
 
@@ -18,11 +20,11 @@ export interface ServerProgram {
  * of PATH: Debian in /usr/lib/postgresql, the packages of postgresql.org in /usr/pgsql-NN.
  */
 export async function findServerProgram(major: number, { binaries, environment }: ClientPlaces): Promise<ServerProgram | undefined> {
-  const folders = [...(binaries === undefined ? [] : [binaries]), `/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, ...(environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')];
+  const folders = [...(binaries === undefined ? [] : [binaries]), `/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, ...foldersInPath(environment)];
   let other: ServerProgram | undefined;
   for (const folder of folders) {
     const path = join(folder, 'postgres');
-    if (!(await access(path, constants.X_OK).then(() => true, () => false))) continue;
+    if (!(await isProgram(path))) continue;
     const found = { path, version: await versionOf(path, environment) };
     if (found.version.major === major) return found;
     other ??= found;

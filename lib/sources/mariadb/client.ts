@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { basename, delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { basename } from 'node:path';
 import { HoldfastError } from '../../model/errors.ts';
+import { findAnyProgram, versionLine } from '../client-programs.ts';
+import type { ClientPlaces } from '../client-programs.ts';
 
 export type Flavour = 'MariaDB' | 'MySQL';
 
@@ -19,12 +18,6 @@ export interface SqlClient {
   readonly version: SqlVersion;
   readonly dump: string;
   readonly shell: string;
-}
-
-export interface ClientPlaces {
-  /** Folder of the programs; PATH is searched when absent. */
-  readonly binaries?: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** What a plan calls its source decides whose programs are looked for first; either may serve. */
@@ -82,26 +75,17 @@ function parsed(flavour: Flavour, match: RegExpExecArray | null): SqlVersion | u
   return { flavour, major: major as number, minor: minor as number, text: `${major}.${minor}.${patch}` };
 }
 
-async function findProgram(names: readonly string[], { binaries, environment }: ClientPlaces): Promise<string> {
-  const folders = binaries === undefined ? (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '') : [binaries];
-  for (const name of names) {
-    for (const folder of folders) {
-      const path = join(folder, name);
-      if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
-    }
-  }
-  throw new HoldfastError('source-failed', `Neither ${names.join(' nor ')} is ${binaries === undefined ? 'in PATH' : `in ${binaries}`}.`, {
+async function findProgram(names: readonly string[], places: ClientPlaces): Promise<string> {
+  const found = await findAnyProgram(names, places);
+  if (found !== undefined) return found;
+  throw new HoldfastError('source-failed', `Neither ${names.join(' nor ')} is in ${places.binaries ?? 'PATH'}.`, {
     nextStep: "Install the client programs of your server (Debian and Ubuntu: mariadb-client; Alpine: mariadb-client; MySQL: mysql-client), or name their folder with HOLDFAST_MARIADB_BIN.",
   });
 }
 
-async function versionOf(program: string, { PATH, LD_LIBRARY_PATH }: ClientPlaces['environment']): Promise<SqlVersion | undefined> {
-  // Nothing that it could print or others could read: what this process was given may hold passwords.
-  const env = { LC_ALL: 'C', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }) };
-  const { stdout } = await promisify(execFile)(program, ['--no-defaults', '--version'], { timeout: 30_000, env }).catch((cause: { message: string }) => {
-    throw new HoldfastError('source-failed', `${program} could not be run: ${cause.message.split('\n').slice(0, 2).join(' ')}.`, { nextStep: 'Install the client programs again.', cause });
-  });
+async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<SqlVersion | undefined> {
+  const line = await versionLine(program, ['--no-defaults', '--version'], { environment, nextStep: 'Install the client programs again.' });
   // `mariadb-dump from 11.4.2-MariaDB, client 10.19 for …`, `mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB, for …`, `mysqldump  Ver 8.0.36 for …`.
-  const match = /(?:from|Distrib) (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? /Ver (\d+)\.(\d+)\.(\d+)/.exec(stdout);
-  return parsed(/mariadb/i.test(stdout.replace(program, '').replace(/^\S+/, '')) ? 'MariaDB' : 'MySQL', match);
+  const match = /(?:from|Distrib) (\d+)\.(\d+)\.(\d+)/.exec(line) ?? /Ver (\d+)\.(\d+)\.(\d+)/.exec(line);
+  return parsed(/mariadb/i.test(line.replace(program, '').replace(/^\S+/, '')) ? 'MariaDB' : 'MySQL', match);
 }

@@ -1,6 +1,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import { makePipe } from '../pipe.ts';
 import type { ProcessEnd } from '../process-group.ts';
 import { complaintAbout, endAllWithFailed, startProgram } from '../program.ts';
@@ -11,7 +12,6 @@ import { inWords } from './client.ts';
 import type { SqlClient } from './client.ts';
 import { secretsOf, serverName } from './connection.ts';
 import type { SqlConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { knownSqlFailure } from './failures.ts';
 import type { DatabaseFacts, ServerFacts } from './server.ts';
 

@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../model/errors.ts';
 import { askProgram } from '../ask-program.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import type { SqlClient } from './client.ts';
 import { programName } from './client.ts';
 import { secretsOf, serverName } from './connection.ts';
 import type { SqlConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { knownSqlFailure } from './failures.ts';
 
 export interface SqlSession {

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
+import type { ClientPlaces } from '../client-programs.ts';
 import { findProgram, versionOf } from './client.ts';
-import type { ClientPlaces, PostgresVersion } from './client.ts';
+import type { PostgresVersion } from './client.ts';
 
 /** What a base backup needs of PostgreSQL's own programs; both are of one major version. */
 export interface BaseBackupClient {

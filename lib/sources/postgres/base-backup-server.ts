@@ -1,8 +1,8 @@
 import { HoldfastError } from '../../model/errors.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import type { BaseBackupClient } from './base-backup-client.ts';
 import type { PostgresVersion } from './client.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { serverName } from './connection.ts';
 import { query } from './query.ts';
 

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import { makePipe } from '../pipe.ts';
 import type { Pipe } from '../pipe.ts';
 import type { ProcessEnd } from '../process-group.ts';
@@ -13,7 +14,6 @@ import type { DumpSwitches } from './choice.ts';
 import type { PostgresClient, PostgresVersion } from './client.ts';
 import { describeConnection, secretsOf } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { knownFailure } from './failures.ts';
 import { tooSmall } from './run-program.ts';
 

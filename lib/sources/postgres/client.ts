@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
 import { HoldfastError } from '../../model/errors.ts';
+import { findAnyProgram, versionLine } from '../client-programs.ts';
+import type { ClientPlaces } from '../client-programs.ts';
 
 export interface PostgresVersion {
   readonly major: number;
@@ -16,12 +14,6 @@ export interface PostgresClient {
   readonly pgDump: string;
   readonly pgRestore: string;
   readonly psql: string;
-}
-
-export interface ClientPlaces {
-  /** Folder of the programs; PATH is searched when absent. */
-  readonly binaries?: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 const PROGRAMS = ['pg_dump', 'pg_restore', 'psql'] as const;
@@ -40,28 +32,19 @@ export async function findClient(places: ClientPlaces): Promise<PostgresClient> 
 }
 
 /** For programs that not every plan needs, too. Fails as `source-failed`. */
-export async function findProgram(name: string, { binaries, environment }: ClientPlaces): Promise<string> {
-  const folders = binaries === undefined ? (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '') : [binaries];
-  for (const folder of folders) {
-    const path = join(folder, name);
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
-  }
+export async function findProgram(name: string, places: ClientPlaces): Promise<string> {
+  const found = await findAnyProgram([name], places);
+  if (found !== undefined) return found;
+  const { binaries } = places;
   throw new HoldfastError('source-failed', `The program ${name} is not ${binaries === undefined ? 'in PATH' : `in ${binaries}, or may not be run`}.`, {
     nextStep: "Install PostgreSQL's client programs (Debian and Ubuntu: postgresql-client; Alpine: postgresql-client; macOS: libpq), or name their folder with HOLDFAST_POSTGRES_BIN.",
   });
 }
 
-/** Nothing that it could print or others could read: what this process was given may hold passwords. */
-function environmentToAsk({ PATH, LD_LIBRARY_PATH }: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv {
-  return { LC_ALL: 'C', ...(PATH !== undefined && { PATH }), ...(LD_LIBRARY_PATH !== undefined && { LD_LIBRARY_PATH }) };
-}
-
 export async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<PostgresVersion> {
-  const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 30_000, env: environmentToAsk(environment) }).catch((cause: { message: string }) => {
-    throw new HoldfastError('source-failed', `${program} could not be run: ${cause.message.split('\n').slice(0, 2).join(' ')}.`, { nextStep: "Install PostgreSQL's client programs again.", cause });
-  });
+  const line = await versionLine(program, ['--version'], { environment, nextStep: "Install PostgreSQL's client programs again." });
   // `pg_dump (PostgreSQL) 18.6 (Debian 18.6-1)`, `19beta1`.
-  const [, text, major] = /\) ((\d+)\S*)/.exec(stdout) ?? [];
+  const [, text, major] = /\) ((\d+)\S*)/.exec(line) ?? [];
   if (text !== undefined && major !== undefined) return { text, major: Number(major) };
-  throw new HoldfastError('source-failed', `${program} does not say its version, but ${JSON.stringify(stdout.slice(0, 100))}.`, { nextStep: "Install PostgreSQL's own client programs." });
+  throw new HoldfastError('source-failed', `${program} does not say its version, but ${JSON.stringify(line.slice(0, 100))}.`, { nextStep: "Install PostgreSQL's own client programs." });
 }

@@ -1,9 +1,9 @@
 import { HoldfastError } from '../../model/errors.ts';
+import type { ClientPlaces } from '../client-programs.ts';
+import type { ConnectionPlaces } from '../opened-connection.ts';
 import { findClient } from './client.ts';
-import type { ClientPlaces } from './client.ts';
 import { openConnection, serverName } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { ConnectionPlaces } from '../opened-connection.ts';
 import { query } from './query.ts';
 
 /** `all`: every database that is no template and takes connections. */

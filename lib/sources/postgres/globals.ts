@@ -2,10 +2,10 @@ import { fromText } from '../../model/byte-string.ts';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { CommandSource } from '../command.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import type { OpenStream, SourceStream } from '../source.ts';
 import { secretsOf, serverName } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { knownFailure } from './failures.ts';
 
 /** Roles, their settings and memberships, tablespaces: what belongs to a server and not to a database. */

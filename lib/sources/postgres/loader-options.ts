@@ -1,5 +1,5 @@
 import type { Clock } from '../../model/clock.ts';
-import type { ClientPlaces } from './client.ts';
+import type { ClientPlaces } from '../client-programs.ts';
 import type { PostgresConnection } from './connection.ts';
 
 export interface PostgresLoaderOptions extends ClientPlaces {

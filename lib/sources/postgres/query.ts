@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
 import { askProgram } from '../ask-program.ts';
-import type { PostgresConnection } from './connection.ts';
 import type { OpenedConnection } from '../opened-connection.ts';
+import type { PostgresConnection } from './connection.ts';
 import { describeConnection, secretsOf } from './connection.ts';
 import type { PostgresClient } from './client.ts';
 import { knownFailure } from './failures.ts';

@@ -1,10 +1,10 @@
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import type { OpenedConnection } from '../opened-connection.ts';
 import type { ProcessEnd } from '../process-group.ts';
 import { howItEnded, startProgram } from '../program.ts';
 import { describeConnection, secretsOf } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { OpenedConnection } from '../opened-connection.ts';
 import { knownFailure } from './failures.ts';
 
 export interface ProgramRun {

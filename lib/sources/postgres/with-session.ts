@@ -1,8 +1,8 @@
-import type { ClientPlaces } from './client.ts';
+import type { ClientPlaces } from '../client-programs.ts';
+import type { ConnectionPlaces } from '../opened-connection.ts';
 import { findClient } from './client.ts';
 import { openConnection } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
-import type { ConnectionPlaces } from '../opened-connection.ts';
 import type { Session } from './query.ts';
 
 /** What programs of PostgreSQL need to reach a database, while `work` lasts. */

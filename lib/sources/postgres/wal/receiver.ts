@@ -1,12 +1,13 @@
 import { HoldfastError } from '../../../model/errors.ts';
 import type { Clock } from '../../../model/clock.ts';
+import type { ClientPlaces } from '../../client-programs.ts';
+import type { OpenedConnection } from '../../opened-connection.ts';
 import type { ProcessEnd } from '../../process-group.ts';
 import { howItEnded, startProgram } from '../../program.ts';
 import { findProgram, versionOf } from '../client.ts';
-import type { ClientPlaces, PostgresVersion } from '../client.ts';
+import type { PostgresVersion } from '../client.ts';
 import { describeConnection, secretsOf, serverName } from '../connection.ts';
 import type { PostgresConnection } from '../connection.ts';
-import type { OpenedConnection } from '../../opened-connection.ts';
 import { knownFailure } from '../failures.ts';
 import { query } from '../query.ts';
 import { parseLsn } from './lsn.ts';
