@@ -4,7 +4,7 @@ import type { DataDirectoryReport } from '../../recovery/data-directory/restore.
 import type { StartedServer } from '../../recovery/data-directory/start-server.ts';
 import { isoTime, targetWords } from '../../recovery/data-directory/target.ts';
 import type { RecoveryTarget, TargetAction } from '../../recovery/data-directory/target.ts';
-import { lsnNumber } from '../../sources/postgres/base-backup-facts.ts';
+import { parseLsn } from '../../sources/postgres/wal/lsn.ts';
 import type { CommandContext } from '../command.ts';
 import { withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -68,7 +68,7 @@ export function timeTarget(text: string, now: number): RecoveryTarget {
 }
 
 function lsnTarget(lsn: string): RecoveryTarget {
-  lsnNumber(lsn);
+  parseLsn(lsn);
   return { kind: 'lsn', lsn };
 }
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../model/errors.ts';
-import { lsnNumber } from '../../sources/postgres/base-backup-facts.ts';
 import type { BaseBackupFacts } from '../../sources/postgres/base-backup-facts.ts';
+import { parseLsn } from '../../sources/postgres/wal/lsn.ts';
 
 /**
  * Where recovery ends. `backup`: as soon as the backup is consistent, by the WAL in it, on the same timeline. `immediate`:
@@ -46,7 +46,7 @@ export function refuseUnreachable({ target, action, restoreCommand }: RecoveryOr
   const earliest = `This backup reaches ${isoTime(facts.stoppedAt)} (LSN ${facts.stopLsn}) at the earliest; choose an older one for an earlier target: \`holdfast list\`.`;
   if (target.kind === 'time' && target.at < facts.stoppedAt) throw new HoldfastError('refused', `The target ${target.text} lies before the end of the base backup, ${isoTime(facts.stoppedAt)}: until then its files are not consistent.`, { nextStep: earliest });
   if (target.kind === 'time' && target.at > now) throw new HoldfastError('refused', `The target ${target.text} lies in the future; now it is ${isoTime(now)}.`, { nextStep: 'Correct the time or its zone, or recover everything with --to-latest.' });
-  if (target.kind === 'lsn' && lsnNumber(target.lsn) < lsnNumber(facts.stopLsn)) throw new HoldfastError('refused', `The target LSN ${target.lsn} lies before the end of the base backup, ${facts.stopLsn}: until then its files are not consistent.`, { nextStep: earliest });
+  if (target.kind === 'lsn' && parseLsn(target.lsn) < parseLsn(facts.stopLsn)) throw new HoldfastError('refused', `The target LSN ${target.lsn} lies before the end of the base backup, ${facts.stopLsn}: until then its files are not consistent.`, { nextStep: earliest });
 }
 
 /** Whether WAL beyond what the backup holds is wanted. */

@@ -1,5 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
 
+export { parseLsn as lsnNumber } from './wal/lsn.ts';
+
 /** What a base backup of PostgreSQL says about itself, without its data being read (`facts` of its manifest). */
 export interface BaseBackupFacts {
   /** Of the cluster, as decimal digits: every copy of it has the same one. */
@@ -52,20 +54,6 @@ export async function readFacts({ manifest }: { readonly manifest: { readonly ba
     if (!isRight(facts[name])) throw new HoldfastError('damaged', `The facts of the base backup ${manifest.backup} are not whole: ${name} is ${JSON.stringify(facts[name])}.`, { nextStep: 'Run `holdfast verify` and take another backup of the plan.' });
   }
   return Object.fromEntries(Object.keys(CHECKS).map((name) => [name, facts[name]])) as unknown as BaseBackupFacts;
-}
-
-/** Bytes from the beginning of all WAL, for comparing. */
-export function lsnNumber(lsn: string): bigint {
-  if (!isLsn(lsn)) throw new HoldfastError('usage', `${JSON.stringify(lsn)} is no WAL position, wanted two hexadecimal numbers as PostgreSQL writes them.`, { nextStep: 'For example 0/3000148; `select pg_current_wal_lsn()` shows one.' });
-  const [high = '', low = ''] = lsn.split('/');
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
-}
-
-/** Name of the segment that holds the byte at `position`. */
-export function segmentName(timeline: number, position: bigint, walSegmentBytes: number): string {
-  const perLog = 0x1_0000_0000n / BigInt(walSegmentBytes);
-  const number = position / BigInt(walSegmentBytes);
-  return [BigInt(timeline), number / perLog, number % perLog].map((part) => part.toString(16).toUpperCase().padStart(8, '0')).join('');
 }
 
 function isLsn(value: unknown): value is string {

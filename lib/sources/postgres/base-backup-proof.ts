@@ -5,7 +5,7 @@ import { TarReader } from '../tar-reader.ts';
 import type { TarMember, TarVisitor } from '../tar-reader.ts';
 import { parseBackupManifest } from './backup-manifest.ts';
 import type { BackupManifest } from './backup-manifest.ts';
-import { lsnNumber, segmentName } from './base-backup-facts.ts';
+import { parseLsn, segmentName, segmentOf } from './wal/lsn.ts';
 
 /** What a base backup was proved to hold. */
 export interface ProvedBaseBackup {
@@ -86,7 +86,7 @@ export class BaseBackupProof implements TarVisitor {
     const label = Buffer.from(this.#text('backup_label')).toString('latin1');
     const [, startLsn = '', startSegment = ''] = /^START WAL LOCATION: (\S+) \(file ([0-9A-F]{24})\)$/m.exec(label) ?? [];
     const timeline = Number(/^START TIMELINE: (\d+)$/m.exec(label)?.[1]);
-    const stopLsn = manifest.walRanges.map(({ endLsn }) => endLsn).reduce((last, lsn) => (lsnNumber(lsn) > lsnNumber(last) ? lsn : last));
+    const stopLsn = manifest.walRanges.map(({ endLsn }) => endLsn).reduce((last, lsn) => (parseLsn(lsn) > parseLsn(last) ? lsn : last));
     if (startSegment === '' || !(timeline > 0)) throw broken('its backup_label does not say where its WAL begins');
     if (walSegmentBytes !== undefined) this.#checkWal(manifest, walSegmentBytes);
     const control = Buffer.from(this.#text('global/pg_control'));
@@ -125,9 +125,9 @@ export class BaseBackupProof implements TarVisitor {
   #checkWal({ walRanges }: BackupManifest, walSegmentBytes: number): void {
     for (const { timeline, startLsn, endLsn } of walRanges) {
       // The last byte before the end: a backup that ends at the border of a segment needs none behind it.
-      const last = (lsnNumber(endLsn) - 1n) / BigInt(walSegmentBytes);
-      for (let number = lsnNumber(startLsn) / BigInt(walSegmentBytes); number <= last; number++) {
-        const name = segmentName(timeline, number * BigInt(walSegmentBytes), walSegmentBytes);
+      const last = segmentOf(parseLsn(endLsn) - 1n, walSegmentBytes);
+      for (let number = segmentOf(parseLsn(startLsn), walSegmentBytes); number <= last; number++) {
+        const name = segmentName(timeline, number, walSegmentBytes);
         const seen = this.#seen.get(`pg_wal/${name}`);
         if (seen?.size !== walSegmentBytes) throw broken(`its WAL segment ${name} ${seen === undefined ? 'is not there' : `has ${seen.size} bytes`}, wanted ${walSegmentBytes} bytes of every one between ${startLsn} and ${endLsn}`);
       }

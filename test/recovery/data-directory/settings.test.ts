@@ -2,7 +2,7 @@ import { adviceOn, complaints, recoveryEnd } from '../../../lib/recovery/data-di
 import { autoConf, recoverySettings } from '../../../lib/recovery/data-directory/settings.ts';
 import { refuseUnreachable } from '../../../lib/recovery/data-directory/target.ts';
 import type { RecoveryOrder } from '../../../lib/recovery/data-directory/target.ts';
-import { lsnNumber, readFacts, segmentName, writtenFacts } from '../../../lib/sources/postgres/base-backup-facts.ts';
+import { readFacts, writtenFacts } from '../../../lib/sources/postgres/base-backup-facts.ts';
 import type { BaseBackupFacts } from '../../../lib/sources/postgres/base-backup-facts.ts';
 
 const STOPPED = Date.UTC(2026, 10, 28, 14, 0);
@@ -62,14 +62,6 @@ describe('the facts of a base backup (S2)', () => {
   it.each(Object.keys(FACTS))('are damaged without %s', async (name) => {
     const { [name]: _gone, ...rest } = writtenFacts(FACTS);
     await expect(readFacts({ manifest: { backup: 'b', facts: rest } })).rejects.toThrow(`${name} is undefined`);
-  });
-
-  it('name segments and compare positions as PostgreSQL does', () => {
-    expect(segmentName(1, lsnNumber('0/2000028'), 16 << 20)).toBe('000000010000000000000002');
-    expect(segmentName(26, lsnNumber('1A/FF000000'), 16 << 20)).toBe('0000001A0000001A000000FF');
-    expect(segmentName(1, lsnNumber('3/40000000'), 1 << 30)).toBe('000000010000000300000001');
-    expect(lsnNumber('1/0') - lsnNumber('0/FFFFFFFF')).toBe(1n);
-    expect(() => lsnNumber('0/xyz')).toThrow(/is no WAL position/);
   });
 });
 

@@ -7,7 +7,7 @@ const LSN = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;
 export function parseLsn(text: string): bigint {
   const [, high, low] = LSN.exec(text) ?? [];
   if (high !== undefined && low !== undefined) return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
-  throw new HoldfastError('usage', `${JSON.stringify(text)} is no position in WAL, wanted two hexadecimal numbers as in 16/B374D848.`, { nextStep: '`SELECT pg_current_wal_lsn()` shows the present one.' });
+  throw new HoldfastError('usage', `${JSON.stringify(text)} is no WAL position, wanted two hexadecimal numbers as in 16/B374D848.`, { nextStep: '`SELECT pg_current_wal_lsn()` shows the present one.' });
 }
 
 export function formatLsn(lsn: bigint): string {

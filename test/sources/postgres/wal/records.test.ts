@@ -1,4 +1,4 @@
-import { formatLsn, parseLsn, segmentName, segmentNumber } from '../../../../lib/sources/postgres/wal/lsn.ts';
+import { formatLsn, parseLsn, segmentName, segmentNumber, segmentOf } from '../../../../lib/sources/postgres/wal/lsn.ts';
 import { checkSegment, segmentHeader } from '../../../../lib/sources/postgres/wal/page-header.ts';
 import { summariseWal } from '../../../../lib/sources/postgres/wal/records.ts';
 import { parseTimelineHistory } from '../../../../lib/sources/postgres/wal/timeline-history.ts';
@@ -19,6 +19,10 @@ describe('positions in WAL (R4)', () => {
   it.each([[16 * MIB, '0000000100000001000000FF', 0x1ff], [MIB, '000000010000000100000FFF', 0x1fff], [1024 * MIB, '000000010000000100000003', 7]])('counts segments of %i bytes over the border of 4 GiB', (segmentBytes, name, number) => {
     expect(segmentNumber(name, segmentBytes)).toBe(number);
     expect(segmentName(1, number, segmentBytes)).toBe(name);
+  });
+
+  it.each([[1, '0/2000028', 16 * MIB, '000000010000000000000002'], [26, '1A/FF000000', 16 * MIB, '0000001A0000001A000000FF'], [1, '3/40000000', 1024 * MIB, '000000010000000300000001']])('names the segment of timeline %i that holds %s', (timeline, lsn, segmentBytes, name) => {
+    expect(segmentName(timeline, segmentOf(parseLsn(lsn), segmentBytes), segmentBytes)).toBe(name);
   });
 });
 
