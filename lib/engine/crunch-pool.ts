@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { ByteString } from '../model/byte-string.ts';
+import { endThread } from '../model/end-thread.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { ChunkTables } from './chunk-table.ts';
 import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
@@ -98,8 +99,8 @@ export class ThreadPool implements CrunchPool {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    const all = [...this.#threads, ...(this.#feeder ? [this.#feeder] : [])];
-    await Promise.all(all.map((thread) => thread.worker.terminate()));
+    // The feeder compresses nothing, and may wait for a pipe that says nothing.
+    await Promise.all([...this.#threads.map((thread) => endThread(thread.worker)), this.#feeder?.worker.terminate()]);
   }
 
   /** Starts another thread when all that run have that many jobs. */

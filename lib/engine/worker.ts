@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { END } from '../model/end-thread.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { Chunker, gearTable } from '../repository/index.ts';
 import { crunchFiles } from './crunch-files.ts';
@@ -36,7 +37,8 @@ function perform(message: Exclude<ToThread, { type: 'tables' }>): void {
   say({ type: 'done', job: message.job, result: undefined });
 }
 
-parentPort?.on('message', (message: ToThread) => {
+parentPort?.on('message', (message: ToThread | typeof END) => {
+  if (message === END) return parentPort?.close();
   if (message.type === 'tables') return cruncher?.tables.adopt(message.tables);
   try {
     perform(message);

@@ -76,7 +76,6 @@ const manifestSchema = z.object({
   warnings: z.array(z.object({ code: z.string(), path: z.string().optional(), message: z.string() })),
   /** What the source says about this backup, for who has no key to its data; absent of most. */
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-  /** Names of owners seen, for restores on another machine. */
   /** What the producers of streams said of themselves; absent where there were none. */
   evidence: z.array(z.object({ entry: z.string(), facts: z.array(z.string()), tables: z.array(countedTable).optional(), versions: z.record(z.string(), z.string()).optional() })).optional(),
   policy: z.object({ verification: z.string(), warningsAreGood: z.boolean() }).optional(),

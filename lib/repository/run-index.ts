@@ -65,7 +65,7 @@ export class RunIndex {
     this.#unindexedClaims += claimsOf(pack);
   }
 
-  /** An object that does not open: what it said is read from the packs again and stands in ours. */
+  /** An object that does not open, or whose head is not what it was written with: what it said stands in ours, from the packs where need be. */
   standInFor(broken: string): void {
     this.#broken.push(broken);
   }

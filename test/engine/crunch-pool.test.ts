@@ -12,6 +12,7 @@ import { PackIds } from '../../lib/engine/pack-ids.ts';
 import { GrowingBuffers, SharedBuffers } from '../../lib/engine/shared-buffers.ts';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { systemClock } from '../../lib/model/clock.ts';
+import { END } from '../../lib/model/end-thread.ts';
 import { ByteReader, ByteWriter, PACK_SIZES, decodeBody, decodeRef, frameOpener, isFile, openFrame, packIdOf, sha256 } from '../../lib/repository/index.ts';
 import { directoryOf } from '../../lib/repository/pack-reader.ts';
 import { TEST_WRITER, TINY_CHUNKS, startThread, testRepository } from '../support/run-backup.ts';
@@ -155,7 +156,7 @@ describe('crunching', () => {
 
   it('a block that a thread could not crunch ends the stream, though its feeder could read on for ever', async () => {
     // The real feeder; every other thread refuses its work.
-    const refusing = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', ({ job }) => parentPort.postMessage({ type: 'failed', job, error: { code: 'broken-invariant', message: 'as the test says' } }))`;
+    const refusing = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', (message) => message === '${END}' ? parentPort.close() : parentPort.postMessage({ type: 'failed', job: message.job, error: { code: 'broken-invariant', message: 'as the test says' } }))`;
     let started = 0;
     const { pool } = threadRig(1, (settings) => (started++ === 0 ? startThread(settings) : new Worker(new URL(`data:text/javascript,${encodeURIComponent(refusing)}`))));
     const fd = openSync('/dev/zero', 'r');

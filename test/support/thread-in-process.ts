@@ -4,6 +4,7 @@ import { crunchFiles } from '../../lib/engine/crunch-files.ts';
 import type { CrunchSettings } from '../../lib/engine/crunch-settings.ts';
 import { Cruncher } from '../../lib/engine/cruncher.ts';
 import type { FromThread, ToThread } from '../../lib/engine/messages.ts';
+import { END } from '../../lib/model/end-thread.ts';
 
 /**
  * Stands in for a crunching thread where hundreds of runs would spend minutes on starting threads: the same work in the
@@ -13,7 +14,8 @@ export function threadInProcess(settings: CrunchSettings, now: () => number = Da
   const events = new EventEmitter();
   const say = (message: FromThread) => void setImmediate(() => events.emit('message', message));
   const cruncher = new Cruncher(settings, (pack) => say({ type: 'pack', pack }));
-  const postMessage = (message: ToThread) => {
+  const postMessage = (message: ToThread | typeof END) => {
+    if (message === END) return void setImmediate(() => events.emit('exit', 0));
     if (message.type === 'tables') return cruncher.tables.adopt(message.tables);
     if (message.type === 'files') return say({ type: 'done', job: message.job, result: crunchFiles(cruncher, message.paths, { now, readXattrs: undefined }) });
     if (message.type !== 'flush') throw new Error(`no ${message.type} here`);
