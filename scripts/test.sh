@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `npm test` runs: lint, types, build, then every test; the deployed stack of test/e2e-aws last and alone, because it
-# needs both cores. `--fast` leaves out what takes long or needs servers: *.server.test.ts, test/e2e, test/e2e-aws,
-# test/simulation, test/long. Other arguments go to jest. The very last line is always `N passed, N failed, N skipped`.
+# needs both cores. `--fast` leaves out what takes long or needs servers: *.server.test.ts, *.slow.test.ts, test/e2e,
+# test/e2e-aws, test/simulation, test/stack, test/long. Other arguments go to jest. The very last line is always `N passed, N failed, N skipped`.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
@@ -49,7 +49,7 @@ step lint oxlint --deny-warnings
 step typecheck tsc --noEmit -p .
 step build node scripts/build.mjs
 if $is_fast; then
-  jest_run '--testPathIgnorePatterns=/test/(e2e|e2e-aws|simulation|long)/|\.server\.test\.ts$' "${jest_arguments[@]}"
+  jest_run '--testPathIgnorePatterns=/test/(e2e|e2e-aws|simulation|stack|long)/|\.(server|slow)\.test\.ts$' "${jest_arguments[@]}"
 elif [ ${#jest_arguments[@]} -gt 0 ]; then
   jest_run "${jest_arguments[@]}"
 else

@@ -117,7 +117,7 @@ describe('a base backup that is not what it seems (S2)', () => {
   });
 });
 
-// The other sources pass the same: test/sources/contract.test.ts.
+// The other sources pass the same: test/sources/contract.slow.test.ts.
 describe('of PostgreSQL 18,', () => {
   let temporary: string;
   beforeAll(() => {
