@@ -24,16 +24,18 @@ if (FAILED !== 1) {
 }
 
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) process.stdout.write(`${version()}\n`);
-else if (await isAcknowledged()) process.exitCode = 0;
+else if (await isDoneAhead()) process.exitCode = 0;
 else if (Number(process.versions.node.split('.')[0]) >= WANTED_NODE) await run();
 else await runWithNewerNode();
 
-/** PostgreSQL calls once for each file; what was archived ahead needs no more than the start of Node (`--also-ready`). */
-async function isAcknowledged(): Promise<boolean> {
-  const [command, path = '-', name = '-', ...words] = args;
-  if (command !== 'wal-archive' || !words.includes('--also-ready') || path.startsWith('-') || name.startsWith('-')) return false;
-  const { takeAcknowledged } = await import('../lib/backup/wal/acknowledged.ts');
-  return takeAcknowledged({ words, environment: process.env, workingFolder: process.cwd() }, path, name);
+/** PostgreSQL calls once for each file; what was done ahead needs no more than the start of Node (`--also-ready`, `--also-next`). */
+async function isDoneAhead(): Promise<boolean> {
+  const [command, first = '-', second = '-', ...words] = args;
+  if (first.startsWith('-') || second.startsWith('-')) return false;
+  const place = { words, environment: process.env, workingFolder: process.cwd() };
+  if (command === 'wal-archive' && words.includes('--also-ready')) return (await import('../lib/backup/wal/acknowledged.ts')).takeAcknowledged(place, first, second);
+  if (command === 'wal-fetch' && words.includes('--also-next')) return (await import('../lib/recovery/pitr/fetched-ahead.ts')).takeFetched({ ...place, now: Date.now() }, first, second);
+  return false;
 }
 
 async function run(): Promise<void> {

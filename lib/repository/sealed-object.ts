@@ -83,10 +83,14 @@ function decode(body: Uint8Array, name: string): Uint8Array {
   return plain;
 }
 
+/** Of the pieces that Node puts together: of its 16 KiB a WAL segment is a thousand, which are copied once more at the end. */
+const MAX_CHUNK_BYTES = 32 << 20;
+const MIN_CHUNK_BYTES = 64;
+
 /** Undefined for what is no zstd frame or holds more than it may: sealed by someone who has the key and lies. */
 function unfold(packed: Uint8Array, rawLength: number): Uint8Array | undefined {
   try {
-    return zstdDecompressSync(packed, { maxOutputLength: rawLength + 1 });
+    return zstdDecompressSync(packed, { maxOutputLength: rawLength + 1, chunkSize: Math.max(MIN_CHUNK_BYTES, Math.min(rawLength + 1, MAX_CHUNK_BYTES)) });
   } catch {
     return undefined;
   }

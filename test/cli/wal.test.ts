@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { MADE_SYSTEM, makeSegment } from '../../scripts/vectors/made-wal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { Desk, REAL_WORKERS } from './run-in-process.ts';
@@ -127,6 +127,24 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     const { code, stdout, stderr } = await archive(desk, `pg_wal/${FIRST}`, FIRST, '--also-ready', '5');
     expect([code, stdout + stderr]).toEqual([0, expect.stringMatching(said)]);
     expect((await fetch(desk, SECOND)).code).toBe(state === undefined ? 0 : 1);
+  });
+
+  it('write out ahead what recovery will ask for next, as far as it is there whole', async () => {
+    const state = temporaryFolder();
+    const desk = await deskWithVault(state);
+    const third = '000000010000000000000005';
+    for (const name of [FIRST, SECOND]) await archive(desk, spool(desk, name, makeSegment({ name })));
+    await archive(desk, spool(desk, `${third}.partial`, makeSegment({ name: third, records: [{ kind: 'filler', bytes: 100 }] })));
+    expect(await fetch(desk, FIRST, ...PLACE, '--also-next', '5')).toMatchObject({ code: 0, stdout: expect.stringMatching(/; 1 file ahead\n$/) });
+    const kept = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('wal-ahead')).map((path) => basename(path));
+    expect(kept.filter((name) => name.startsWith('0000')).sort()).toEqual([SECOND, `${SECOND}.json`]);
+  });
+
+  it('fetch the file that was asked for, also where nothing can be kept for later', async () => {
+    const desk = await deskWithVault('/dev/null');
+    await archive(desk, spool(desk, FIRST, makeSegment({ name: FIRST })));
+    expect(await fetch(desk, FIRST, ...PLACE, '--also-next', '5')).toMatchObject({ code: 0, stderr: expect.stringContaining('Nothing is fetched ahead') });
+    expect(readFileSync(desk.path('pg_wal/RECOVERYXLOG')).equals(readFileSync(desk.path(`pg_wal/${FIRST}`)))).toBe(true);
   });
 
   it('need no data directory when there is one system alone, and ask which one when there are two', async () => {

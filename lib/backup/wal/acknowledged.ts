@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /**
+ * Where a program that PostgreSQL calls once for each file of WAL leaves word for its next call.
+ *
  * Notes of `wal-archive --also-ready` about files that are durable in the vault before PostgreSQL has asked for them. Only
  * Node's own modules are loaded here: the entry of the program asks first, and then a call costs no more than the start of
  * Node. Losing a note costs reading the file once more; a note counts for the very file that it was made of and no other,
@@ -16,9 +18,11 @@ export interface AcknowledgedPlace {
   readonly workingFolder: string;
 }
 
+const FOLDER = 'wal-acknowledged';
+
 /** Removes the note: PostgreSQL asks for a file once. */
 export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: string): boolean {
-  const note = join(folderOf(place), name);
+  const note = join(noteFolder(place, FOLDER), name);
   try {
     const [seen, ...chosenBy] = JSON.parse(readFileSync(note, 'utf8')) as string[];
     if (seen !== fingerprint(resolve(place.workingFolder, path)) || !chosenBy.every(isAsItWas)) return false;
@@ -35,7 +39,7 @@ export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: s
  * of the files that the vault was chosen by, before it was opened.
  */
 export function acknowledge(place: AcknowledgedPlace, name: string, seen: string, chosenBy: readonly string[]): void {
-  const folder = folderOf(place);
+  const folder = noteFolder(place, FOLDER);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const temporary = join(folder, `${name}.${process.pid}`);
   writeFileSync(temporary, JSON.stringify([seen, ...chosenBy]), { mode: 0o600 });
@@ -44,7 +48,7 @@ export function acknowledge(place: AcknowledgedPlace, name: string, seen: string
 
 /** Removes notes about files that PostgreSQL does not wait for any more. Throws where no notes can be kept. */
 export function forgetOthers(place: AcknowledgedPlace, ready: ReadonlySet<string>): void {
-  const folder = folderOf(place);
+  const folder = noteFolder(place, FOLDER);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const name of namesIn(folder)) if (!ready.has(name)) unlinkSync(join(folder, name));
 }
@@ -62,20 +66,25 @@ export function fingerprint(path: string): string {
   return [path, dev, ino, size, mtimeNs, ctimeNs].join('\n');
 }
 
+/** Another vault in the configuration, or a new one in the same directory, knows nothing of what was done ahead. */
+export function fingerprintsOf(files: readonly (string | undefined)[]): string[] {
+  return files.flatMap((file) => (file !== undefined && existsSync(file) ? [fingerprint(file)] : []));
+}
+
 /** The path is everything before the last five lines. Throws when it is gone. */
-function isAsItWas(seen: string): boolean {
+export function isAsItWas(seen: string): boolean {
   return fingerprint(seen.split('\n').slice(0, -5).join('\n')) === seen;
 }
 
-function folderOf({ words, environment, workingFolder }: AcknowledgedPlace): string {
+export function noteFolder({ words, environment, workingFolder }: AcknowledgedPlace, name: string): string {
   const named = environment['XDG_STATE_HOME'];
   const state = named?.startsWith('/') === true ? named : join(environment['HOME'] ?? homedir(), '.local', 'state');
   const chosen = Object.entries(environment).filter(([name]) => name.startsWith('HOLDFAST_')).sort(([left], [right]) => (left < right ? -1 : 1));
   const key = createHash('sha256').update(JSON.stringify([words, chosen, workingFolder])).digest('hex').slice(0, 32);
-  return join(state, 'holdfast', 'wal-acknowledged', key);
+  return join(state, 'holdfast', name, key);
 }
 
-function namesIn(folder: string): string[] {
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { acknowledge, fingerprint, forgetOthers, readyFiles } from '../../backup/wal/acknowledged.ts';
+import { acknowledge, fingerprint, fingerprintsOf, forgetOthers, readyFiles } from '../../backup/wal/acknowledged.ts';
 import type { AcknowledgedPlace } from '../../backup/wal/acknowledged.ts';
 import { archiveWal } from '../../backup/wal/archive-wal.ts';
 import type { WalArchive } from '../../backup/wal/archive-wal.ts';
@@ -38,11 +37,6 @@ export async function run({ surroundings, runtime, options, output }: CommandCon
 /** As the entry of the program looks for the notes before it loads anything: by the words behind the file. */
 function placeOf({ commandLine, environment, workingFolder }: Surroundings): AcknowledgedPlace {
   return { words: (commandLine ?? []).slice(3), environment, workingFolder };
-}
-
-/** Another vault in the configuration, or a new one in the same directory, knows nothing of what was archived ahead. */
-function fingerprintsOf(files: readonly (string | undefined)[]): string[] {
-  return files.flatMap((file) => (file !== undefined && existsSync(file) ? [fingerprint(file)] : []));
 }
 
 /** Files that PostgreSQL will ask for next. What cannot be archived is left: when its turn comes, its failure is told. */

@@ -1,26 +1,49 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { fingerprintsOf } from '../../backup/wal/acknowledged.ts';
 import { dataFolders, systemIdIn } from '../../backup/wal/system-id.ts';
 import { HoldfastError } from '../../model/errors.ts';
+import { fetchAhead } from '../../recovery/pitr/fetch-ahead.ts';
+import type { Ahead } from '../../recovery/pitr/fetch-ahead.ts';
 import { fetchWal } from '../../recovery/pitr/fetch-wal.ts';
-import { parseWalObjectName, walFolder } from '../../repository/index.ts';
+import type { WalWanted } from '../../recovery/pitr/fetch-wal.ts';
+import { CONFIG_NAME, parseWalFile, parseWalObjectName, walFolder } from '../../repository/index.ts';
 import type { CommandArguments, CommandContext } from '../command.ts';
 import { textOf } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Vault } from '../runtime.ts';
-import { bytesInWords } from '../words.ts';
+import { bytesInWords, counted } from '../words.ts';
 
 /** 0: it is there. 1: the vault has no such file, which for PostgreSQL is the end of WAL. Everything else ends recovery. */
 export async function run({ surroundings, runtime, options, output }: CommandContext, [name, path]: CommandArguments): Promise<ExitCode> {
   const { workingFolder } = surroundings;
   const target = resolve(workingFolder, textOf(path));
-  const { vault, plan, planName } = await runtime.openPlan(options, options['plan'] as string);
+  const { vault, plan, planName, configFile } = await runtime.openPlan(options, options['plan'] as string);
   try {
-    const systemId = (options['systemId'] as string | undefined) ?? (await systemIdIn(dataFolders(workingFolder, target))) ?? (await onlySystem(vault, plan, planName));
-    const fetched = await fetchWal({ repository: vault.repository, plan, systemId, name: textOf(name), target });
-    output.result({ type: 'wal-fetch', name: textOf(name), ...fetched }, () => (fetched.found === 'nothing' ? `${textOf(name)} is not in the vault` : `${textOf(name)}: ${bytesInWords(fetched.sizeBytes)}${fetched.found === 'partial' ? ', the beginning of a segment that was being written' : ''}`));
+    const here = await systemIdIn(dataFolders(workingFolder, target));
+    const systemId = (options['systemId'] as string | undefined) ?? here ?? (await onlySystem(vault, plan, planName));
+    const wanted = { repository: vault.repository, plan, systemId, name: textOf(name), target };
+    const chosenBy = fingerprintsOf([configFile, join(vault.directory, CONFIG_NAME)]);
+    const fetched = await fetchWal(wanted);
+    const file = parseWalFile(wanted.name);
+    const count = options['alsoNext'] as number | undefined;
+    // Only where the next call sees by itself whose data directory this is.
+    const hasNext = count !== undefined && fetched.found === 'whole' && file?.kind === 'segment' && systemId === here;
+    const place = { words: (surroundings.commandLine ?? []).slice(3), environment: surroundings.environment, workingFolder, now: surroundings.clock.now() };
+    const ahead = hasNext ? await aheadOf(wanted, { place, count, chosenBy, timeline: file.timeline, segmentBytes: fetched.sizeBytes }, (text) => output.warn(text)) : 0;
+    output.result({ type: 'wal-fetch', name: textOf(name), ...fetched, ...(ahead > 0 && { ahead }) }, () => (fetched.found === 'nothing' ? `${textOf(name)} is not in the vault` : `${textOf(name)}: ${bytesInWords(fetched.sizeBytes)}${fetched.found === 'partial' ? ', the beginning of a segment that was being written' : ''}${ahead > 0 ? `; ${counted(ahead, 'file')} ahead` : ''}`));
     return fetched.found === 'nothing' ? 1 : 0;
   } finally {
     await vault.close();
+  }
+}
+
+/** The file that was asked for is there all the same. */
+async function aheadOf(wanted: WalWanted, ahead: Ahead, warn: (text: string) => void): Promise<number> {
+  try {
+    return await fetchAhead(wanted, ahead);
+  } catch (error) {
+    warn(`Nothing is fetched ahead, because nothing can be kept below the state directory (${(error as NodeJS.ErrnoException).code}): let this user write there, or set XDG_STATE_HOME.`);
+    return 0;
   }
 }
 

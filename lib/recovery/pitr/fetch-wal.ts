@@ -11,10 +11,12 @@ export interface WalWanted {
   readonly name: string;
   /** `%p`, absolute. */
   readonly target: string;
+  /** A beginning of a segment is `nothing`, too: there may be more of it later. */
+  readonly onlyWhole?: boolean;
 }
 
 export type FetchedWal =
-  | { readonly found: 'whole' | 'partial'; readonly sizeBytes: number }
+  | { readonly found: 'whole' | 'partial'; readonly sizeBytes: number; /** Hexadecimal; of a partial segment what it holds. */ readonly sha256: string }
   /** The vault holds WAL of this system, and not this file: the end of it, or a history that was never written. */
   | { readonly found: 'nothing' };
 
@@ -27,11 +29,11 @@ const LOOKS = 5;
  * from arriving is thrown: who took it for the end of WAL would open a database that lacks what was committed later.
  */
 export async function fetchWal(wanted: WalWanted): Promise<FetchedWal> {
-  const { repository, plan, systemId, name } = wanted;
+  const { repository, plan, systemId, name, onlyWhole = false } = wanted;
   const file = walFile(name);
   for (let look = 1; ; look++) {
     const found = await findWal(repository.store, { plan, systemId }, file);
-    const entry = found.find(({ kind, isComplete }) => kind === file.kind && kind !== 'partial' && isComplete) ?? longest(found);
+    const entry = found.find(({ kind, isComplete }) => kind === file.kind && kind !== 'partial' && isComplete) ?? (onlyWhole ? undefined : longest(found));
     if (entry === undefined) {
       await refuseUnknownSystem(wanted);
       return { found: 'nothing' };
@@ -68,7 +70,7 @@ async function write({ repository, target }: WalWanted, entry: WalEntry): Promis
       await handle.close();
     }
     await rename(temporary, target);
-    return { found: entry.kind === 'partial' ? 'partial' : 'whole', sizeBytes: head.sizeBytes };
+    return { found: entry.kind === 'partial' ? 'partial' : 'whole', sizeBytes: head.sizeBytes, sha256: Buffer.from(head.sha256).toString('hex') };
   } catch (error) {
     await rm(temporary, { force: true });
     if (isHoldfastError(error)) throw error;
