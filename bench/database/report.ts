@@ -14,7 +14,7 @@ export interface GroupFacts {
 const NOTES: Readonly<Record<Group, string>> = {
   logical: 'All over TCP on loopback. Holdfast encrypts, reads every dump to its end by `pg_restore` while it passes, counts the rows in the same snapshot, and counts them again after the restore; restic encrypts; zstd does neither. Restored by one connection, but for *2 jobs*.',
   physical: 'Holdfast compares every file with the server\'s own checksum, when it is kept and when it is restored. pgBackRest has `compress-type=zst` and `process-max=2`, which are faster than its defaults, no encryption, and copies files without the server; its first backup is `full`, its second `incr`. A server was started on each restore.',
-  wal: 'One process for each segment, started through a shell as the server does it: by a loop that renames `.ready` to `.done`, so that the CPU time of all is counted. Holdfast encrypts; pgBackRest has `compress-type=zst`, `process-max=2` and no encryption. *async*: `archive-async=y`, in a process of its own that pushes and prefetches. *--also-ready*: one call archives the next files, too; it has no part in fetching.',
+  wal: 'One process for each segment, started through a shell as the server does it: by a loop that renames `.ready` to `.done`, so that the CPU time of all is counted. Holdfast encrypts; pgBackRest has `compress-type=zst`, `process-max=2` and no encryption. *async*: `archive-async=y`, in a process of its own that pushes and prefetches. *ahead*: `--also-ready 50` and `--also-next 30`, where one call works for the next ones, too, and ends before they begin.',
 };
 
 /** Prints the tables of a group, and puts them into a section of bench/RESULTS.md of their own. */

@@ -107,12 +107,13 @@ export const PHYSICAL: readonly PhysicalTool[] = [
 ];
 
 const ASYNC = PGBACKREST_CONFIG.replace('process-max=2', 'process-max=2\narchive-async=y');
+const HOLDFAST_ARCHIVE = `{holdfast} wal-archive %p %f --plan bench ${CONFIG}`;
 const HOLDFAST_FETCH = `{holdfast} wal-fetch %f %p --plan bench ${CONFIG}`;
 const PGBACKREST_ARCHIVE = { archive: `${PGBACKREST} archive-push %p`, fetch: `${PGBACKREST} archive-get %f %p` };
 
 export const WAL: readonly WalTool[] = [
-  { ...holdfast('holdfast', 'mode: physical'), archive: `{holdfast} wal-archive %p %f --plan bench ${CONFIG}`, fetch: HOLDFAST_FETCH },
-  { ...holdfast('holdfast (--also-ready 50)', 'mode: physical'), archive: `{holdfast} wal-archive %p %f --plan bench ${CONFIG} --also-ready 50`, fetch: HOLDFAST_FETCH },
+  { ...holdfast('holdfast', 'mode: physical'), archive: HOLDFAST_ARCHIVE, fetch: HOLDFAST_FETCH },
+  { ...holdfast('holdfast (ahead)', 'mode: physical'), archive: `${HOLDFAST_ARCHIVE} --also-ready 50`, fetch: `${HOLDFAST_FETCH} --also-next 30` },
   { ...pgbackrest('pgBackRest'), ...PGBACKREST_ARCHIVE },
   { ...pgbackrest('pgBackRest (async)', ASYNC), ...PGBACKREST_ARCHIVE },
 ];
