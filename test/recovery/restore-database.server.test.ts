@@ -12,8 +12,8 @@ import { PostgresLoader } from '../../lib/sources/postgres/loader.ts';
 import { CommandSource } from '../../lib/sources/command.ts';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { backUp, testRepository } from '../support/run-backup.ts';
-import { postgresBinaries, startPostgres } from '../support/servers/postgres.ts';
-import type { PostgresServer, PostgresVersion } from '../support/servers/postgres.ts';
+import { postgresBinaries, startBothPostgres, stopBothPostgres } from '../support/servers/postgres.ts';
+import type { BothPostgres, PostgresVersion } from '../support/servers/postgres.ts';
 import { connectionTo, descendants, sourceFor } from '../sources/postgres/dumps.ts';
 import { fingerprint, makeRich } from '../sources/postgres/rich-database.ts';
 import { failure } from '../sources/reading.ts';
@@ -21,14 +21,13 @@ import { failure } from '../sources/reading.ts';
 /** Chunks small enough that an archive of some megabytes has many. */
 const SIZES = { min: 65_536, avg: 131_072, max: 262_144 };
 let folder: string;
-let servers: Readonly<Record<PostgresVersion, PostgresServer>>;
+let servers: BothPostgres;
 const wanted: Partial<Record<PostgresVersion, Record<string, string>>> = {};
 const backups: Partial<Record<PostgresVersion, SnapshotReader>> = {};
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-restore-'));
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
-  servers = { 15: fifteen, 18: eighteen };
+  servers = await startBothPostgres();
   for (const version of [15, 18] as const) {
     await makeRich(servers[version], 'rich', 2000);
     await servers[version].sql('create table padding as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 8000) i', { database: 'rich' });
@@ -37,7 +36,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
+  await stopBothPostgres(servers);
   rmSync(folder, { recursive: true, force: true });
 });
 afterEach(() => {

@@ -4,9 +4,10 @@ import { startMariadb } from '../support/servers/mariadb.ts';
 import type { MariadbServer } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import type { PostgresServer } from '../support/servers/postgres.ts';
+import { shellProgram } from '../support/shell-program.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { sourceContract } from '../contract/source.ts';
-import { program, sourceFor as mariadbSource } from './mariadb/desk.ts';
+import { sourceFor as mariadbSource } from './mariadb/desk.ts';
 import { sourceFor as postgresSource } from './postgres/dumps.ts';
 
 const [temporary, wrapped] = [temporaryFolder(), temporaryFolder()];
@@ -26,8 +27,8 @@ afterAll(() => Promise.all([postgres, mariadb].map((server) => server?.stop())))
 function cutting(name: string, binaries: string, others: readonly string[]): string {
   const folder = join(wrapped, name);
   mkdirSync(folder, { recursive: true });
-  for (const other of others) program(join(folder, other), `exec ${binaries}/${other} "$@"`);
-  program(join(folder, name), `case "$*" in *--version*) exec ${binaries}/${name} --version;; esac; ${binaries}/${name} "$@" | head -c 1000000; exit 5`);
+  for (const other of others) shellProgram(join(folder, other), `exec ${binaries}/${other} "$@"`);
+  shellProgram(join(folder, name), `case "$*" in *--version*) exec ${binaries}/${name} --version;; esac; ${binaries}/${name} "$@" | head -c 1000000; exit 5`);
   return folder;
 }
 

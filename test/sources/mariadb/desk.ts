@@ -1,4 +1,3 @@
-import { chmodSync, writeFileSync } from 'node:fs';
 import { systemClock } from '../../../lib/model/clock.ts';
 import { MariadbSource } from '../../../lib/sources/mariadb.ts';
 import type { MariadbOptions } from '../../../lib/sources/mariadb.ts';
@@ -42,10 +41,4 @@ export async function readPast(fd: number, wanted: number): Promise<number> {
   let bytes = 0;
   for (let part = -1; part !== 0 && bytes < wanted; bytes += part) part = (await readSome(fd)).length;
   return bytes;
-}
-
-/** A program made of a line for the shell. */
-export function program(path: string, line: string): void {
-  writeFileSync(path, `#!/bin/sh\n${line}\n`);
-  chmodSync(path, 0o755);
 }

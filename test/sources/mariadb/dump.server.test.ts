@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MariadbSource } from '../../../lib/sources/mariadb.ts';
@@ -9,8 +9,10 @@ import { startMariadb } from '../../support/servers/mariadb.ts';
 import type { MariadbServer } from '../../support/servers/mariadb.ts';
 import { freePort } from '../../support/servers/servers.ts';
 import { descendants } from '../postgres/dumps.ts';
+import { shellProgram } from '../../support/shell-program.ts';
+import { leftBehindIn } from '../left-behind.ts';
 import { failure, onlyStream, readToEnd } from '../reading.ts';
-import { dumpWhole, program, readPast, sourceFor } from './desk.ts';
+import { dumpWhole, readPast, sourceFor } from './desk.ts';
 
 let server: MariadbServer;
 let folder: string;
@@ -30,7 +32,7 @@ afterAll(() => server?.stop());
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'holdfast-sql-'))));
 // Whatever happened: nothing with a password stays.
 afterEach(() => {
-  expect(readdirSync(folder).filter((name) => /^(holdfast|scratch)-/.test(name))).toEqual([]);
+  expect(leftBehindIn(folder)).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -39,7 +41,7 @@ function programs(name: string, line: string): string {
   const binaries = join(folder, 'bin');
   mkdirSync(binaries);
   for (const real of ['mariadb', 'mariadb-dump']) if (real !== name) symlinkSync(`/usr/bin/${real}`, join(binaries, real));
-  program(join(binaries, name), line);
+  shellProgram(join(binaries, name), line);
   return binaries;
 }
 
@@ -118,7 +120,7 @@ describe('a MariaDB source (S11)', () => {
     const binaries = type === 'mysql' ? join(folder, 'bin') : undefined;
     if (binaries !== undefined) {
       mkdirSync(binaries);
-      for (const [name, real] of [['mysql', 'mariadb'], ['mysqldump', 'mariadb-dump']]) program(join(binaries, name as string), `case "$*" in *--version*) echo "${name}  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)"; exit;; esac; exec /usr/bin/${real} "$@"`);
+      for (const [name, real] of [['mysql', 'mariadb'], ['mysqldump', 'mariadb-dump']]) shellProgram(join(binaries, name as string), `case "$*" in *--version*) echo "${name}  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)"; exit;; esac; exec /usr/bin/${real} "$@"`);
     }
     try {
       const source = new MariadbSource({ type, databases: ['app'], connection: { host: '127.0.0.1', port: old.port, user: 'backup', password: 'x' }, excludeTables: [], minimumBytes: 0, binaries, environment: process.env, temporaryFolder: folder, clock: { now: Date.now, sleep: async () => undefined } });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
@@ -8,15 +8,18 @@ import { SnapshotReader, names } from '../../../lib/repository/index.ts';
 import type { LoadRequest } from '../../../lib/sources/database-loader.ts';
 import { MariadbLoader } from '../../../lib/sources/mariadb/loader.ts';
 import type { MariadbLoaderOptions } from '../../../lib/sources/mariadb/loader.ts';
+import { repeating } from '../../support/repeating.ts';
 import { backUp, testRepository } from '../../support/run-backup.ts';
 import { startMariadb } from '../../support/servers/mariadb.ts';
 import type { MariadbServer } from '../../support/servers/mariadb.ts';
+import { shellProgram } from '../../support/shell-program.ts';
+import { leftBehindIn } from '../left-behind.ts';
 import { failure } from '../reading.ts';
 import { findSqlClient } from '../../../lib/sources/mariadb/client.ts';
 import { openSqlConnection } from '../../../lib/sources/mariadb/connection.ts';
 import { databaseNames } from '../../../lib/sources/mariadb/server.ts';
 import { AWKWARD, MOVING } from './awkward.ts';
-import { connectionTo, program, sourceFor } from './desk.ts';
+import { connectionTo, sourceFor } from './desk.ts';
 
 let server: MariadbServer;
 let folder: string;
@@ -29,18 +32,14 @@ beforeAll(async () => {
   await server.sql('create database app collate utf8mb4_unicode_ci; create database second; create table second.only (i int primary key); insert into second.only values (1)');
   await server.sql(AWKWARD, 'app');
   const repository = testRepository();
-  let isOver = false;
-  const writing = (async () => {
-    for (let i = 1; !isOver; i++) await server.sql(`start transaction; insert into ledger (i) values (${i}); update balance set last = ${i}; commit`, 'app');
-  })();
+  const writer = repeating((i) => server.sql(`start transaction; insert into ledger (i) values (${i + 1}); update balance set last = ${i + 1}; commit`, 'app'));
   const { manifest } = await backUp(repository, sourceFor(server, folder, { databases: ['app', 'second'] }));
-  isOver = true;
-  await writing;
+  await writer.stop();
   reader = await SnapshotReader.open(repository, names.snapshot(manifest.plan, manifest.backup));
 }, 120_000);
 afterAll(async () => {
   await server?.stop();
-  expect(readdirSync(folder).filter((name) => /^(holdfast|scratch)-/.test(name))).toEqual([]);
+  expect(leftBehindIn(folder)).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -142,10 +141,10 @@ describe('a MariaDB restore (S11, R1)', () => {
 
   it('leaves nothing behind when the program that loads is killed or fails half way, and says what it said', async () => {
     const binaries = mkdtempSync(join(folder, 'bin-'));
-    program(join(binaries, 'mariadb-dump'), 'exec /usr/bin/mariadb-dump "$@"');
+    shellProgram(join(binaries, 'mariadb-dump'), 'exec /usr/bin/mariadb-dump "$@"');
     // Fails in the tables: a line in the middle is no SQL. Fails in the rest: a view of what is not there.
     for (const [line, message] of [['s/^INSERT INTO .parts./no such statement /', /while tables and rows went into.*It said: .*ERROR 1064/], ['s/VIEW .a_third. AS select/VIEW `a_third` AS select nothing_of_it,/', /while views, triggers and routines went into.*ERROR 1054/]] as const) {
-      program(join(binaries, 'mariadb'), `case "$*" in *--sandbox*) LC_ALL=C sed '${line}' | /usr/bin/mariadb "$@";; *) exec /usr/bin/mariadb "$@";; esac`);
+      shellProgram(join(binaries, 'mariadb'), `case "$*" in *--sandbox*) LC_ALL=C sed '${line}' | /usr/bin/mariadb "$@";; *) exec /usr/bin/mariadb "$@";; esac`);
       const name = fresh();
       expect(await failure(restore(name, {}, { binaries }))).toMatchObject({ code: 'target-failed', message: expect.stringMatching(message) });
       expect((await server.sql('show databases')).flat()).not.toContain(name);
@@ -157,13 +156,13 @@ describe('a MariaDB restore (S11, R1)', () => {
 
   it('that fails never takes away what somebody else made there meanwhile', async () => {
     const binaries = mkdtempSync(join(folder, 'bin-'));
-    program(join(binaries, 'mariadb-dump'), 'exec /usr/bin/mariadb-dump "$@"');
+    shellProgram(join(binaries, 'mariadb-dump'), 'exec /usr/bin/mariadb-dump "$@"');
     const root = `/usr/bin/mariadb --no-defaults --socket=${server.socket} --user=root`;
     const strange = (table: string, name: string) => `${root} -e "create table ${name}.${table} (mine int); insert into ${name}.${table} values (7)"`;
     for (const mode of ['empty', 'create'] as const) {
       const name = fresh();
       // Just before the tables are moved: one of the same name, and another one.
-      program(join(binaries, 'mariadb'), `statement=$(mktemp -p ${folder}); case "$*" in *--sandbox*|*--version*|*--help*) rm "$statement"; exec /usr/bin/mariadb "$@";; esac\ncat > "$statement"; if grep -q '^rename table' "$statement"; then ${strange('parts', name)}; ${strange('other', name)}; fi\n/usr/bin/mariadb "$@" < "$statement"; code=$?; rm "$statement"; exit $code`);
+      shellProgram(join(binaries, 'mariadb'), `statement=$(mktemp -p ${folder}); case "$*" in *--sandbox*|*--version*|*--help*) rm "$statement"; exec /usr/bin/mariadb "$@";; esac\ncat > "$statement"; if grep -q '^rename table' "$statement"; then ${strange('parts', name)}; ${strange('other', name)}; fi\n/usr/bin/mariadb "$@" < "$statement"; code=$?; rm "$statement"; exit $code`);
       if (mode === 'empty') await server.sql(`create database ${name}`);
       expect(await failure(restore(name, { mode }, { binaries }))).toMatchObject({ message: expect.stringMatching(/parts.*already exists/s) });
       expect(await server.sql('show tables; select mine from parts; select mine from other', name)).toEqual([['other'], ['parts'], ['7'], ['7']]);

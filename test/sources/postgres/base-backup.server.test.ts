@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
@@ -8,26 +8,26 @@ import type { PostgresConnection } from '../../../lib/sources/postgres/connectio
 import { readFacts } from '../../../lib/sources/postgres/base-backup-facts.ts';
 import type { OpenStream } from '../../../lib/sources/source.ts';
 import { sourceContract } from '../../contract/source.ts';
-import { startPostgres } from '../../support/servers/postgres.ts';
-import type { PostgresServer } from '../../support/servers/postgres.ts';
+import { startBothPostgres, stopBothPostgres } from '../../support/servers/postgres.ts';
+import type { BothPostgres, PostgresServer } from '../../support/servers/postgres.ts';
+import { leftBehindIn } from '../left-behind.ts';
 import { failure, onlyStream, readToEnd } from '../reading.ts';
 import { connectionTo, descendants, readSome } from './dumps.ts';
 
 let folder: string;
-let servers: Readonly<Record<15 | 18, PostgresServer>>;
+let servers: BothPostgres;
 
 beforeAll(async () => {
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
-  servers = { 15: fifteen, 18: eighteen };
-  for (const server of [fifteen, eighteen]) await server.sql(`create table big as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 2000) i; create role reader login password 'reader'; create role copier login replication password 'copier'`);
+  servers = await startBothPostgres();
+  for (const server of Object.values(servers)) await server.sql(`create table big as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 2000) i; create role reader login password 'reader'; create role copier login replication password 'copier'`);
 });
-afterAll(() => Promise.all(Object.values(servers ?? {}).map((server) => server.stop())));
+afterAll(() => stopBothPostgres(servers));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-base-'));
 });
 // Whatever happened: nothing with a password stays, and nothing runs on.
 afterEach(() => {
-  expect(readdirSync(folder).filter((name) => /^(holdfast|scratch)-/.test(name))).toEqual([]);
+  expect(leftBehindIn(folder)).toEqual([]);
   expect(descendants().filter(({ name }) => /basebackup|^tee$/.test(name))).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });

@@ -3,20 +3,20 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PostgresOptions } from '../../../lib/sources/postgres.ts';
-import { startPostgres } from '../../support/servers/postgres.ts';
-import type { PostgresServer } from '../../support/servers/postgres.ts';
+import { repeating } from '../../support/repeating.ts';
+import { startBothPostgres, stopBothPostgres } from '../../support/servers/postgres.ts';
+import type { BothPostgres } from '../../support/servers/postgres.ts';
 import { failure } from '../reading.ts';
 import { descendants, dumpAll, sourceFor } from './dumps.ts';
 import type { Dumped } from './dumps.ts';
 
 const ONE = 'Ünusual "name"/50%';
 let folder: string;
-let servers: Readonly<Record<15 | 18, PostgresServer>>;
+let servers: BothPostgres;
 
 beforeAll(async () => {
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
-  servers = { 15: fifteen, 18: eighteen };
-  for (const server of [fifteen, eighteen]) {
+  servers = await startBothPostgres();
+  for (const server of Object.values(servers)) {
     await server.sql(`create role shop_owner login password 'hash-me'; create role readers; grant readers to shop_owner; alter role shop_owner set work_mem = '7MB'`);
     await server.sql('create database shop owner shop_owner');
     await server.sql(`create database "${ONE.replaceAll('"', '""')}"`);
@@ -27,7 +27,7 @@ beforeAll(async () => {
       create view seen as select * from orders; select lo_from_bytea(7, 'large')`, { database: 'shop' });
   }
 });
-afterAll(() => Promise.all(Object.values(servers ?? {}).map((server) => server.stop())));
+afterAll(() => stopBothPostgres(servers));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-databases-'));
 });
@@ -110,7 +110,7 @@ describe.each([15, 18] as const)('a PostgreSQL %i source of several databases (S
   it('rows are counted in the snapshot of the dump while others write (S1)', async () => {
     await servers[version].sql('create database busy');
     await servers[version].sql('create table numbers (i bigint generated always as identity, filler text); insert into numbers (filler) select repeat(md5(i::text), 30) from generate_series(1, 20000) i', { database: 'busy' });
-    const writer = startWriter(version);
+    const writer = repeating(() => servers[version].sql("insert into numbers (filler) values ('new')", { database: 'busy' }));
     const [dumped] = await dump({ connection: { ...connectionOf(version), database: 'busy' } });
     const written = await writer.stop();
     const [counted] = dumped?.proof.tables ?? [];
@@ -220,24 +220,6 @@ function tablesIn(version: 15 | 18, dumped: Dumped | undefined): string[] {
 function rowsIn(version: 15 | 18, dumped: Dumped | undefined, table: string): number {
   const script = spawnSync(join(servers[version].binaries, 'pg_restore'), ['--file=-', '--data-only', `--table=${table}`], { input: dumped?.bytes ?? '', encoding: 'utf8', maxBuffer: 1 << 28 }).stdout;
   return (/^COPY [^\n]* FROM stdin;\n(.*?)^\\\.$/ms.exec(script)?.[1] ?? '').split('\n').length - 1;
-}
-
-function startWriter(version: 15 | 18): { stop(): Promise<number> } {
-  let isStopped = false;
-  let written = 0;
-  const writing = (async () => {
-    while (!isStopped) {
-      await servers[version].sql("insert into numbers (filler) values ('new')", { database: 'busy' });
-      written++;
-    }
-  })();
-  return {
-    stop: async () => {
-      isStopped = true;
-      await writing;
-      return written;
-    },
-  };
 }
 
 /** Holds a lock in database shop until it is released. */

@@ -1,34 +1,35 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresSource } from '../../../lib/sources/postgres.ts';
 import type { OpenStream } from '../../../lib/sources/source.ts';
 import { freePort } from '../../support/servers/servers.ts';
-import { postgresBinaries, startPostgres } from '../../support/servers/postgres.ts';
-import type { PostgresServer } from '../../support/servers/postgres.ts';
+import { postgresBinaries, startBothPostgres, startPostgres, stopBothPostgres } from '../../support/servers/postgres.ts';
+import type { BothPostgres } from '../../support/servers/postgres.ts';
+import { shellProgram } from '../../support/shell-program.ts';
+import { leftBehindIn } from '../left-behind.ts';
 import { failure, onlyStream, readToEnd } from '../reading.ts';
 import { descendants, dumpWhole, readSome, sourceFor } from './dumps.ts';
 
 const READER = 'p@ss:wörd\\with|traps';
 let folder: string;
-let servers: Readonly<Record<15 | 18, PostgresServer>>;
+let servers: BothPostgres;
 
 beforeAll(async () => {
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
-  servers = { 15: fifteen, 18: eighteen };
-  for (const server of [fifteen, eighteen]) {
+  servers = await startBothPostgres();
+  for (const server of Object.values(servers)) {
     await server.sql(`create table big as select i, repeat(md5(i::text), 30) as filler from generate_series(1, 20000) i; create table "Ställe" (id int); create table skipped as select 'skipped-row' as word`);
     await server.sql(`create role reader login password '${READER}'; grant select on big to reader`);
   }
 });
-afterAll(() => Promise.all(Object.values(servers ?? {}).map((server) => server.stop())));
+afterAll(() => stopBothPostgres(servers));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-dump-'));
 });
 // Whatever happened: nothing with a password stays.
 afterEach(() => {
-  expect(readdirSync(folder).filter((name) => /^(holdfast|scratch)-/.test(name))).toEqual([]);
+  expect(leftBehindIn(folder)).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -139,8 +140,8 @@ describe.each([15, 18] as const)('a PostgreSQL %i source (S1)', (version) => {
     const binaries = join(folder, 'bin');
     mkdirSync(binaries);
     const real = servers[version].binaries;
-    for (const name of ['pg_restore', 'psql']) program(join(binaries, name), `exec ${real}/${name} "$@"`);
-    program(join(binaries, 'pg_dump'), `case "$1" in --version) exec ${real}/pg_dump --version;; esac; ${real}/pg_dump "$@" | head -c 5000000; exit 0`);
+    for (const name of ['pg_restore', 'psql']) shellProgram(join(binaries, name), `exec ${real}/${name} "$@"`);
+    shellProgram(join(binaries, 'pg_dump'), `case "$1" in --version) exec ${real}/pg_dump --version;; esac; ${real}/pg_dump "$@" | head -c 5000000; exit 0`);
     expect(await failure(dumpWhole(sourceFor(servers[version], folder, { binaries })))).toMatchObject({ code: 'source-failed', message: expect.stringMatching(/^pg_restore, which reads every byte .* ended with exit code 1 after 5000000 bytes.*end of file/) });
   });
 
@@ -222,9 +223,4 @@ async function failureMidway(source: PostgresSource, disaster: (opened: OpenStre
   } finally {
     await opened.close();
   }
-}
-
-function program(path: string, line: string): void {
-  writeFileSync(path, `#!/bin/sh\n${line}\n`);
-  chmodSync(path, 0o755);
 }

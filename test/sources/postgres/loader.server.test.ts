@@ -9,22 +9,21 @@ import type { PostgresOptions } from '../../../lib/sources/postgres.ts';
 import { PostgresLoader } from '../../../lib/sources/postgres/loader.ts';
 import { MemoryStore } from '../../../lib/stores/memory-store.ts';
 import { backUp, testRepository } from '../../support/run-backup.ts';
-import { startPostgres } from '../../support/servers/postgres.ts';
-import type { PostgresServer } from '../../support/servers/postgres.ts';
+import { startBothPostgres, startPostgres, stopBothPostgres } from '../../support/servers/postgres.ts';
+import type { BothPostgres, PostgresServer } from '../../support/servers/postgres.ts';
 import { failure } from '../reading.ts';
 import { connectionTo, sourceFor } from './dumps.ts';
 import { fingerprint, makeRich } from './rich-database.ts';
 
 const SIZES = { min: 65_536, avg: 131_072, max: 262_144 };
 let folder: string;
-let servers: Readonly<Record<15 | 18, PostgresServer>>;
+let servers: BothPostgres;
 const wanted: Partial<Record<15 | 18, Record<string, string>>> = {};
 const backups: Partial<Record<15 | 18, { readonly custom: SnapshotReader; readonly directory: SnapshotReader }>> = {};
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-loader-'));
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15 }), startPostgres({ version: 18 })]);
-  servers = { 15: fifteen, 18: eighteen };
+  servers = await startBothPostgres();
   for (const version of [15, 18] as const) {
     await servers[version].sql('create role "Lager Leiter"; create role reader');
     await makeRich(servers[version], 'rich', 1000);
@@ -34,7 +33,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
+  await stopBothPostgres(servers);
   rmSync(folder, { recursive: true, force: true });
 });
 afterEach(() => {

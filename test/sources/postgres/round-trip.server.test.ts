@@ -7,9 +7,10 @@ import { executeDatabaseRestore, planDatabaseRestore } from '../../../lib/recove
 import { SnapshotReader, names } from '../../../lib/repository/index.ts';
 import { PostgresLoader } from '../../../lib/sources/postgres/loader.ts';
 import { MemoryStore } from '../../../lib/stores/memory-store.ts';
+import { repeating } from '../../support/repeating.ts';
 import { backUp, testRepository } from '../../support/run-backup.ts';
-import { startPostgres } from '../../support/servers/postgres.ts';
-import type { PostgresServer } from '../../support/servers/postgres.ts';
+import { startBothPostgres, stopBothPostgres } from '../../support/servers/postgres.ts';
+import type { BothPostgres, PostgresServer } from '../../support/servers/postgres.ts';
 import { AWKWARD, awkwardFingerprint } from './awkward-database.ts';
 import { connectionTo, sourceFor } from './dumps.ts';
 import { makeRich } from './rich-database.ts';
@@ -19,17 +20,15 @@ const LONG = process.env['ROUND_TRIP_TABLES'];
 const TABLES = Number(LONG ?? 100);
 const WAYS = [[15, 1], [18, 3], ...(LONG === undefined ? [] : [[15, 3], [18, 1]] as const)] as const;
 let folder: string;
-let servers: Readonly<Record<15 | 18, PostgresServer>>;
+let servers: BothPostgres;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-round-trip-'));
   // Every table of a dump is locked by pg_dump, its workers and the session that counts.
-  const settings = ['max_locks_per_transaction = 512'];
-  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15, settings }), startPostgres({ version: 18, settings })]);
-  servers = { 15: fifteen, 18: eighteen };
+  servers = await startBothPostgres(['max_locks_per_transaction = 512']);
 });
 afterAll(async () => {
-  await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
+  await stopBothPostgres(servers);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -66,22 +65,11 @@ it.each(WAYS)('PostgreSQL %i, %i jobs: every awkward thing comes back as it was 
 }, LONG === undefined ? 180_000 : 1_800_000);
 
 /** Adds, changes and removes rows, some in transactions over several tables, until it is stopped. */
-function startWriter(server: PostgresServer, database: string): { stop(): Promise<number> } {
-  let isStopped = false;
-  let written = 0;
-  const writing = (async () => {
-    for (let nr = 100_000; !isStopped; nr++) {
-      await server.sql(`begin; insert into ledger values (${nr}, 'new', 1); update ledger set amount = amount - 1, words = words || '!' where nr = ${nr % 200}; delete from ledger where nr = ${nr - 50} and nr >= 100000; insert into hen values (${nr}, ${nr}); insert into egg values (${nr}, ${nr}); commit`, { database });
-      written++;
-    }
-  })();
-  return {
-    stop: async () => {
-      isStopped = true;
-      await writing;
-      return written;
-    },
-  };
+function startWriter(server: PostgresServer, database: string): ReturnType<typeof repeating> {
+  return repeating((count) => {
+    const nr = 100_000 + count;
+    return server.sql(`begin; insert into ledger values (${nr}, 'new', 1); update ledger set amount = amount - 1, words = words || '!' where nr = ${nr % 200}; delete from ledger where nr = ${nr - 50} and nr >= 100000; insert into hen values (${nr}, ${nr}); insert into egg values (${nr}, ${nr}); commit`, { database });
+  });
 }
 
 /** Waits for the snapshot that the backup exports, takes it over, and looks through it. */

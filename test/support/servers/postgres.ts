@@ -49,6 +49,19 @@ export async function startPostgres({ version, listen = [], port, settings = [] 
   }
 }
 
+export type BothPostgres = Readonly<Record<PostgresVersion, PostgresServer>>;
+
+/** A server of each version, for suites whose promises are the same for both. */
+export async function startBothPostgres(settings: readonly string[] = []): Promise<BothPostgres> {
+  const [fifteen, eighteen] = await Promise.all([startPostgres({ version: 15, settings }), startPostgres({ version: 18, settings })]);
+  return { 15: fifteen, 18: eighteen };
+}
+
+/** Undefined when they could not be started: that failure is the one to tell. */
+export async function stopBothPostgres(servers: BothPostgres | undefined): Promise<void> {
+  await Promise.all(Object.values(servers ?? {}).map((server) => server.stop()));
+}
+
 /** Where pg_dump and its kin of a version are; readable by user postgres. Throws when they are not installed. */
 export function postgresBinaries(version: PostgresVersion): string {
   if (version === 18) return reachable(installed('py', 'lib', 'python3.11', 'site-packages', 'embedded_postgres', 'pginstall', 'bin'));
