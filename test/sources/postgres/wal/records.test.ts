@@ -14,6 +14,8 @@ describe('positions in WAL (R4)', () => {
     expect(formatLsn(lsn)).toBe(text);
   });
 
+  it('may be written in small letters, as PostgreSQL itself takes them', () => expect(parseLsn('16/b374d848')).toBe(0x16b374d848n));
+
   it.each(['', '0', '0/', '/0', '0/G', '0/123456789', '0x1/0', '0/0/0'])('refuses %j', (text) => expect(() => parseLsn(text)).toThrow(expect.objectContaining({ code: 'usage' })));
 
   it.each([[16 * MIB, '0000000100000001000000FF', 0x1ff], [MIB, '000000010000000100000FFF', 0x1fff], [1024 * MIB, '000000010000000100000003', 7]])('counts segments of %i bytes over the border of 4 GiB', (segmentBytes, name, number) => {
