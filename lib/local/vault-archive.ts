@@ -11,8 +11,9 @@ import { checkTarget } from '../recovery/pitr/check-target.ts';
 import type { PitrTarget } from '../recovery/pitr/check-target.ts';
 import { readLedgers } from '../recovery/pitr/read-ledger.ts';
 import type { Manifest, Repository } from '../repository/index.ts';
-import { lsnNumber, readFacts } from '../sources/postgres/base-backup-facts.ts';
+import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import type { BaseBackupFacts } from '../sources/postgres/base-backup-facts.ts';
+import { parseLsn } from '../sources/postgres/wal/lsn.ts';
 import { findConfig } from './configuration.ts';
 import type { Environment } from './places.ts';
 import { chooseVault } from './vault-choice.ts';
@@ -36,7 +37,7 @@ export async function checkAgainstVault(repository: Repository, manifest: Manife
 }
 
 function pitrTarget(target: RecoveryTarget): PitrTarget {
-  if (target.kind === 'lsn') return { kind: 'lsn', lsn: lsnNumber(target.lsn) };
+  if (target.kind === 'lsn') return { kind: 'lsn', lsn: parseLsn(target.lsn) };
   if (target.kind === 'time' || target.kind === 'name') return target;
   return { kind: target.kind === 'latest' ? 'latest' : 'immediate' };
 }

@@ -1,7 +1,5 @@
 import { HoldfastError } from '../../model/errors.ts';
 
-export { parseLsn as lsnNumber } from './wal/lsn.ts';
-
 /** What a base backup of PostgreSQL says about itself, without its data being read (`facts` of its manifest). */
 export interface BaseBackupFacts {
   /** Of the cluster, as decimal digits: every copy of it has the same one. */
