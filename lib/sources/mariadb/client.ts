@@ -75,7 +75,8 @@ function parsed(flavour: Flavour, match: RegExpExecArray | null): SqlVersion | u
   return { flavour, major: major as number, minor: minor as number, text: `${major}.${minor}.${patch}` };
 }
 
-async function findProgram(names: readonly string[], places: ClientPlaces): Promise<string> {
+/** The first of these names that is there. Fails as `source-failed`. */
+export async function findProgram(names: readonly string[], places: ClientPlaces): Promise<string> {
   const found = await findAnyProgram(names, places);
   if (found !== undefined) return found;
   throw new HoldfastError('source-failed', `Neither ${names.join(' nor ')} is in ${places.binaries ?? 'PATH'}.`, {
@@ -83,7 +84,8 @@ async function findProgram(names: readonly string[], places: ClientPlaces): Prom
   });
 }
 
-async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<SqlVersion | undefined> {
+/** Undefined: it runs, and says something else. Fails as `source-failed` when it does not run. */
+export async function versionOf(program: string, environment: ClientPlaces['environment']): Promise<SqlVersion | undefined> {
   const line = await versionLine(program, ['--no-defaults', '--version'], { environment, nextStep: 'Install the client programs again.' });
   // `mariadb-dump from 11.4.2-MariaDB, client 10.19 for …`, `mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB, for …`, `mysqldump  Ver 8.0.36 for …`.
   const match = /(?:from|Distrib) (\d+)\.(\d+)\.(\d+)/.exec(line) ?? /Ver (\d+)\.(\d+)\.(\d+)/.exec(line);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { ACCOUNT, REGION } from './emulator.ts';
 import type { PrivatePodman } from './private-podman.ts';
 
-/** The name of the Dockerfile's FROM. */
-const BASE = 'docker.io/library/node:24-bookworm-slim';
+/** Of Debian; the name of the Dockerfile's FROM, and another that its argument BASE may be. */
+export type Release = 'bookworm' | 'trixie';
+const baseOf = (release: Release) => `docker.io/library/node:24-${release}-slim`;
 
 interface ImageAsset {
   readonly source: { readonly directory: string; readonly dockerFile?: string; readonly dockerBuildTarget?: string; readonly dockerBuildArgs?: Readonly<Record<string, string>> };
@@ -22,7 +23,7 @@ export interface BuiltImage {
  * that there are none: with IAM enforced, its question is refused.
  */
 export async function buildImageAssets(cloudAssembly: string, podman: PrivatePodman, root: string): Promise<BuiltImage[]> {
-  await importBase(podman, root);
+  await importBase(podman, root, 'bookworm');
   const built: BuiltImage[] = [];
   for (const file of readdirSync(cloudAssembly).filter((name) => name.endsWith('.assets.json'))) {
     const path = join(cloudAssembly, file);
@@ -36,17 +37,29 @@ export async function buildImageAssets(cloudAssembly: string, podman: PrivatePod
 async function build({ source, destinations }: ImageAsset, cloudAssembly: string, podman: PrivatePodman): Promise<BuiltImage> {
   const names = Object.values(destinations).map(({ region = REGION, repositoryName, imageTag }) => placed(`${ACCOUNT}.dkr.ecr.${region}.amazonaws.com/${repositoryName}:${imageTag}`));
   const folder = join(cloudAssembly, source.directory);
+  return buildFrom(podman, {
+    folder, names, buildArgs: source.dockerBuildArgs ?? {},
+    more: [...(source.dockerFile === undefined ? [] : ['--file', join(folder, source.dockerFile)]), ...(source.dockerBuildTarget === undefined ? [] : ['--target', source.dockerBuildTarget])],
+  });
+}
+
+/** The worker's image of this checkout on that release of Debian, with the client programs of its packages. */
+export async function buildWorkerImage(podman: PrivatePodman, root: string, release: Release): Promise<BuiltImage> {
+  await importBase(podman, root, release);
+  return buildFrom(podman, { folder: join(root, 'dist'), names: [`localhost/holdfast-${release}:checkout`], buildArgs: { BASE: baseOf(release) } });
+}
+
+async function buildFrom(podman: PrivatePodman, order: { readonly folder: string; readonly names: readonly string[]; readonly buildArgs: Readonly<Record<string, string>>; readonly more?: readonly string[] }): Promise<BuiltImage> {
   // Debian's client: the PostgreSQL project's own repository may be out of reach where tests run.
-  const buildArgs = { ...source.dockerBuildArgs, POSTGRESQL_CLIENT: 'debian' };
+  const buildArgs = { ...order.buildArgs, POSTGRESQL_CLIENT: 'debian' };
   await podman.run([
     'build', '--quiet', '--layers', '--isolation', 'chroot', '--network', 'host',
-    ...names.flatMap((name) => ['--tag', name]),
+    ...order.names.flatMap((name) => ['--tag', name]),
     ...Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
-    ...(source.dockerFile === undefined ? [] : ['--file', join(folder, source.dockerFile)]),
-    ...(source.dockerBuildTarget === undefined ? [] : ['--target', source.dockerBuildTarget]),
-    folder,
+    ...(order.more ?? []),
+    order.folder,
   ]);
-  const name = names[0] as string;
+  const name = order.names[0] as string;
   return { name, bytes: Number(await podman.run(['image', 'inspect', '--format', '{{.Size}}', name])) };
 }
 
@@ -56,11 +69,11 @@ function placed(name: string): string {
 }
 
 /** Once for each base: the layers of what is built on it are found again while it stays. */
-async function importBase(podman: PrivatePodman, root: string): Promise<void> {
-  const archive = join(root, '.servers', 'base', 'node-24-bookworm-slim.tar');
-  if (!existsSync(archive)) throw new Error(`${archive} is not there: run scripts/servers.sh as root on Debian (npm test does)`);
+async function importBase(podman: PrivatePodman, root: string, release: Release): Promise<void> {
+  const archive = join(root, '.servers', 'base', `node-24-${release}-slim.tar`);
+  if (!existsSync(archive)) throw new Error(`${archive} is not there: run scripts/servers.sh as root on Debian (npm test and npm run test:image do)`);
   const stamp = readFileSync(`${archive}.stamp`, 'utf8').trim().replaceAll(/[^\w.-]/g, '_');
-  const known = await podman.run(['image', 'inspect', '--format', '{{index .Config.Labels "holdfast.base"}}', BASE]).catch(() => '');
+  const known = await podman.run(['image', 'inspect', '--format', '{{index .Config.Labels "holdfast.base"}}', baseOf(release)]).catch(() => '');
   if (known === stamp) return;
-  await podman.run(['import', '--quiet', '--change', 'CMD ["node"]', '--change', 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', '--change', `LABEL holdfast.base=${stamp}`, archive, BASE]);
+  await podman.run(['import', '--quiet', '--change', 'CMD ["node"]', '--change', 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', '--change', `LABEL holdfast.base=${stamp}`, archive, baseOf(release)]);
 }

