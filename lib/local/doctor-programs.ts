@@ -5,7 +5,7 @@ import { findSqlClient, inWords } from '../sources/mariadb/client.ts';
 import type { SqlSourceType } from '../sources/mariadb/client.ts';
 import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
 import { findClient, findProgram, versionOf } from '../sources/postgres/client.ts';
-import type { ClientPlaces } from '../sources/postgres/client.ts';
+import type { ClientPlaces } from '../sources/client-programs.ts';
 import { findWalClient } from '../sources/postgres/wal/receiver.ts';
 import { shellFor } from '../sources/shell.ts';
 import type { ProbeFinding } from '../stores/probe.ts';

@@ -90,7 +90,9 @@ describe('archive_command (S2)', () => {
     const archived = () => readdirSync(person.vault, { recursive: true }).map((path) => String(path).split('/').at(-1) ?? '').filter((name) => /^[0-9A-F]{8}/.test(name));
     // The end of the old timeline may come after the first segment of the new one.
     const wanted = [new RegExp(`^${segment}$`), /^00000002\.history$/, /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/, /^00000001[0-9A-F]{16}\.partial\.\d+\.\w{26}$/];
-    for (let waited = 0; !wanted.every((name) => archived().some((found) => name.test(found))); waited++) {
+    // Files ahead go at the same time, in no order, and the server asks for each of them afterwards.
+    const asksFor = () => readdirSync(join(server.data, 'pg_wal', 'archive_status')).filter((name) => name.endsWith('.ready'));
+    for (let waited = 0; asksFor().length > 0 || !wanted.every((name) => archived().some((found) => name.test(found))); waited++) {
       if (waited > 600) throw new Error(`Of ${wanted.join(' ')} only ${archived().join(' ')} were archived: ${server.output()}`);
       await pause(100);
     }

@@ -31,7 +31,7 @@ export async function wholeCluster(desk: ImageDesk, version: InstalledVersion, w
     await makeRich(server, 'app', ROWS);
     const made = await backUp(person, 'cluster');
     if (wal === 'wal-receive') {
-      receiving = new Receiving(person, 'cluster');
+      receiving = new Receiving(person, '--partial-every', '1s');
       await receiving.until((said) => said.includes('"wal-status"'));
     }
     await server.sql("insert into person (name) select 'after the base backup ' || i from generate_series(1, 5000) i; delete from event where amount % 3 = 0", { database: 'app' });
@@ -42,12 +42,21 @@ export async function wholeCluster(desk: ImageDesk, version: InstalledVersion, w
     expect(await receiving?.stop()).toBe(receiving && 0);
     await server.stop();
     await expectToNeedServer(person, version);
-    expect(await recovered(person, version)).toEqual(wanted);
+    const found = await recovered(person, version);
+    expect(withoutSequences(found)).toEqual(withoutSequences(wanted));
+    for (const name of Object.keys(wanted).filter(isSequence)) expect(Number.parseInt(found[name] ?? '', 10)).toBeGreaterThanOrEqual(Number.parseInt(wanted[name] ?? '', 10));
     return { ...made, compared: inWords(wanted) };
   } finally {
     await receiving?.stop();
     await server.stop();
   }
+}
+
+/** WAL has them some numbers ahead, so that after a recovery none is given twice. */
+const isSequence = (name: string) => name.startsWith('S ');
+
+function withoutSequences(print: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(print).filter(([name]) => !isSequence(name)));
 }
 
 /** What an `archive_command` does that runs in the image; one after the other, up to the last. */
@@ -60,7 +69,7 @@ async function archive(person: Contained, last: string): Promise<void> {
 /** Said before anything is written. */
 async function expectToNeedServer(person: Contained, version: InstalledVersion): Promise<void> {
   const { code, stderr } = await person.run(['restore', 'latest:cluster', '--to-data-directory', person.path('started'), '--start', String(await freePort())]);
-  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(new RegExp(`PostgreSQL ${version}[^]*(not on this machine|not installed|is not)`)) });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(new RegExp(`PostgreSQL ${version}\\.\\d+, and no server is installed here[^]*Nothing was done`)) });
   expect(readdirSync(person.folder)).not.toContain('started');
 }
 

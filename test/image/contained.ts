@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BuiltImage, Release } from '../support/aws-rig/images.ts';
 import type { PrivatePodman } from '../support/aws-rig/private-podman.ts';
 import { Person } from '../e2e/program.ts';
@@ -11,6 +12,8 @@ export interface ImageDesk {
   readonly image: BuiltImage;
   /** Of the containers, so that they are removed with the runtime. */
   readonly label: string;
+  /** Folder of other programs of PostgreSQL, which is mounted and named. */
+  readonly postgresBinaries?: string;
 }
 
 /** The image's own user, unless a container is told otherwise. */
@@ -41,11 +44,13 @@ export class Contained extends Person {
   }
 
   override start(args: readonly string[]): ChildProcess {
-    const { podman, image, label } = this.#desk;
+    const { podman, image, label, postgresBinaries } = this.#desk;
     const names = Object.keys(this.#variables).flatMap((name) => ['--env', name]);
     const options = [
       '--rm', '--interactive', '--network', 'host', '--read-only', '--label', `holdfast.rig=${label}`, '--user', `${this.#user.uid}:${this.#user.gid}`,
       '--volume', `${this.folder}:${this.folder}`, '--volume', `${this.path('scratch')}:/scratch`, '--workdir', this.path('work'), ...names,
+      // With their libraries, which lie beside the folder of the package.
+      ...(postgresBinaries === undefined ? [] : ['--volume', `${join(postgresBinaries, '..', '..', '..')}:/other:ro`, '--env', `HOLDFAST_POSTGRES_BIN=/other/${postgresBinaries.split('/').slice(-3).join('/')}`]),
     ];
     return spawn('podman', ['run', ...options, '--entrypoint', 'holdfast', image.name, ...args], { env: { ...podman.environment, ...this.#variables }, stdio: ['pipe', 'pipe', 'pipe'] });
   }

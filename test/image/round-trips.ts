@@ -73,8 +73,8 @@ export async function wholeServer(desk: ImageDesk, version: InstalledVersion): P
     // 3: the role that restores is there already, and is told of.
     expect({ code, stderr: code === 3 ? '' : stderr }).toEqual({ code: 3, stderr: '' });
     expect(await everythingIn(fresh)).toEqual(wanted);
-    expect(await fresh.sql('select has_table_privilege(\'clerk\', \'t\', \'select\') as may', { database: SECOND })).toEqual([{ may: true }]);
-    return { ...made, compared: `${wanted.roles.length} roles; ${inWords(wanted.app)}; ${inWords(wanted.second)}` };
+    expect(await fresh.sql('select has_table_privilege(\'clerk\', \'t\', \'select\') as may, pg_get_userbyid(datdba) as owner from pg_database where datname = current_database()', { database: SECOND })).toEqual([{ may: true, owner: 'clerk' }]);
+    return { ...made, compared: `${wanted.roles.length} roles; ${inWords(wanted.app)}; ${wanted.second.length} rows in another database` };
   } finally {
     await old.stop();
     await fresh?.stop();
@@ -82,7 +82,7 @@ export async function wholeServer(desk: ImageDesk, version: InstalledVersion): P
 }
 
 async function everythingIn(server: PostgresServer) {
-  return { roles: await server.sql(ROLES), app: await fingerprint(server, 'app'), second: await fingerprint(server, SECOND) };
+  return { roles: await server.sql(ROLES), app: await fingerprint(server, 'app'), second: await server.sql('select i from t order by 1', { database: SECOND }) };
 }
 
 /** `plans`: of the container's `holdfast.yaml`. The password of the server is in two variables, and nowhere else. */

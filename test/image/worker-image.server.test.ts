@@ -5,6 +5,7 @@ import { buildWorkerImage } from '../support/aws-rig/images.ts';
 import type { Release } from '../support/aws-rig/images.ts';
 import { startPodman } from '../support/aws-rig/private-podman.ts';
 import type { PrivatePodman } from '../support/aws-rig/private-podman.ts';
+import { postgresBinaries } from '../support/servers/postgres.ts';
 import { Contained } from './contained.ts';
 import type { ImageDesk } from './contained.ts';
 import { wholeCluster } from './cluster-trips.ts';
@@ -18,7 +19,6 @@ const ROOT = join(__dirname, '..', '..');
 
 interface Trip {
   readonly name: string;
-  /** Of the programs in the image: the newest server that they may serve is of the same major version. */
   readonly run: (desk: ImageDesk) => Promise<Outcome>;
   readonly isSmoke?: boolean;
 }
@@ -35,7 +35,7 @@ const MARIADB: Trip = { name: 'MariaDB, whole and by table', run: mariadb, isSmo
 
 /** bookworm brings the programs of PostgreSQL 15 and MariaDB 10.11, trixie those of 17 and 11.8. */
 const TRIPS: Readonly<Record<Release, { readonly programs: RegExp; readonly trips: readonly Trip[] }>> = {
-  bookworm: { programs: /^pg_dump 15\.\d+, pg_restore 15\.\d+, psql 15\.\d+, pg_dumpall 15\.\d+, pg_basebackup 15\.\d+, pg_receivewal 15\.\d+, mariadb-dump 10\.11\.\d+, mariadb 10\.11\.\d+$/, trips: [...POSTGRES(15), MARIADB] },
+  bookworm: { programs: /^pg_dump 15\.\d+, pg_restore 15\.\d+, psql 15\.\d+, pg_dumpall 15\.\d+, pg_basebackup 15\.\d+, pg_receivewal 15\.\d+, mariadb-dump 10\.11\.\d+, mariadb 10\.11\.\d+$/, trips: [...POSTGRES(15), { name: 'PostgreSQL, custom format, programs of 18 mounted', run: (desk) => oneDatabase({ ...desk, postgresBinaries: postgresBinaries(18) }, 18) }, MARIADB] },
   trixie: {
     programs: /^pg_dump 17\.\d+, pg_restore 17\.\d+, psql 17\.\d+, pg_dumpall 17\.\d+, pg_basebackup 17\.\d+, pg_receivewal 17\.\d+, mariadb-dump 11\.8\.\d+, mariadb 11\.8\.\d+$/,
     trips: [...POSTGRES(16), { name: 'PostgreSQL, custom format, older server', run: (desk) => oneDatabase(desk, 15) }, MARIADB, { name: 'TimescaleDB', run: timescale }],
@@ -73,6 +73,10 @@ describe.each((IS_WHOLE ? ['bookworm', 'trixie'] : ['bookworm']) as Release[])('
     const found = rows.find(({ check }) => check === 'has client programs');
     expect(found).toMatchObject({ result: 'ok', seen: expect.stringMatching(TRIPS[release].programs) as string });
     built.push(`${release}: ${found?.seen}`);
+  }, 60_000);
+
+  it('starts the worker of the stack when nobody says otherwise, and that misses its task', async () => {
+    await expect(podman.run(['run', '--rm', '--network', 'none', '--read-only', '--label', `holdfast.rig=${folder}`, desk.image.name])).rejects.toMatchObject({ code: 2, stdout: expect.stringMatching(/"code":"config-invalid".*HOLDFAST_RUN_ID/) as string });
   }, 60_000);
 
   it.each(TRIPS[release].trips.filter(({ isSmoke }) => IS_WHOLE || isSmoke))('backs up what is then destroyed, and restores it row by row: $name (R1)', async ({ name, run }) => {

