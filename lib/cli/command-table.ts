@@ -184,8 +184,9 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/stats.ts'),
     },
     {
-      name: 'pitr windows', args: '[plan]', summary: 'show what PostgreSQL plans can be restored to: windows by position and time, gaps, how old the last WAL is; exit code 3 when something is missing', options: [],
-      examples: ['holdfast pitr windows', 'holdfast pitr windows cluster --json'],
+      name: 'pitr windows', args: '[plan]', summary: 'show what PostgreSQL plans can be restored to: windows by position and time, gaps, how old the last WAL is; exit code 3 when something is missing or late',
+      options: [option('--max-age <time>', 'how long ago WAL may have arrived last, such as 15m; `wal-freshness` of the plan when not given', duration)],
+      examples: ['holdfast pitr windows', 'holdfast pitr windows cluster --json', 'holdfast pitr windows cluster --max-age 15m'],
       load: () => import('./commands/pitr-windows.ts'),
     },
     {
@@ -209,6 +210,7 @@ export function commandTable(): CommandRow[] {
       options: [
         option('--slot <name>', 'replication slot, made when it is not there; holdfast_PLAN when not given'),
         option('--partial-every <time>', 'how often the segment that is being written is kept, too: what the loss of the server may cost; 60s when not given', duration),
+        option('--warn-after <time>', 'warn when what the server had so long ago is not in the vault; `wal-freshness` of the plan or 5m when not given', duration),
       ],
       examples: ['holdfast wal-receive cluster', 'holdfast wal-receive cluster --partial-every 10s --json'],
       load: () => import('./commands/wal-receive.ts'),

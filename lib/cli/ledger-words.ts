@@ -1,4 +1,5 @@
 import type { TimedLine, TimedWindow } from '../recovery/pitr/check-target.ts';
+import type { WalAge } from '../recovery/pitr/wal-age.ts';
 import type { WalLedger } from '../recovery/pitr/read-ledger.ts';
 import { formatLsn } from '../sources/postgres/wal/lsn.ts';
 import { isoTime } from './entry-words.ts';
@@ -14,6 +15,19 @@ export function ledgerLines(planName: string, ledger: WalLedger, now: number): s
     ...(lines.every(({ windows }) => windows.length === 0) ? [`  Nothing can be restored yet: take a base backup with \`holdfast backup ${planName}\`.`] : []),
     ...notes.map((note) => `  note: ${note}`),
   ];
+}
+
+/** Whether WAL arrives, by how long ago it last did. */
+export function ageLine(planName: string, { newestAt, ageMs, maxAgeMs, isLate }: WalAge): string {
+  const limit = durationInWords(maxAgeMs);
+  if (ageMs === undefined || newestAt === undefined) return `${planName}: late: no WAL was ever stored, wanted some every ${limit}. Start \`holdfast wal-receive ${planName}\`, or set archive_command: docs/point-in-time.md.`;
+  const seen = `WAL was last known to arrive ${durationInWords(ageMs)} ago (${timeInWords(newestAt)}, store's clock)`;
+  if (!isLate) return `${planName}: ${seen}, within ${limit}`;
+  return `${planName}: late: ${seen}, wanted ${limit} at most. Look at \`holdfast wal-receive ${planName}\` and what it says, or at pg_stat_archiver and the log of the server.`;
+}
+
+export function jsonOfAge({ newestAt, ageMs, maxAgeMs, isLate }: WalAge): object {
+  return { newestAt: newestAt === undefined ? null : isoTime(newestAt), ageSeconds: ageMs === undefined ? null : Math.round(ageMs / 1000), maxAgeSeconds: maxAgeMs / 1000, isLate };
 }
 
 function lineLines(planName: string, { timeline, windows, gaps, stranded, waiting }: TimedLine, isOneOfSeveral: boolean): string[] {

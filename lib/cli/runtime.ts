@@ -1,6 +1,7 @@
 import type { HookReport } from '../backup/hook-report.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
 import type { Shipped } from '../backup/wal/ship-wal.ts';
+import type { KeptUpLimits, KeptUpState } from '../backup/wal/kept-up.ts';
 import type { WalStatus } from '../backup/wal/receive-wal.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LedgerRun } from '../catalog/ledger-records.ts';
@@ -30,6 +31,8 @@ export interface Runtime {
   openChosen(choice: VaultChoice, limits?: { readonly uploadBytesPerSecond?: number | undefined; readonly stop?: AbortSignal | undefined }): Promise<Vault>;
   /** A plan by its name, and the vault that holdfast.yaml or the options name for it. */
   openPlan(options: VaultOptions, planName: string, limits?: { readonly patienceMs?: number }): Promise<OpenedPlan>;
+  /** Plans of holdfast.yaml that keep their WAL in this vault and say how late it may be. */
+  watchedPlans(options: VaultOptions, vault: Vault): Promise<readonly WatchedPlan[]>;
   receiveWal(plan: OpenedPlan, options: WalReceiveOptions): Promise<Shipped>;
   makeVault(choice: VaultChoice): Promise<{ readonly directory: string; readonly config: { readonly repository: string }; readonly key: string; readonly newKeyFile: string | undefined; readonly notes: readonly string[] }>;
   isVaultAt(directory: string): boolean;
@@ -228,21 +231,28 @@ export interface RestoreOptions {
   readonly onProgress?: (progress: RestoreProgress) => void;
 }
 
-/** Made by `openPlan` and given back whole; only these parts are read here. */
-export interface OpenedPlan {
-  readonly vault: Vault;
+/** A plan whose WAL is looked after. */
+export interface WatchedPlan {
   readonly planName: string;
   /** Its opaque id in the vault. */
   readonly plan: string;
+  /** Later WAL is told; absent: holdfast.yaml wants nothing of the kind. */
+  readonly walFreshnessMs?: number;
+}
+
+/** Made by `openPlan` and given back whole; only these parts are read here. */
+export interface OpenedPlan extends WatchedPlan {
+  readonly vault: Vault;
   /** The holdfast.yaml that was read; absent where there is none. */
   readonly configFile?: string;
 }
 
-export interface WalReceiveOptions {
+export interface WalReceiveOptions extends KeptUpLimits {
   readonly slot?: string | undefined;
   readonly partialEveryMs: number;
   readonly signal: AbortSignal;
   readonly onStatus: (status: WalStatus) => void;
+  readonly onKeptUp: (state: KeptUpState) => void;
   readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
 }
 

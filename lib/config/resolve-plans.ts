@@ -7,7 +7,7 @@ import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
-import type { ResolvedPostgres, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedPostgres, ResolvedPostgresPhysical, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
 import { isRemote } from './secret-reference.ts';
@@ -82,7 +82,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     const endMarker = source['end-marker'];
     return { type: 'command', command: source.command, stdinName: source['stdin-name'], minimumSizeBytes: source['minimum-size'], ...(endMarker === undefined ? {} : { endMarker }) };
   }
-  if (source.type === 'postgres' && source.mode === 'physical') return { ...resolveConnection(config, source), type: 'postgres-physical', wal: source.wal, checkpoint: source.checkpoint, minimumSizeBytes: source['minimum-size'] };
+  if (source.type === 'postgres' && source.mode === 'physical') return resolvePhysical(config, source);
   if (source.type === 'postgres') return resolvePostgres(config, source);
   if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
   return {
@@ -95,6 +95,11 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
     changeDetection: source['change-detection'],
     xattrs: source.xattrs,
   };
+}
+
+function resolvePhysical(config: Config, source: Extract<PlanFields['source'], { mode: 'physical' }>): ResolvedPostgresPhysical {
+  const { wal, checkpoint, 'wal-freshness': walFreshnessMs, 'minimum-size': minimumSizeBytes } = source;
+  return { ...resolveConnection(config, source), type: 'postgres-physical', wal, checkpoint, ...(walFreshnessMs !== undefined && { walFreshnessMs }), minimumSizeBytes };
 }
 
 type Postgres = Exclude<Extract<PlanFields['source'], { type: 'postgres' }>, { mode: 'physical' }>;

@@ -62,6 +62,8 @@ export interface ResolvedPostgresPhysical extends Omit<ResolvedPostgresPlace, 't
   /** `fetch`: with the WAL that it needs. `none`: it restores only with an archive of WAL. */
   readonly wal: 'fetch' | 'none';
   readonly checkpoint: 'fast' | 'spread';
+  /** WAL that is later than this in the vault is told; absent: nobody asked for it. */
+  readonly walFreshnessMs?: number;
   /** A smaller base backup fails the run. */
   readonly minimumSizeBytes: number;
 }

@@ -46,6 +46,12 @@ export const byteSize = z.union(
 /** Milliseconds. */
 export const duration = z.string({ error: DURATION_WANTED }).regex(DURATION, { error: DURATION_WANTED }).transform(parseDuration);
 
+/** Milliseconds, from one written duration to another. */
+export function durationWithin(least: string, most: string): typeof duration {
+  const error = `a duration from ${least} to ${most}, such as "${least}"`;
+  return z.string({ error }).regex(DURATION, { error }).refine((text) => parseDuration(text) >= parseDuration(least) && parseDuration(text) <= parseDuration(most), { error }).transform(parseDuration);
+}
+
 export const secret = z.string({ error: SECRET_WANTED }).regex(SECRET_REFERENCE, { error: SECRET_WANTED }).transform(parseSecretReference);
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;

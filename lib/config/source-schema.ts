@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { USER_WANTED } from './connection-words.ts';
 import { mariadb, mysql } from './mariadb-schema.ts';
-import { byteSize, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
+import { byteSize, durationWithin, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const files = strictMap({
   type: z.literal('files'),
@@ -68,6 +68,7 @@ const postgresPhysical = strictMap({
   ...connection,
   database: connection.database.default('postgres').meta({ description: 'A database to ask the server through; all of them are kept.' }),
   wal: oneOf(['fetch', 'none']).default('fetch').meta({ description: 'fetch: the backup holds the WAL that it needs and restores by itself. none: it needs an archive of WAL.' }),
+  'wal-freshness': durationWithin('3m', '24h').optional().meta({ description: 'WAL that reaches the vault later than this after it was written is told: by `wal-receive`, by `pitr windows`, and in AWS by an alert. 3m to 24h.' }),
   checkpoint: oneOf(['fast', 'spread']).default('fast').meta({ description: 'fast: the server writes a checkpoint at once; spread: in its own time, and the backup waits for it.' }),
   'minimum-size': byteSize.default(1).meta({ description: 'A smaller base backup fails the run.' }),
 }, 'a physical postgres source');

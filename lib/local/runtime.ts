@@ -14,6 +14,8 @@ import { findConfig } from './configuration.ts';
 import type { DoctorOptions, DoctorRow } from './doctor.ts';
 import type { FoundBackup } from './find-backup.ts';
 import { planIdOf } from './plan-id.ts';
+import { walFreshnessOf, watchedPlansOf } from './watched-plans.ts';
+import type { WatchedPlan } from './watched-plans.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { DataDirectoryRun, DataDirectoryWish } from './restore-data-directory.ts';
 import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
@@ -63,7 +65,12 @@ export class LocalRuntime {
     const found = config === undefined ? undefined : (await import('../config/resolve-plans.ts')).resolvePlans(config).find(({ name }) => name === planName);
     if (config !== undefined && found === undefined) throw new HoldfastError('usage', `${planName} is no plan of ${config.file}.`, { nextStep: `Plans: ${Object.keys(config.fields.plans).join(', ') || 'none'}.` });
     const vault = await openVault(await chooseVault(options, environment, config, found?.vault), this.#context, limits);
-    return { vault, planName, plan: planIdOf(vault.repository.keys.keys.chunker, [fromText(planName)]), ...(found && { source: found.source }), ...(config && { configFile: config.file }) };
+    return { vault, planName, plan: planIdOf(vault.repository.keys.keys.chunker, [fromText(planName)]), ...(found && { source: found.source, ...walFreshnessOf(found.source) }), ...(config && { configFile: config.file }) };
+  }
+
+  async watchedPlans(options: VaultOptions, vault: Pick<LocalVault, 'directory' | 'repository'>): Promise<readonly WatchedPlan[]> {
+    const config = await findConfig(this.#context.environment, options.config);
+    return config === undefined ? [] : watchedPlansOf(config, vault);
   }
 
   async receiveWal(plan: OpenedPlan, options: ReceiveOptions): Promise<Shipped> {

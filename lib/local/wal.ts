@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { archiveWal } from '../backup/wal/archive-wal.ts';
 import type { Shipped } from '../backup/wal/ship-wal.ts';
 import { receiveWal } from '../backup/wal/receive-wal.ts';
+import type { KeptUpLimits, KeptUpState } from '../backup/wal/kept-up.ts';
 import type { WalStatus } from '../backup/wal/receive-wal.ts';
 import { WalSpool } from '../backup/wal/spool.ts';
 import type { ResolvedSource } from '../config/resolved-source.ts';
 import { HoldfastError } from '../model/errors.ts';
-import { CONFIG_NAME } from '../repository/index.ts';
+import { CONFIG_NAME, putKeptNote } from '../repository/index.ts';
 import { openConnection } from '../sources/postgres/connection.ts';
-import { askServer, checkSlotName, findWalClient, makeSlot, startReceiver } from '../sources/postgres/wal/receiver.ts';
+import { askServer, askSlot, checkSlotName, findWalClient, makeSlot, startReceiver } from '../sources/postgres/wal/receiver.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import { takeRunLock } from './run-lock.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
@@ -21,16 +22,19 @@ export interface OpenedPlan {
   readonly plan: string;
   /** As holdfast.yaml has it; absent where there is none. */
   readonly source?: ResolvedSource;
+  /** Later WAL is told, as `wal-freshness` of the source has it. */
+  readonly walFreshnessMs?: number;
   /** The holdfast.yaml that was read. */
   readonly configFile?: string;
 }
 
-export interface ReceiveOptions {
+export interface ReceiveOptions extends KeptUpLimits {
   /** Made when it is not there; from the plan's name when not given. */
   readonly slot?: string | undefined;
   readonly partialEveryMs: number;
   readonly signal: AbortSignal;
   readonly onStatus: (status: WalStatus) => void;
+  readonly onKeptUp: (state: KeptUpState) => void;
   readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
 }
 
@@ -48,7 +52,7 @@ export async function performReceive({ vault, plan, planName, source }: OpenedPl
     const reached = { client: await findWalClient(places), connection, opened, clock };
     let hasSlot = false;
     return await receiveWal({
-      clock, random: Math.random, onStatus: options.onStatus, onWarning: options.onWarning,
+      clock, random: Math.random, onStatus: options.onStatus, onWarning: options.onWarning, onKeptUp: options.onKeptUp,
       spool: new WalSpool(join(stateFolder, 'wal', plan)),
       identify: async (signal) => {
         const server = await askServer(reached, signal);
@@ -56,6 +60,8 @@ export async function performReceive({ vault, plan, planName, source }: OpenedPl
         hasSlot = true;
         return server;
       },
+      confirmed: (signal) => askSlot(reached, slot, signal),
+      note: (kept) => putKeptNote(repository.store, { plan, ...kept }, clock.now()),
       receive: (folder) => startReceiver(reached, { slot, folder }),
       prove: async () => void (await repository.store.stat(CONFIG_NAME)),
       archive: (file, signal) => archiveWal({ repository, plan, clock, signal }, file),

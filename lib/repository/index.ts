@@ -42,3 +42,5 @@ export { MAX_SEGMENT_BYTES, WAL_PART_BYTES, openWalPart, sealWalPart } from './w
 export type { WalHead, WalPart } from './wal/wal-object.ts';
 export { findWal, listWal, putWal, readWal, readWhole } from './wal/wal-archive.ts';
 export type { NewWalFile, PutWal, WalBytes, WalEntry } from './wal/wal-archive.ts';
+export { listAllKeptNotes, listKeptNotes, parseKeptNote, putKeptNote } from './wal/kept-note.ts';
+export type { KeptNote, StoredNote } from './wal/kept-note.ts';

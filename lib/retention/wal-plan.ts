@@ -1,5 +1,5 @@
 import { UNFINISHED_LIFE_MS, MARK_PACK_AGE_MS } from '../repository/index.ts';
-import type { WalEntry } from '../repository/index.ts';
+import type { StoredNote, WalEntry } from '../repository/index.ts';
 import { parseLsn, segmentNumber, segmentOf } from '../sources/postgres/wal/lsn.ts';
 import { ageInWords } from './words.ts';
 
@@ -16,6 +16,8 @@ export interface WalState {
   /** Read before anything was listed. */
   readonly now: number;
   readonly entries: readonly WalEntry[];
+  /** That all WAL of a server was kept. */
+  readonly notes: readonly StoredNote[];
   /** Of all plans: WAL belongs to a system, whatever plan its base backups are of. */
   readonly bases: readonly KeptBase[];
   /** Snapshots that nobody can tell the facts of: one of them may be the base backup that needs everything. */
@@ -46,8 +48,8 @@ const SUPERSEDED_AGE_MS = 3_600_000;
  * days, because a base backup that is still running began before its snapshot is here; and without any base backup what was
  * stored within a week, because the first one may be about to be taken.
  */
-export function planWalPrune({ now, entries, bases, unreadable }: WalState): WalPrunePlan {
-  const deletions: WalDeletion[] = [];
+export function planWalPrune({ now, entries, notes, bases, unreadable }: WalState): WalPrunePlan {
+  const deletions: WalDeletion[] = oldNotes(notes, now);
   const bySystem = Map.groupBy(entries, ({ systemId }) => systemId);
   for (const [systemId, own] of bySystem) {
     const oldest = oldestOf(bases.filter((base) => base.systemId === systemId));
@@ -60,6 +62,15 @@ export function planWalPrune({ now, entries, bases, unreadable }: WalState): Wal
   const [first] = unreadable;
   const kept = first === undefined || entries.length === 0 ? [] : [`All WAL stays: ${first}${unreadable.length > 1 ? ` (and ${unreadable.length - 1} more)` : ''} cannot be read, and may be a base backup that needs it.`];
   return { deletions, bytesFreed: deletions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), kept };
+}
+
+/** Of a plan the newest note stays: it says since when nothing arrives. */
+function oldNotes(notes: readonly StoredNote[], now: number): WalDeletion[] {
+  return [...Map.groupBy(notes, ({ plan }) => plan)].flatMap(([plan, own]) => {
+    const newest = Math.max(...own.map(({ storedAt }) => storedAt));
+    const names = own.filter(({ storedAt }) => storedAt < newest && now - storedAt > UNFINISHED_LIFE_MS).map(({ name }) => name);
+    return names.length === 0 ? [] : [{ names, file: `notes of plan ${plan} that all was kept, ${names.length} of them`, sizeBytes: 0, reason: 'they are older than a week, and a newer one is there' }];
+  });
 }
 
 function oldestOf(bases: readonly KeptBase[]): KeptBase | undefined {

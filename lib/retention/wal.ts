@@ -1,5 +1,5 @@
 import { isHoldfastError } from '../model/errors.ts';
-import { listSnapshots, listWal, parseWalObjectName, readManifest } from '../repository/index.ts';
+import { listAllKeptNotes, listSnapshots, listWal, parseWalObjectName, readManifest } from '../repository/index.ts';
 import type { Manifest, Repository, WalEntry } from '../repository/index.ts';
 import type { Store } from '../stores/store.ts';
 import type { KeptBase, WalPrunePlan, WalState } from './wal-plan.ts';
@@ -18,7 +18,8 @@ export async function readWalState(repository: Repository, now: number, readFact
   }
   const entries: WalEntry[] = [];
   for (const plan of plans) entries.push(...(await listWal(repository.store, plan)));
-  if (entries.length === 0) return { now, entries, bases: [], unreadable: [] };
+  const notes = await listAllKeptNotes(repository.store);
+  if (entries.length === 0) return { now, entries, notes, bases: [], unreadable: [] };
   const bases: KeptBase[] = [];
   const unreadable: string[] = [];
   for (const { name } of await listSnapshots(repository.store)) {
@@ -32,7 +33,7 @@ export async function readWalState(repository: Repository, now: number, readFact
       unreadable.push(name);
     }
   }
-  return { now, entries, bases, unreadable };
+  return { now, entries, notes, bases, unreadable };
 }
 
 export interface WalPruneResult {

@@ -72,7 +72,7 @@ const source = z.discriminatedUnion('type', [
     excludeTables: z.array(z.string()),
     minimumSizeBytes: whole,
   }),
-  z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), minimumSizeBytes: whole }),
+  z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), walFreshnessMs: z.int().min(1).optional(), minimumSizeBytes: whole }),
   mariadb('mariadb'),
   mariadb('mysql'),
 ]);

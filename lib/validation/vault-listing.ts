@@ -2,7 +2,7 @@ import { HoldfastError } from '../model/errors.ts';
 import type { ObjectInfo, Store } from '../stores/store.ts';
 import { CONFIG_NAME } from '../repository/index.ts';
 
-const FOLDERS = ['keys', 'packs', 'index', 'snapshots', 'refs', 'partial', 'verdicts', 'removed', 'coverage', 'damaged', 'condemned', 'kit', 'wal'] as const;
+const FOLDERS = ['keys', 'packs', 'index', 'snapshots', 'refs', 'partial', 'verdicts', 'removed', 'coverage', 'damaged', 'condemned', 'kit', 'wal', 'wal-kept'] as const;
 export type Folder = (typeof FOLDERS)[number];
 
 /**

@@ -1,4 +1,4 @@
-import { listWal, parseWalObjectName, readWal, sha256 } from '../repository/index.ts';
+import { listWal, parseKeptNote, parseWalObjectName, readWal, sha256 } from '../repository/index.ts';
 import type { WalEntry } from '../repository/index.ts';
 import type { ObjectInfo } from '../stores/store.ts';
 import type { Context } from './context.ts';
@@ -17,7 +17,8 @@ const AT_ONCE = 2;
 export async function checkWal(context: Context, sample: SampleTurn | undefined): Promise<void> {
   const { listing, findings } = context;
   const objects = listing.in('wal');
-  for (const { name } of objects.filter((object) => parseWalObjectName(object.name) === undefined).slice(0, 20)) findings.note('stray-object', `${name} is no object of this vault's format; nothing reads it.`);
+  const strays = [...objects.filter(({ name }) => parseWalObjectName(name) === undefined), ...listing.in('wal-kept').filter(({ name }) => parseKeptNote(name) === undefined)];
+  for (const { name } of strays.slice(0, 20)) findings.note('stray-object', `${name} is no object of this vault's format; nothing reads it.`);
   const plans = new Set(objects.flatMap(({ name }) => parseWalObjectName(name)?.plan ?? []));
   const isAll = sample === undefined || objects.reduce((sum, { size }) => sum + size, 0) <= SAMPLE_WHOLE_BYTES;
   for (const plan of plans) {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { systemClock } from '../../lib/model/clock.ts';
 import { MADE_SYSTEM, makeSegment } from '../../scripts/vectors/made-wal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { Desk, REAL_WORKERS } from './run-in-process.ts';
@@ -186,6 +187,39 @@ describe('WAL in the rest of the program (S2, V1)', () => {
     expect((await desk.run('doctor', '--no-probe', '--vault', 'vault', '--key-file', 'key')).stdout).toMatch(/warning +vault keeps WAL without gaps: \w+: nothing can be restored from its WAL[^\n]*, the last stored 0 min ago\n[^\n]*holdfast pitr windows/);
     renameSync(desk.path('pg_wal'), desk.path('other'));
     expect(await desk.run('pitr', 'windows', '--vault', 'vault', '--key-file', 'key')).toMatchObject({ code: 3, stdout: expect.stringContaining('system 7400000000000000001') });
+  });
+
+  it('is late when nothing arrives for longer than was asked for, by the clock of the store (R4)', async () => {
+    const desk = await deskWithVault();
+    const windows = async (...more: string[]) => desk.run('pitr', 'windows', ...more, '--vault', 'vault', '--key-file', 'key');
+    const line = async (...more: string[]) => (await windows(...more, '--json')).stdout.split('\n').find((text) => text.includes('"wal-age"')) ?? 'null';
+    expect(await windows('cluster', '--max-age', '15m')).toMatchObject({ code: 3, stdout: expect.stringContaining('cluster: late: no WAL was ever stored, wanted some every 15 min 0 s. Start `holdfast wal-receive cluster`') });
+    await archive(desk, spool(desk, FIRST, makeSegment({ name: FIRST })));
+    expect(JSON.parse(await line('cluster', '--max-age', '15m'))).toMatchObject({ plan: 'cluster', isLate: false, maxAgeSeconds: 900 });
+    expect((await windows('cluster')).stdout).not.toContain('late');
+    await systemClock.sleep(1100);
+    const late = JSON.parse(await line('cluster', '--max-age', '1s')) as { newestAt: string; ageSeconds: number };
+    expect(late).toMatchObject({ isLate: true });
+    expect(late.ageSeconds).toBeGreaterThanOrEqual(1);
+    expect((await windows('--max-age', '1s')).stdout).toMatch(/: late: WAL was last known to arrive .* ago \(.*store's clock\), wanted 1\.0 s at most\. Look at `holdfast wal-receive/);
+    expect(await windows('--max-age', '15 minutes')).toMatchObject({ code: 2, stderr: expect.stringContaining('Wanted a duration') });
+  });
+
+  it('is late by what holdfast.yaml says of its plan, also where none was ever stored (R4)', async () => {
+    const desk = await deskWithVault();
+    const source = 'source: { type: postgres, mode: physical, host: 127.0.0.1, user: backup, wal-freshness: 20m }';
+    writeFileSync(desk.path('holdfast.yaml'), ['vaults: { main: { directory: vault, key-file: key } }', 'plans:', `  cluster: { ${source} }`, `  silent: { ${source} }`].join('\n'));
+    await archive(desk, spool(desk, FIRST, makeSegment({ name: FIRST })));
+    const ran = await desk.run('pitr', 'windows', '--config', 'holdfast.yaml');
+    expect(ran).toMatchObject({ code: 3, stdout: expect.stringMatching(/cluster: WAL was last known to arrive .* within 20 min 0 s[^]*silent: late: no WAL was ever stored, wanted some every 20 min 0 s/) });
+    expect((await desk.run('pitr', 'windows', 'cluster', '--max-age', '3m', '--config', 'holdfast.yaml')).stdout).toContain('within 3 min 0 s');
+    writeFileSync(desk.path('holdfast.yaml'), ['vaults: { main: { directory: vault, key-file: key } }', 'plans:', `  cluster: { ${source.replace('20m', '1m')} }`].join('\n'));
+    expect(await desk.run('pitr', 'windows', '--config', 'holdfast.yaml')).toMatchObject({ code: 2, stderr: expect.stringContaining('plans.cluster.source.wal-freshness is "1m", wanted a duration from 3m to 24h') });
+  });
+
+  it('is not received with less patience than it takes to know what is kept', async () => {
+    const desk = await deskWithVault();
+    expect(await desk.run('wal-receive', 'cluster', '--warn-after', '30s', '--vault', 'vault', '--key-file', 'key')).toMatchObject({ code: 2, stderr: expect.stringContaining('--warn-after 180s or more, or --partial-every 10s or less') });
   });
 
   it('is left by prune while it is young', async () => {

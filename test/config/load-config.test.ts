@@ -29,7 +29,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a source without a type', plan('{ source: { paths: [a] } }'), '4: plans.db.source.type is missing, wanted one of files, sqlite, command, postgres, mariadb, mysql'],
   ['a source of an unknown type', plan('{ source: { type: oracle } }'), '4: plans.db.source.type is "oracle", wanted one of files, sqlite, command, postgres, mariadb, mysql'],
   ['a PostgreSQL source of an unknown mode', plan('{ source: { type: postgres, mode: fast, host: h, database: d, user: u } }'), '4: plans.db.source.mode is "fast", wanted one of logical, physical'],
-  ['excluded tables of a whole cluster', plan('{ source: { type: postgres, mode: physical, host: h, user: u, exclude-tables: [t] } }'), '4: plans.db.source.exclude-tables is not a known key, wanted one of type, mode, host, port, database, user, password, ssl-mode, ssl-root-cert, wal, checkpoint, minimum-size'],
+  ['excluded tables of a whole cluster', plan('{ source: { type: postgres, mode: physical, host: h, user: u, exclude-tables: [t] } }'), '4: plans.db.source.exclude-tables is not a known key, wanted one of type, mode, host, port, database, user, password, ssl-mode, ssl-root-cert, wal, wal-freshness, checkpoint, minimum-size'],
   ['a path that is a number', plan('{ source: { type: files, paths: [a, 5] } }'), '4: plans.db.source.paths[1] is 5, wanted a path'],
   ['no path', plan('{ source: { type: files, paths: [] } }'), '4: plans.db.source.paths is an empty list, wanted at least one path'],
   ['an unknown change detection', plan('{ source: { type: files, paths: [a], change-detection: inode } }'),

@@ -110,6 +110,35 @@ describe('archive_command (S2)', () => {
   }, 90_000);
 });
 
+describe('WAL that is late (R4)', () => {
+  it('is noted to be kept while the server rests; a vault that falls behind is told, and that it has caught up', async () => {
+    const { server, person } = await protectedCluster(18);
+    servers.push(server);
+    const receiving = receive(person, '--partial-every', '1s', '--warn-after', '4s');
+    const notes = () => (existsSync(join(person.vault, 'wal-kept')) ? readdirSync(join(person.vault, 'wal-kept'), { recursive: true }).map(String).filter((path) => path.includes('/')) : []);
+    const next = async (wanted: () => boolean) => {
+      for (let waited = 0; !wanted(); waited++) {
+        if (waited > 600) throw new Error(`wal-receive said: ${receiving.said}`);
+        await pause(50);
+      }
+    };
+    await next(() => notes().length > 0);
+    const [before = ''] = notes();
+    await next(() => !notes().includes(before));
+    // Nothing was written in between, and one note is enough.
+    expect(notes()[0]?.split('.').slice(1)).toEqual(before.split('.').slice(1));
+    renameSync(person.vault, `${person.vault}.away`);
+    await receiving.until((said) => said.includes('"wal-late"'));
+    expect(receiving.said).toMatch(/The vault is behind: for \d\.\d s it did not hold all that the server has, wanted 4\.0 s at most; the last time it did was at/);
+    expect(existsSync(person.vault)).toBe(false);
+    renameSync(`${person.vault}.away`, person.vault);
+    await receiving.until((said) => said.includes('"wal-caught-up"'));
+    const { stdout } = await person.run(['pitr', 'windows', 'cluster', '--max-age', '15m']);
+    expect(stdout).toMatch(/cluster: WAL was last known to arrive .* ago/);
+    expect(await receiving.stop()).toBe(0);
+  }, 60_000);
+});
+
 async function tick(server: PostgresServer): Promise<Ticker> {
   const ticker = new Ticker(server, PAUSE_MS);
   tickers.push(ticker);

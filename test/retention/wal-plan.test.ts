@@ -27,6 +27,12 @@ describe('WAL that no base backup needs (S2, P3)', () => {
     expect(plan).toMatchObject({ deletions: [], kept: [expect.stringContaining('snapshots/p/x')] });
   });
 
+  it('leaves of the notes that it was kept those of a week, and the newest of each plan', () => {
+    const note = (plan: string, days: number) => ({ plan, systemId: '7', timeline: 1, lsn: 1n, name: `${plan} ${days}`, storedAt: NOW - days * DAY });
+    const plan = planWalPrune(state({ entries: [], bases: [], notes: [note('a', 9), note('a', 7.1), note('a', 7), note('a', 1), note('b', 30), note('b', 20)] }));
+    expect(plan.deletions.map(({ names }) => names)).toEqual([['a 9', 'a 7.1'], ['b 30']]);
+  });
+
   it('is needed by base backups of another plan, too', () => {
     expect(deleted({ entries: [segment(1, 3), segment(1, 5)], bases: [{ ...base('B1', 5) }] })).toEqual(['000000010000000000000003']);
   });
@@ -49,7 +55,7 @@ function deleted(given: Pick<WalState, 'entries' | 'bases'>): string[] {
 }
 
 function state(given: Pick<WalState, 'entries' | 'bases'> & Partial<WalState>): WalState {
-  return { now: NOW, unreadable: [], ...given };
+  return { now: NOW, notes: [], unreadable: [], ...given };
 }
 
 function segment(timeline: number, number: number, storedAt = NOW - 20 * DAY): WalEntry {

@@ -1,21 +1,25 @@
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Receiver, WalServer } from '../../sources/postgres/wal/receiver.ts';
+import { KeptUp } from './kept-up.ts';
+import type { KeptUpLimits, KeptUpPorts } from './kept-up.ts';
 import { WalShipper } from './ship-wal.ts';
 import type { ShipPorts, Shipped } from './ship-wal.ts';
 
-export interface ReceivePorts extends ShipPorts {
+export interface ReceivePorts extends ShipPorts, Pick<KeptUpPorts, 'note' | 'onKeptUp'> {
   readonly clock: Clock;
   readonly random: () => number;
   /** Also proves that server and client go together. */
   readonly identify: (signal: AbortSignal) => Promise<WalServer>;
+  /** Up to where the slot says that WAL was received and flushed; undefined while it says nothing. */
+  readonly confirmed: (signal: AbortSignal) => Promise<bigint | undefined>;
   /** `folder` is made for it. */
   readonly receive: (folder: string) => Receiver;
   readonly onStatus: (status: WalStatus) => void;
   readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
 }
 
-export interface ReceiveOptions {
+export interface ReceiveOptions extends KeptUpLimits {
   readonly partialEveryMs: number;
   readonly signal: AbortSignal;
   /** For what is left when somebody asks to stop; systemd waits for 90 seconds. */
@@ -39,18 +43,20 @@ const WELL_MS = 5000;
 const LAST_MS = 45_000;
 
 /**
- * Receives WAL of a server and keeps it in the vault until `signal` stops it. Two loops that do not wait for each other:
- * pg_receivewal is started again with growing pauses whenever it ends, and what it has finished is archived and removed from
- * the spool. So an outage of the store fills the spool and nothing else, and an outage of the server ends nothing. Fails when
+ * Receives WAL of a server and keeps it in the vault until `signal` stops it. Loops that do not wait for each other:
+ * pg_receivewal is started again with growing pauses whenever it ends, what it has finished is archived and removed from
+ * the spool, and a look at the clock tells when the vault falls behind. So an outage of the store fills the spool and nothing else, and an outage of the server ends nothing. Fails when
  * the first attempt shows something that waiting does not mend, and when the vault holds other WAL under the same names.
  */
-export async function receiveWal(ports: ReceivePorts, { partialEveryMs, signal, lastMs = LAST_MS }: ReceiveOptions): Promise<Shipped> {
+export async function receiveWal(ports: ReceivePorts, options: ReceiveOptions): Promise<Shipped> {
+  const { signal, lastMs = LAST_MS } = options;
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const shipper = new WalShipper(ports);
   const supervisor = new Supervisor(ports, either);
-  const shipping = ship(shipper, supervisor, ports, { partialEveryMs, signal: either });
-  const outcomes = await Promise.allSettled([supervisor.run(), shipping].map((loop) => loop.catch((error: unknown) => {
+  const keptUp = new KeptUp(ports, options);
+  const shipping = ship({ shipper, supervisor, keptUp }, ports, { ...options, signal: either });
+  const outcomes = await Promise.allSettled([supervisor.run(), shipping, keptUp.watch(either)].map((loop) => loop.catch((error: unknown) => {
     stop.abort(error);
     throw error;
   })));
@@ -82,6 +88,8 @@ class Supervisor {
   server: WalServer | undefined;
   /** Where pg_receivewal writes now. */
   folder: string | undefined;
+  /** Counts the starts of pg_receivewal. */
+  attempt = 0;
   #failures = 0;
 
   constructor(ports: ReceivePorts, signal: AbortSignal) {
@@ -105,6 +113,7 @@ class Supervisor {
     try {
       const server = await this.#ports.identify(this.#signal);
       this.folder = await this.#ports.spool.folderFor(server.systemId, server.timeline);
+      this.attempt += 1;
       const receiver = this.#ports.receive(this.folder);
       this.server = server;
       const stop = () => void receiver.stop();
@@ -130,27 +139,42 @@ class Supervisor {
   }
 
   /** How far the server is now; undefined while it does not answer. */
-  async ask(): Promise<WalServer | undefined> {
+  ask(): Promise<WalServer | undefined> {
+    return this.#answer(this.#ports.identify);
+  }
+
+  /** Up to where the slot says that WAL was received; undefined while the server does not answer. */
+  confirmed(): Promise<bigint | undefined> {
+    return this.#answer(this.#ports.confirmed);
+  }
+
+  async #answer<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     if (this.folder === undefined) return undefined;
-    return this.#ports.identify(this.#signal).catch((error: unknown) => {
+    return ask(this.#signal).catch((error: unknown) => {
       if (!isHoldfastError(error)) throw error;
       return undefined;
     });
   }
 }
 
-async function ship(shipper: WalShipper, supervisor: Supervisor, ports: ReceivePorts, { partialEveryMs, signal }: ReceiveOptions): Promise<void> {
-  const { clock, onStatus, onWarning } = ports;
+interface Loops {
+  readonly shipper: WalShipper;
+  readonly supervisor: Supervisor;
+  readonly keptUp: KeptUp;
+}
+
+async function ship(loops: Loops, ports: ReceivePorts, { partialEveryMs, signal }: ReceiveOptions): Promise<void> {
+  const { shipper } = loops;
+  const { clock, onWarning } = ports;
   let partialAt = clock.now() + partialEveryMs;
   let failures = 0;
   while (!signal.aborted) {
     const isDue = clock.now() >= partialAt;
     try {
-      const shipped = await shipper.ship(signal, { withPartials: isDue, liveFolder: supervisor.folder });
+      if (isDue) await shipAll(loops, ports, signal);
+      else await shipper.ship(signal, { withPartials: false, liveFolder: loops.supervisor.folder });
       failures = 0;
       if (isDue) partialAt = clock.now() + partialEveryMs;
-      const server = isDue ? await supervisor.ask() : undefined;
-      if (server !== undefined) onStatus(statusOf(server, shipped));
       await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     } catch (error) {
       if (signal.aborted) return;
@@ -162,6 +186,24 @@ async function ship(shipper: WalShipper, supervisor: Supervisor, ports: ReceiveP
       await clock.sleep(againMs, signal).catch(() => undefined);
     }
   }
+}
+
+/** With what is being written, and with a look at how far that goes. */
+async function shipAll({ shipper, supervisor, keptUp }: Loops, { clock, onStatus, prove }: ReceivePorts, signal: AbortSignal): Promise<void> {
+  const received = await keptUp.received(supervisor.attempt, () => supervisor.confirmed());
+  const shipped = await shipper.ship(signal, { withPartials: true, liveFolder: supervisor.folder });
+  if (received !== undefined) {
+    // With an empty spool nobody has looked whether the vault is there.
+    await prove();
+    await keptUp.kept(received);
+  }
+  // Before it is asked: what is started meanwhile is another one.
+  const { attempt } = supervisor;
+  const at = clock.now();
+  const server = await supervisor.ask();
+  if (server === undefined) return;
+  keptUp.asked({ systemId: server.systemId, timeline: server.timeline, lsn: server.lsn, at, attempt });
+  onStatus(statusOf(server, shipped));
 }
 
 const WAITED_FOR: ReadonlySet<string> = new Set(['unavailable', 'no-space', 'permission', 'read-only', 'vault-not-found', 'not-found']);

@@ -35,6 +35,7 @@ export class KitRuntime implements Runtime {
   readonly chooseVault = absent('choosing vaults by a configuration');
   readonly openChosen = absent('opening vaults of a configuration');
   readonly openPlan = absent('keeping WAL');
+  readonly watchedPlans = absent('keeping WAL');
   readonly receiveWal = absent('keeping WAL');
   readonly makeVault = absent('making vaults');
   readonly isVaultAt = absent('making vaults');

@@ -102,6 +102,7 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
     const stop = new AbortController();
     const statuses: WalStatus[] = [];
     const warnings: string[] = [];
+    const notes: bigint[] = [];
     let starts = 0;
     const ports: ReceivePorts = {
       ...made.ports,
@@ -114,12 +115,15 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
         const { promise, resolve } = Promise.withResolvers<undefined>();
         return { ended: promise, stop: async () => resolve(undefined) };
       },
+      confirmed: async () => BigInt(9 * MIB),
+      note: async ({ lsn }) => `note ${notes.push(lsn)}`,
+      onKeptUp: () => undefined,
       onStatus: (status) => void statuses.push(status),
       onWarning: ({ message }) => void warnings.push(message),
       ...more,
     };
-    const done = receiveWal(ports, { partialEveryMs: 1, signal: stop.signal, lastMs: 50 });
-    return { ...made, stop, statuses, warnings, done };
+    const done = receiveWal(ports, { partialEveryMs: 1, warnAfterMs: 60_000, noteEveryMs: 1, signal: stop.signal, lastMs: 50 });
+    return { ...made, stop, statuses, warnings, notes, done };
   }
 
   const until = async (isSo: () => boolean | Promise<boolean>) => {
@@ -133,6 +137,18 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
     expect(await done).toMatchObject({ archivedFiles: 3 });
     expect(warnings).toEqual(['the server closed the connection', 'the server closed the connection']);
     for (const { archivedLsn, behindBytes } of statuses) expect(behindBytes).toBe(archivedLsn === undefined ? undefined : Number(BigInt(9 * MIB) - archivedLsn));
+  });
+
+  it('notes that everything is kept after it is, and not while the vault is away (R4)', async () => {
+    let isAway = true;
+    const { folder, name, stop, notes, warnings, done } = await receiving({ prove: async () => (isAway ? Promise.reject(new HoldfastError('unavailable', 'the store is away')) : undefined) });
+    await until(() => warnings.length > 2);
+    expect([notes, existsSync(join(folder, name(3)))]).toEqual([[], true]);
+    isAway = false;
+    await until(() => notes.length > 1);
+    expect([notes[0], existsSync(join(folder, name(3)))]).toEqual([BigInt(9 * MIB), false]);
+    stop.abort();
+    await done;
   });
 
   it('says what waits in the spool when the store does not answer until the end, and loses nothing', async () => {

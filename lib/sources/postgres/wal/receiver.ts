@@ -77,6 +77,16 @@ export async function makeSlot(reached: Reached, slot: string): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
+/**
+ * Up to where WAL was received through a slot and flushed by the receiver; undefined of one through which nothing was. Other
+ * than the view of slots, this command may be given over a connection for replication.
+ */
+export async function askSlot({ client, connection, opened }: Reached, slot: string, signal?: AbortSignal): Promise<bigint | undefined> {
+  const asked = { client, connection, opened: { ...opened, argument: replicating(opened) }, signal };
+  const [[, lsn = ''] = []] = await query(asked, `READ_REPLICATION_SLOT ${checkSlotName(slot)};`);
+  return lsn === '' ? undefined : parseLsn(lsn);
+}
+
 /** Receives into `folder` until it is stopped or fails: who supervises it decides what then (`--no-loop`). */
 export function startReceiver(reached: Reached, { slot, folder }: { readonly slot: string; readonly folder: string }): Receiver {
   return start(reached, ['--slot', checkSlotName(slot), '--directory', folder, '--synchronous', '--no-loop', '--status-interval', '5']);
