@@ -4,7 +4,7 @@ import type { BackupRecord } from '../../lib/catalog/records.ts';
 import { readDeployedConfig } from '../../lib/aws/deployed-config.ts';
 import { EcsLauncher } from '../../lib/aws/ecs-launcher.ts';
 import { functionHandler, lazily } from '../../lib/aws/function-context.ts';
-import { dispatchPorts, publisherTo, snapshotLook, unconfirmedOf } from '../../lib/aws/function-ports.ts';
+import { dispatchPorts, publisherTo, snapshotLook, unconfirmedOf, walKeptLook } from '../../lib/aws/function-ports.ts';
 import { keysAtRisk } from '../../lib/aws/key-states.ts';
 import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
 import { topicOf } from '../../lib/aws/sns-publisher.ts';
@@ -36,6 +36,7 @@ export const handler = functionHandler('monitor', async (_event, context): Promi
     snapshotExists: snapshotLook({ vaults: settings.vaults, s3: clients.s3, kms: clients.kms }, context),
     latestBackup: (name) => latestOf(name, deployed.config.plans, { catalog, now: context.clock.now() }),
     failedRuns: (limit) => catalog.listRuns({ states: ['failed'], limit }),
+    walKeptAt: walKeptLook({ vaults: settings.vaults, s3: clients.s3 }, context),
     unconfirmedSubscriptions: unconfirmedOf(settings.topic, clients.sns, context),
     keysAtRisk: () => keysAtRisk(settings.vaults, clients.kms(), (message) => context.log.warn({ event: 'key-unknown' }, message)),
   });

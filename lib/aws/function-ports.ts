@@ -8,8 +8,10 @@ import { newUlid } from '../model/ids.ts';
 import type { RunId } from '../model/ids.ts';
 import type { AlertPublisher } from '../monitoring/tell.ts';
 import type { Channel } from '../notify/channel.ts';
+import { listKeptNotes } from '../repository/index.ts';
 import type { DispatchPorts } from '../scheduling/dispatch.ts';
 import { vaultGone } from '../scheduling/judge.ts';
+import type { MonitorPorts } from '../scheduling/monitor.ts';
 import type { SnapshotLook } from '../scheduling/reconcile.ts';
 import type { TaskLauncher } from '../scheduling/task-launcher.ts';
 import type { VaultPlaces } from '../settings/variables.ts';
@@ -17,7 +19,7 @@ import { committedBackup } from '../validation/committed-backup.ts';
 import { fromAwsError } from './aws-error.ts';
 import type { ReadConfig } from './deployed-config.ts';
 import type { FunctionContext } from './function-context.ts';
-import { openStackVault, placeOf } from './stack-vault.ts';
+import { openStackVault, placeOf, stackStore } from './stack-vault.ts';
 
 /** By the sizes of so many backups a task's size is chosen. */
 const SIZED_BY = 5;
@@ -64,6 +66,17 @@ export function snapshotLook({ vaults, s3, kms }: VaultLook, { clock }: Pick<Fun
     const { repository } = await openStackVault(placeOf(vault, vaults), { s3: s3(), kms: kms(), clock }, 'meta');
     const backup = await committedBackup(repository, { planId, backupId });
     return backup && { ...backup, vault };
+  };
+}
+
+/**
+ * When all WAL of a plan was last known to be kept, from the names of its notes alone: no key, no right but to list. One
+ * request of what a quarter of an hour holds.
+ */
+export function walKeptLook({ vaults, s3 }: Omit<VaultLook, 'kms'>, { clock }: Pick<FunctionContext, 'clock'>): MonitorPorts['walKeptAt'] {
+  return async ({ vault, planId }, since) => {
+    const notes = await listKeptNotes(stackStore(placeOf(vault, vaults), { s3: s3(), clock }), planId, since);
+    return notes.length === 0 ? undefined : Math.max(...notes.map(({ storedAt }) => storedAt));
   };
 }
 

@@ -43,6 +43,7 @@ function stackPlans(config: Config): ResolvedStackPlan[] {
       task: resolveTask(fields.task),
       events: (fields.events ?? []).map(({ pattern, 'collapse-minutes': collapseMinutes }) => ({ pattern, collapseMinutes })),
       freshnessHours: fields['freshness-hours'] ?? defaultFreshness(config, fields, plan),
+      ...resolveWal(plan),
       startWindowMinutes: fields['start-window-minutes'] ?? START_WINDOW_MINUTES,
       maxDurationMinutes: fields['max-duration-minutes'] ?? MAX_DURATION_MINUTES,
     }];
@@ -58,6 +59,10 @@ function defaultFreshness(config: Config, { policy }: PlanFields, { policy: { fr
   const gapHours = frequency === undefined ? 0 : Math.ceil(longestGap(frequency) / 60);
   if (gapHours > promised + 1) return gapHours + 24;
   return Math.max(promised, gapHours + HOURS_TO_RUN);
+}
+
+function resolveWal({ source }: Pick<ResolvedStackPlan, 'source'>): Pick<ResolvedStackPlan, 'wal'> {
+  return source.type === 'postgres-physical' && source.walFreshnessMs !== undefined ? { wal: { freshnessMs: source.walFreshnessMs } } : {};
 }
 
 function basePolicy(config: Config, policy: PlanFields['policy']): string | undefined {

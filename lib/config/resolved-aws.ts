@@ -23,6 +23,8 @@ export interface ResolvedStackPlan extends ResolvedPlan {
   readonly task: ResolvedTask;
   readonly events: readonly ResolvedEvent[];
   readonly freshnessHours: number;
+  /** How its WAL is kept; absent: nobody asked for it. */
+  readonly wal?: { readonly freshnessMs: number };
   readonly startWindowMinutes: number;
   readonly maxDurationMinutes: number;
 }

@@ -1,9 +1,11 @@
+import type { AlertRecord } from '../catalog/ledger-records.ts';
 import type { BackupRecord, RunRecord } from '../catalog/records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { alertOfEnd, delayedAlert, keyAlert, unconfirmedAlert } from '../monitoring/alerts.ts';
 import type { KeyAtRisk } from '../monitoring/alerts.ts';
 import { isAnswered, overdueSince } from '../monitoring/freshness.ts';
+import { walAlerts, walLateAlert } from '../monitoring/wal-late.ts';
 import { retellAlerts, tellAlert } from '../monitoring/tell.ts';
 import { missedRun } from './catch-up.ts';
 import type { Missed } from './catch-up.ts';
@@ -34,6 +36,8 @@ export interface MonitorPorts extends DispatchPorts, Omit<ReconcilePorts, 'start
   readonly failedRuns: (limit: number) => Promise<readonly RunRecord[]>;
   /** Keys of vaults that are disabled or about to be deleted. */
   readonly keysAtRisk: () => Promise<readonly KeyAtRisk[]>;
+  /** When all WAL of a plan was last known to be kept, by the store's clock, if that was since then. One request for each thousand notes since. */
+  readonly walKeptAt: (plan: ScheduledPlan, since: number) => Promise<number | undefined>;
   /** Addresses that have not confirmed that they want alerts. */
   readonly unconfirmedSubscriptions: () => Promise<readonly string[]>;
 }
@@ -59,6 +63,8 @@ export async function monitorOnce(ports: MonitorPorts): Promise<MonitorReport> {
   for (const vault of pass.vaults) await pass.attempt(() => pass.startWaiting(vault));
   await pass.attempt(() => pass.tellFailures());
   for (const plan of ports.plans) await pass.attempt(() => pass.watchFreshness(plan));
+  for (const plan of ports.plans) await pass.attempt(() => pass.watchWal(plan));
+  await pass.attempt(() => pass.forgetWal());
   await pass.attempt(() => pass.resolve());
   await pass.attempt(() => pass.watchSubscriptions());
   await pass.attempt(() => pass.watchKeys());
@@ -139,6 +145,27 @@ class Pass {
     if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
   }
 
+  /** Looks at notes of the time that counts alone; at all of them once, when an alert opens. WAL is received while a plan is paused, too. */
+  async watchWal(plan: ScheduledPlan): Promise<void> {
+    if (plan.wal === undefined) return;
+    const { ledger, now, configSince: since, walKeptAt } = this.#ports;
+    const limitMs = plan.wal.freshnessMs;
+    const open = (await ledger.listAlerts({ state: 'open', limit: LOOKED_AT })).filter(({ alertId }) => alertId.startsWith(walAlerts(plan.name)));
+    if ((await walKeptAt(plan, now() - limitMs)) !== undefined) return this.#resolveAll(open);
+    if (open.length > 0) return;
+    const keptAt = await walKeptAt(plan, 0);
+    if (keptAt === undefined && since + limitMs >= now()) return;
+    const alert = walLateAlert({ planName: plan.name, limitMs, ...(keptAt !== undefined && { keptAt }), since, now: now() });
+    if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
+  }
+
+  /** Of plans that are gone, or whose WAL nobody asks for any more. */
+  async forgetWal(): Promise<void> {
+    const watched = this.#ports.plans.filter(({ wal }) => wal !== undefined).map(({ name }) => walAlerts(name));
+    const open = await this.#ports.ledger.listAlerts({ state: 'open', limit: LOOKED_AT });
+    await this.#resolveAll(open.filter(({ kind, alertId }) => kind === 'wal-late' && !watched.some((begin) => alertId.startsWith(begin))));
+  }
+
   /** A vault whose key is about to go is about to be unreadable; told until it is safe again. */
   async watchKeys(): Promise<void> {
     const { ledger, now, keysAtRisk } = this.#ports;
@@ -146,7 +173,7 @@ class Pass {
     for (const alert of alerts) if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
     const open = await ledger.listAlerts({ state: 'open', limit: LOOKED_AT });
     const safe = open.filter(({ alertId }) => alertId.startsWith('control-plane/key/') && !alerts.some((alert) => alert.alertId === alertId));
-    for (const { alertId } of safe) if (await ledger.resolveAlert(alertId, now())) this.#resolved.push(alertId);
+    await this.#resolveAll(safe);
   }
 
   async resolve(): Promise<void> {
@@ -163,7 +190,7 @@ class Pass {
     for (const alert of alerts) if (await tellAlert(alert, this.#ports)) this.#opened.push(alert.alertId);
     const open = await ledger.listAlerts({ state: 'open', limit: LOOKED_AT });
     const confirmed = open.filter(({ alertId }) => alertId.startsWith('control-plane/unconfirmed/') && !alerts.some((alert) => alert.alertId === alertId));
-    for (const { alertId } of confirmed) if (await ledger.resolveAlert(alertId, now())) this.#resolved.push(alertId);
+    await this.#resolveAll(confirmed);
   }
 
   async retell(): Promise<void> {
@@ -177,6 +204,11 @@ class Pass {
       throw new HoldfastError(first.code, `The monitor could not do everything: ${first.message}${more}`, { cause: first, retryable: true, data: { messages: this.#errors.map(({ message }) => message) } });
     }
     return { caughtUp: this.#caughtUp, reconciled: this.#reconciled, started: this.#started, opened: this.#opened, resolved: this.#resolved, retold: this.#retold };
+  }
+
+  async #resolveAll(alerts: readonly Pick<AlertRecord, 'alertId'>[]): Promise<void> {
+    const { ledger, now } = this.#ports;
+    for (const { alertId } of alerts) if (await ledger.resolveAlert(alertId, now())) this.#resolved.push(alertId);
   }
 
   /** Read once in a pass. */

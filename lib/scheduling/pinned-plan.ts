@@ -16,6 +16,8 @@ export interface ScheduledPlan {
   readonly events: readonly { readonly collapseMinutes: number }[];
   readonly policy: { readonly priority: number; readonly serviceLevel?: { readonly rtoMinutes: number; readonly rpoMinutes: number } };
   readonly freshnessHours: number;
+  /** Its WAL must be kept within this; absent: nobody asked for it. */
+  readonly wal?: { readonly freshnessMs: number };
   readonly startWindowMinutes: number;
   readonly maxDurationMinutes: number;
 }

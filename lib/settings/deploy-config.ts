@@ -28,7 +28,7 @@ export function configHash(deployed: DeployedConfig): string {
 }
 
 function deployPlan(plan: ResolvedStackPlan, stackName: string): DeployedPlan {
-  const { name, vault, source, policy, hooks, mounts, network, task, events, freshnessHours, startWindowMinutes, maxDurationMinutes } = plan;
+  const { name, vault, source, policy, hooks, mounts, network, task, events, freshnessHours, wal, startWindowMinutes, maxDurationMinutes } = plan;
   const planId = stackPlanId(stackName, name);
   // The id is already a hash: its first digits spread evenly.
   const schedule = scheduleOf(policy, Number.parseInt(planId.slice(0, 8), 16));
@@ -36,7 +36,9 @@ function deployPlan(plan: ResolvedStackPlan, stackName: string): DeployedPlan {
     name, planId, vault: vault.name, source, policy, mounts, network, task,
     ...(hooks && { hooks }),
     ...(schedule && { schedule }),
-    events, freshnessHours, startWindowMinutes, maxDurationMinutes,
+    events, freshnessHours,
+    ...(wal && { wal }),
+    startWindowMinutes, maxDurationMinutes,
   };
 }
 

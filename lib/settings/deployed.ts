@@ -34,9 +34,16 @@ export interface DeployedPlan {
   readonly events: readonly { readonly pattern: Readonly<Record<string, unknown>>; readonly collapseMinutes: number }[];
   /** Older than this is an alert (M1). */
   readonly freshnessHours: number;
+  /** How its WAL is kept; absent: nobody asked for it. */
+  readonly wal?: DeployedWal;
   /** A run may wait this long to start, and take this long. */
   readonly startWindowMinutes: number;
   readonly maxDurationMinutes: number;
+}
+
+export interface DeployedWal {
+  /** All of it is known to be in the vault at least once within this, or an alert opens. */
+  readonly freshnessMs: number;
 }
 
 export interface DeployedSchedule {

@@ -105,6 +105,7 @@ const deployedPlan = z.strictObject({
   schedule: z.strictObject({ cron: z.string(), timeZone: z.string(), offsetMinutes: whole }).optional(),
   events: z.array(z.strictObject({ pattern: z.record(z.string(), z.unknown()), collapseMinutes: whole })),
   freshnessHours: whole,
+  wal: z.strictObject({ freshnessMs: z.int().min(1) }).optional(),
   startWindowMinutes: whole,
   maxDurationMinutes: whole,
 });

@@ -11,6 +11,9 @@ const LEAST_BYTES_TO_MOVE = 1024 * 1024;
 /** A wrong prune can be undone for this long (design: Locks). */
 const NONCURRENT_DAYS = 14;
 
+/** Notes that all WAL is kept: the newest tell, and whoever stores them may not delete (decision 0028). */
+const NOTE_DAYS = 7;
+
 /**
  * Rules by class (K4): warm packs to Standard-IA, cold ones to Glacier Instant Retrieval, both readable at once.
  * Hot packs and metadata never move. Fails with `config-invalid` when S3 would refuse the days.
@@ -20,6 +23,7 @@ export function vaultLifecycle(vault: Pick<ResolvedStackVault, 'name' | 'warmAft
   return [
     move('warm-packs', 'packs/warm/', StorageClass.INFREQUENT_ACCESS, vault.warmAfterDays),
     move('cold-packs', 'packs/cold/', StorageClass.GLACIER_INSTANT_RETRIEVAL, vault.coldAfterDays),
+    { id: 'wal-notes', prefix: 'wal-kept/', expiration: Duration.days(NOTE_DAYS) },
     { id: 'deleted-versions', noncurrentVersionExpiration: Duration.days(NONCURRENT_DAYS) },
     { id: 'delete-markers', expiredObjectDeleteMarker: true },
     { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },

@@ -139,6 +139,64 @@ describe('the monitor', () => {
     expect((await monitorOnce(plane.ports)).resolved).toEqual(['control-plane/key/main/will be deleted on 2026-06-09']);
   });
 
+  describe('of plans whose WAL is watched (R4)', () => {
+    const QUARTER = 15 * MINUTE;
+    const watched = (changes = {}) => plan('db', { schedule: undefined, wal: { freshnessMs: QUARTER }, ...changes } as never);
+
+    it('tells once when it is not kept any more, and resolves that when it is again; a second time is told again', async () => {
+      plane = controlPlane({ plans: [watched(), plan('files', { schedule: undefined } as never)] });
+      plane.walNotes.set('db', [NOON]);
+      plane.now = NOON + QUARTER;
+      await monitorOnce(plane.ports);
+      expect(plane.published).toEqual([]);
+      plane.advance(1);
+      await passes(3);
+      const first = 'wal-late/db/2026-06-02T12:00:00.000Z';
+      expect(plane.published).toMatchObject([{ alertId: first, kind: 'wal-late', severity: 'critical', planName: 'db', message: expect.stringContaining('The last time all of it was known to be kept was 2026-06-02T12:00:00.000Z, wanted once in 15 minutes.'), nextStep: expect.stringContaining('`holdfast pitr windows db --aws STACK`') }]);
+      plane.walNotes.set('db', [NOON, plane.now]);
+      expect((await monitorOnce(plane.ports)).resolved).toEqual([first]);
+      await passes(5);
+      expect(plane.published.map(({ alertId }) => alertId)).toEqual([first, `wal-late/db/${new Date(NOON + 2 * QUARTER + 1).toISOString()}`]);
+    });
+
+    it('tells when it was never kept, once the stack had time for it', async () => {
+      plane = controlPlane({ plans: [watched()] });
+      await passes(3);
+      expect(plane.published).toEqual([]);
+      await passes(2);
+      expect(plane.published).toMatchObject([{ alertId: 'wal-late/db/never since 2026-06-02T12:00:00.000Z', message: expect.stringContaining('never seen to be kept since the deploy of 2026-06-02T12:00') }]);
+    });
+
+    it('asks for the notes of the time that counts, for all of them only when an alert opens, and for none of other plans', async () => {
+      plane = controlPlane({ plans: [watched(), plan('files')] });
+      plane.walNotes.set('db', [NOON]);
+      await passes(6);
+      expect(plane.walLooks.filter((back) => back === QUARTER)).toHaveLength(6);
+      expect(plane.walLooks.filter((back) => back !== QUARTER)).toHaveLength(1);
+    });
+
+    it.each([['the plan is gone', []], ['nobody asks for it any more', [watched({ wal: undefined })]]])('resolves its alert when %s', async (_why, plans) => {
+      plane = controlPlane({ plans: [watched()] });
+      plane.now = NOON + HOUR;
+      const { opened } = await monitorOnce(plane.ports);
+      expect(opened).toHaveLength(1);
+      expect((await monitorOnce({ ...plane.ports, plans })).resolved).toEqual(opened);
+    });
+
+    it('keeps its alert through a good backup, and while the plan is paused', async () => {
+      plane = controlPlane({ plans: [watched()] });
+      plane.now = NOON + HOUR;
+      await plane.ledger.setPaused('db', { at: plane.now, by: 'somebody' });
+      await monitorOnce(plane.ports);
+      await plane.ledger.setPaused('db', undefined);
+      await dispatchOccurrence({ plan: 'db', kind: 'manual', idempotencyKey: 'k' }, plane.ports);
+      plane.advance(MINUTE);
+      await workAll();
+      await monitorOnce(plane.ports);
+      expect(await plane.ledger.listAlerts({ state: 'open' })).toMatchObject([{ kind: 'wal-late' }]);
+    });
+  });
+
   it('does everything else when one step fails, and fails loudly at the end', async () => {
     plane = controlPlane({ plans: [plan('shop'), plan('other')] });
     plane.advance(12 * MINUTE);

@@ -55,11 +55,12 @@ describe("a vault's bucket (K1, K7)", () => {
     for (const [id, { Properties }] of ofType(template, 'AWS::KMS::Key')) expect([id, Properties['EnableKeyRotation']]).toEqual([id, true]);
   });
 
-  test('moves packs by class, never metadata or hot ones, and nothing under 1 MiB (K4)', () => {
+  test('moves packs by class, never metadata or hot ones, and nothing under 1 MiB (K4); of what it holds only notes about WAL expire', () => {
     const { Rules } = (properties as unknown as { LifecycleConfiguration: { Rules: { Id: string; Prefix?: string }[] } }).LifecycleConfiguration;
     expect(Rules).toEqual([
       { Id: 'warm-packs', Prefix: 'packs/warm/', ObjectSizeGreaterThan: 1_048_576, Status: 'Enabled', Transitions: [{ StorageClass: 'STANDARD_IA', TransitionInDays: 30 }] },
       { Id: 'cold-packs', Prefix: 'packs/cold/', ObjectSizeGreaterThan: 1_048_576, Status: 'Enabled', Transitions: [{ StorageClass: 'GLACIER_IR', TransitionInDays: 30 }] },
+      { Id: 'wal-notes', Prefix: 'wal-kept/', ExpirationInDays: 7, Status: 'Enabled' },
       { Id: 'deleted-versions', NoncurrentVersionExpiration: { NoncurrentDays: 14 }, Status: 'Enabled' },
       { Id: 'delete-markers', ExpiredObjectDeleteMarker: true, Status: 'Enabled' },
       { Id: 'unfinished-uploads', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' },

@@ -52,6 +52,9 @@ export class ControlPlane {
   readonly ports: MonitorPorts;
   unconfirmed: string[] = [];
   keysAtRisk: KeyAtRisk[] = [];
+  /** When notes that all WAL is kept were stored, by plan; and how far back each listing went. */
+  readonly walNotes = new Map<string, number[]>();
+  readonly walLooks: number[] = [];
   now: number;
   readonly #random: SeededRandom;
 
@@ -110,6 +113,10 @@ export class ControlPlane {
       failedRuns: (limit) => this.catalog.listRuns({ states: ['failed'], limit }),
       snapshotExists: async (run) => this.vault.get(run.runId),
       unconfirmedSubscriptions: async () => this.unconfirmed,
+      walKeptAt: async ({ name }, since) => {
+        this.walLooks.push(this.now - since);
+        return this.walNotes.get(name)?.filter((at) => at >= since).at(-1);
+      },
       keysAtRisk: async () => this.keysAtRisk,
       writeLine: (line) => void this.lines.push(line),
     };
