@@ -103,6 +103,7 @@ async function repairPacks(desk: KillDesk): Promise<Prepared> {
 /** Nothing is lost with an index; afterwards every pack is in one again, and none is broken. */
 function repairIndex(desk: KillDesk): Prepared {
   const object = desk.dice.from(objectsBelow(desk, 'index'));
+  desk.brokenIndexes.add(object);
   wound(desk, object, desk.dice.from(['gone', 'short', 'flipped']));
   return {
     command: { args: ['repair', 'index'] }, wounded: object,
