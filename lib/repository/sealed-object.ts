@@ -13,7 +13,11 @@ const MAX_RAW_BYTES = 256 << 20;
 /** Named sealed objects: index, snapshot, verdict, ... (format §4). */
 export function sealObject(keys: Subkeys, kind: SealKind, name: string, plain: Uint8Array, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
   // An index is nearly all digests: there is nothing to shrink.
-  const packed = kind === 'index' ? plain : zstdCompressSync(plain);
+  return sealPacked(keys, kind, name, { plain, packed: kind === 'index' ? plain : zstdCompressSync(plain) }, cipher, random);
+}
+
+/** The same of bytes that were compressed elsewhere. */
+export function sealPacked(keys: Subkeys, kind: SealKind, name: string, { plain, packed }: { readonly plain: Uint8Array; readonly packed: Uint8Array }, cipher: CipherName, random?: (size: number) => Uint8Array): Buffer {
   const shrinks = packed.length < plain.length;
   const body = new ByteWriter(packed.length + 16).u8(shrinks ? CODECS.zstd : CODECS.raw).varint(plain.length).bytes(shrinks ? packed : plain);
   const unit = seal(keys.subkey(kind), body.view(), { repository: keys.repository, cipher, keyNumber: keys.current, kind, name }, random);

@@ -55,7 +55,7 @@ export async function makeWal(target: string): Promise<void> {
     await keep(aes, { ...segment, systemId: '7400000000000000002', name: '000000010000000000000002', segmentBytes: 64 * MIB }, big),
   ];
   writeFileSync(join(target, 'expected.json'), `${JSON.stringify({ repository: config.repository, backups: [], wal: rows }, null, 1)}\n`);
-  writeFileSync(join(target, 'must-fail.json'), `[\n${mustFail(aes, rows, one).map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
+  writeFileSync(join(target, 'must-fail.json'), `[\n${(await mustFail(aes, rows, one)).map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
 }
 
 async function keep(repository: Repository, file: NewWalFile, bytes: Buffer): Promise<ExpectedWal> {
@@ -64,11 +64,11 @@ async function keep(repository: Repository, file: NewWalFile, bytes: Buffer): Pr
 }
 
 /** What who can write into the store can do without a key, and what somebody does who has it and lies. */
-function mustFail(repository: Repository, rows: readonly ExpectedWal[], content: Buffer): MustFail[] {
+async function mustFail(repository: Repository, rows: readonly ExpectedWal[], content: Buffer): Promise<MustFail[]> {
   const [one = '', two = '', partial = ''] = rows.map(({ names }) => names[0] ?? '');
   const [first = '', second = ''] = rows.at(-1)?.names ?? [];
   const whole: WalPart = { kind: 'segment', segmentBytes: MIB, sizeBytes: MIB, sha256: sha256(content), offset: 0, bytes: content };
-  const forged = (object: string, part: Partial<WalPart>) => [{ object, bytes: sealWalPart(repository, object, { ...whole, ...part }).toString('base64') }];
+  const forged = async (object: string, part: Partial<WalPart>) => [{ object, bytes: (await sealWalPart(repository, object, { ...whole, ...part })).toString('base64') }];
   const half = content.subarray(0, MIB / 2);
   const elsewhere = walObjectName({ ...place, name: '000000010000000000000009', timeline: 1, part: 1, parts: 1 });
   return [
@@ -80,11 +80,11 @@ function mustFail(repository: Repository, rows: readonly ExpectedWal[], content:
     { title: 'parts that changed places', patches: [{ object: first, contentOf: second }], code: 'damaged', says: 'seal' },
     { title: 'a part that is gone', patches: [{ object: second, remove: true }], code: 'damaged', says: 'some are missing' },
     { title: 'a segment sealed as another kind of object', patches: [{ object: one, bytes: sealObject(repository.keys, 'snapshot', one, content, repository.cipher).toString('base64') }], code: 'damaged', says: 'seal' },
-    { title: 'a segment with the digest of another', patches: forged(one, { sha256: sha256(Buffer.of(1)) }), code: 'damaged', says: 'digest' },
-    { title: 'a segment of half its size', patches: forged(one, { sizeBytes: MIB / 2, bytes: half, sha256: sha256(half) }), code: 'damaged', says: `${MIB / 2} bytes of a segment of ${MIB}` },
-    { title: 'a segment of a size that initdb refuses', patches: forged(one, { segmentBytes: 3 * MIB }), code: 'damaged', says: 'power of two' },
-    { title: 'a history in place of a segment', patches: forged(one, { kind: 'history', segmentBytes: 0 }), code: 'damaged', says: 'kind history' },
-    { title: 'a beginning with another length than its name says', patches: forged(partial, { kind: 'partial', sizeBytes: 16_384, bytes: content.subarray(0, 16_384), sha256: sha256(content.subarray(0, 16_384)) }), code: 'damaged', says: 'wanted 8192' },
-    { title: 'a part that says it begins elsewhere', patches: forged(first, { segmentBytes: 64 * MIB, sizeBytes: 64 * MIB, offset: 1, bytes: content }), code: 'damaged', says: 'not part 1 of 2' },
+    { title: 'a segment with the digest of another', patches: await forged(one, { sha256: sha256(Buffer.of(1)) }), code: 'damaged', says: 'digest' },
+    { title: 'a segment of half its size', patches: await forged(one, { sizeBytes: MIB / 2, bytes: half, sha256: sha256(half) }), code: 'damaged', says: `${MIB / 2} bytes of a segment of ${MIB}` },
+    { title: 'a segment of a size that initdb refuses', patches: await forged(one, { segmentBytes: 3 * MIB }), code: 'damaged', says: 'power of two' },
+    { title: 'a history in place of a segment', patches: await forged(one, { kind: 'history', segmentBytes: 0 }), code: 'damaged', says: 'kind history' },
+    { title: 'a beginning with another length than its name says', patches: await forged(partial, { kind: 'partial', sizeBytes: 16_384, bytes: content.subarray(0, 16_384), sha256: sha256(content.subarray(0, 16_384)) }), code: 'damaged', says: 'wanted 8192' },
+    { title: 'a part that says it begins elsewhere', patches: await forged(first, { segmentBytes: 64 * MIB, sizeBytes: 64 * MIB, offset: 1, bytes: content }), code: 'damaged', says: 'not part 1 of 2' },
   ];
 }

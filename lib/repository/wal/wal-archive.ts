@@ -55,7 +55,7 @@ export async function putWal(repository: Repository, file: NewWalFile, bytes: Wa
     if (only === undefined) again.update(content);
     const name = walObjectName({ ...file, part, parts });
     names.push(name);
-    const sealed = sealWalPart(repository, name, { ...head, kind: file.kind, offset, bytes: content }, options.random);
+    const sealed = await sealWalPart(repository, name, { ...head, kind: file.kind, offset, bytes: content }, options.random);
     if (!(await putOrCompare(repository, name, sealed, head, options.signal))) continue;
     isNew = true;
     storedBytes += sealed.length;

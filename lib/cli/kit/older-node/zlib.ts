@@ -10,4 +10,9 @@ export const { constants, gunzipSync, gzipSync } = zlib;
 /** What is sealed here is a note that a read-only store refuses: it may as well stay as long as it is. */
 export const zstdCompressSync: (bytes: Uint8Array) => Uint8Array = (zlib as Partial<typeof zlib>).zstdCompressSync ?? ((bytes) => bytes);
 
+type Answer = (error: Error | null, bytes: Uint8Array) => void;
+
+/** The kit keeps no WAL: only the name must be there. */
+export const zstdCompress: (bytes: Uint8Array, options: object, answer: Answer) => void = (zlib as Partial<typeof zlib>).zstdCompress ?? ((bytes, _, answer) => answer(null, bytes));
+
 export const zstdDecompressSync: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer = (zlib as Partial<typeof zlib>).zstdDecompressSync ?? ((bytes, { maxOutputLength }) => decodeZstd(bytes, maxOutputLength));
