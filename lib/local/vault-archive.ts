@@ -21,6 +21,8 @@ import type { VaultOptions } from './vault-choice.ts';
 
 /** A name that no archive has: what is asked for it tells whether the vault can be asked. */
 const NOWHERE = 'FFFFFFFF.history';
+/** 256 MiB below the state directory of whoever runs the server; taken away when recovery has come to its end. */
+const ALSO_NEXT = 16;
 /** Of `wal-fetch`: found, and not there. Everything else ends a recovery. */
 const ANSWERS: readonly (number | null)[] = [0, 1];
 
@@ -50,6 +52,8 @@ export async function walFetchCommand(access: VaultOptions, { planName }: Pick<M
   const named = access.vault ?? variables['HOLDFAST_VAULT'];
   const words = [
     process.execPath, realpathSync(process.argv[1] ?? ''), 'wal-fetch', '%f', '%p', '--plan', planName, '--system-id', facts.systemId,
+    // Root restores for another user, whose state directory is not the one of these variables.
+    ...(process.getuid?.() === 0 ? [] : ['--also-next', String(ALSO_NEXT)]),
     ...(config === undefined ? [] : ['--config', config.file]),
     ...(s3 === undefined ? ['--vault', directory] : named === undefined ? [] : ['--vault', named]),
     ...keyWords(key, workingFolder),

@@ -139,6 +139,9 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     expect(await fetch(desk, FIRST, ...PLACE, '--also-next', '5')).toMatchObject({ code: 0, stdout: expect.stringMatching(/; 1 file ahead\n$/) });
     const kept = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('wal-ahead')).map((path) => basename(path));
     expect(kept.filter((name) => name.startsWith('0000')).sort()).toEqual([SECOND, `${SECOND}.json`]);
+    // As PostgreSQL does when it has come to the end, or to its target.
+    expect(await fetch(desk, '00000002.history', ...PLACE, '--also-next', '5')).toMatchObject({ code: 1 });
+    expect(readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes(SECOND))).toEqual([]);
   });
 
   it('fetch the file that was asked for, also where nothing can be kept for later', async () => {
@@ -146,6 +149,7 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     await archive(desk, spool(desk, FIRST, makeSegment({ name: FIRST })));
     expect(await fetch(desk, FIRST, ...PLACE, '--also-next', '5')).toMatchObject({ code: 0, stderr: expect.stringContaining('Nothing is fetched ahead') });
     expect(readFileSync(desk.path('pg_wal/RECOVERYXLOG')).equals(readFileSync(desk.path(`pg_wal/${FIRST}`)))).toBe(true);
+    expect(await fetch(desk, SECOND, ...PLACE, '--also-next', '5')).toMatchObject({ code: 1 });
   });
 
   it('need no data directory when there is one system alone, and ask which one when there are two', async () => {

@@ -4,6 +4,7 @@ import { dataFolders, systemIdIn } from '../../backup/wal/system-id.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import { fetchAhead } from '../../recovery/pitr/fetch-ahead.ts';
 import type { Ahead } from '../../recovery/pitr/fetch-ahead.ts';
+import { forgetFetched } from '../../recovery/pitr/fetched-ahead.ts';
 import { fetchWal } from '../../recovery/pitr/fetch-wal.ts';
 import type { WalWanted } from '../../recovery/pitr/fetch-wal.ts';
 import { CONFIG_NAME, parseWalFile, parseWalObjectName, walFolder } from '../../repository/index.ts';
@@ -29,6 +30,7 @@ export async function run({ surroundings, runtime, options, output }: CommandCon
     // Only where the next call sees by itself whose data directory this is.
     const hasNext = count !== undefined && fetched.found === 'whole' && file?.kind === 'segment' && systemId === here;
     const place = { words: (surroundings.commandLine ?? []).slice(3), environment: surroundings.environment, workingFolder, now: surroundings.clock.now() };
+    if (count !== undefined && fetched.found === 'nothing') forgetFetched(place);
     const ahead = hasNext ? await aheadOf(wanted, { place, count, chosenBy, timeline: file.timeline, segmentBytes: fetched.sizeBytes }, (text) => output.warn(text)) : 0;
     output.result({ type: 'wal-fetch', name: textOf(name), ...fetched, ...(ahead > 0 && { ahead }) }, () => (fetched.found === 'nothing' ? `${textOf(name)} is not in the vault` : `${textOf(name)}: ${bytesInWords(fetched.sizeBytes)}${fetched.found === 'partial' ? ', the beginning of a segment that was being written' : ''}${ahead > 0 ? `; ${counted(ahead, 'file')} ahead` : ''}`));
     return fetched.found === 'nothing' ? 1 : 0;

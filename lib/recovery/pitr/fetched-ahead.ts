@@ -75,6 +75,19 @@ export function makeRoom(place: AheadPlace, names: readonly string[]): string {
   return folder;
 }
 
+/** At the end of recovery: whoever asks for what is not there, as for the history of a new timeline, wants nothing of it any more. */
+export function forgetFetched(place: AheadPlace): void {
+  const folder = noteFolder(place, FOLDER);
+  let names: readonly string[];
+  try {
+    names = namesIn(folder);
+  } catch {
+    // Of another user: nothing was kept there by this one.
+    return;
+  }
+  forget(names.map((name) => join(folder, name)));
+}
+
 /** After the segment is whole in `folder`: from now on it may be taken. */
 export function noteFetched(folder: string, name: string, note: AheadNote): void {
   const temporary = join(folder, `${name}${NOTE}.${process.pid}`);

@@ -5,7 +5,7 @@ import { damaged } from '../format.ts';
 import type { Repository } from '../repository.ts';
 import { parseWalObjectName, walFolder, walObjectName } from './wal-name.ts';
 import type { WalObjectName, WalPlace } from './wal-name.ts';
-import { WAL_PART_BYTES, openWalPart, partsOf, sealWalPart } from './wal-object.ts';
+import { WAL_PART_BYTES, openWalPart, openWalPartAside, partsOf, sealWalPart } from './wal-object.ts';
 import type { WalHead, WalPart } from './wal-object.ts';
 
 /** Where the bytes of a file are; read twice when they are more than one part. */
@@ -69,7 +69,7 @@ export async function readWal(repository: Repository, entry: WalEntry, write: (b
   const hash = createHash('sha256');
   let first: WalPart | undefined;
   for (const { name } of inOrder(entry)) {
-    const part = openWalPart(repository, name, await repository.store.get(name));
+    const part = await openWalPartAside(repository, name, await repository.store.get(name));
     first ??= part;
     if (!equal(part.sha256, first.sha256) || part.sizeBytes !== first.sizeBytes || part.segmentBytes !== first.segmentBytes) throw damaged(`${name} belongs to another file than the parts before it`);
     hash.update(part.bytes);

@@ -3,7 +3,7 @@ import { zstdCompress } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 import { damaged } from '../format.ts';
 import type { Repository } from '../repository.ts';
-import { openObject, sealPacked } from '../sealed-object.ts';
+import { openObject, openObjectAside, sealPacked } from '../sealed-object.ts';
 import { parseWalObjectName } from './wal-name.ts';
 import type { WalKind } from './wal-name.ts';
 
@@ -50,9 +50,18 @@ export async function sealWalPart({ keys, cipher }: Pick<Repository, 'keys' | 'c
 
 /** Fails as `damaged` for what is not the part of the file that its name says. */
 export function openWalPart({ keys }: Pick<Repository, 'keys'>, name: string, stored: Uint8Array): WalPart {
+  return readPart(name, openObject(keys, 'wal', name, stored));
+}
+
+/** The same, decompressed in another thread. */
+export async function openWalPartAside({ keys }: Pick<Repository, 'keys'>, name: string, stored: Uint8Array): Promise<WalPart> {
+  return readPart(name, await openObjectAside(keys, 'wal', name, stored));
+}
+
+function readPart(name: string, plain: Uint8Array): WalPart {
   const named = parseWalObjectName(name);
   if (named === undefined) throw damaged(`${name} is no name of a WAL object`);
-  const reader = new ByteReader(openObject(keys, 'wal', name, stored), name);
+  const reader = new ByteReader(plain, name);
   const kind = kindOf(reader.u8(), name);
   const [segmentBytes, sizeBytes, offset] = [reader.varint(), reader.varint(), reader.varint()];
   const sha256 = reader.bytes(DIGEST_BYTES);

@@ -12,7 +12,9 @@ export const zstdCompressSync: (bytes: Uint8Array) => Uint8Array = (zlib as Part
 
 type Answer = (error: Error | null, bytes: Uint8Array) => void;
 
-/** The kit keeps no WAL: only the name must be there. */
+/** The kit keeps and reads no WAL: only the names must be there. */
 export const zstdCompress: (bytes: Uint8Array, options: object, answer: Answer) => void = (zlib as Partial<typeof zlib>).zstdCompress ?? ((bytes, _, answer) => answer(null, bytes));
 
 export const zstdDecompressSync: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer = (zlib as Partial<typeof zlib>).zstdDecompressSync ?? ((bytes, { maxOutputLength }) => decodeZstd(bytes, maxOutputLength));
+
+export const zstdDecompress: (bytes: Uint8Array, options: { readonly maxOutputLength: number }, answer: Answer) => void = (zlib as Partial<typeof zlib>).zstdDecompress ?? ((bytes, options, answer) => answer(null, zstdDecompressSync(bytes, options)));
