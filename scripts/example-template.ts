@@ -10,12 +10,21 @@ import { HoldfastStack } from '../lib/stack/holdfast-stack.ts';
 const ROOT = join(import.meta.dirname, '..');
 export const EXAMPLE_FILE = 'examples/aws/holdfast.yaml';
 
+/** A plan whose WAL is received around the clock, which the example has not: it costs money while nothing happens. */
+export const RECEIVING_PLAN = '  cluster: { source: { type: postgres, mode: physical, host: db.internal.example.com, user: holdfast, password: "${secret:shop/cluster#password}" }, wal-receiver: {} }';
+
+/** With one plan more. */
+export function withPlan(example: string, plan: string): string {
+  return example.replace(/^plans:$/m, `plans:\n${plan}`);
+}
+
 /** The template of the example, as stack `shop`. The code of functions and image plays no part in it but by its hash. */
-export function exampleTemplate(): { readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }>> } {
+export function exampleTemplate(plan?: string): { readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties?: Readonly<Record<string, unknown>> }>> } {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-example-'));
   try {
     const file = join(ROOT, EXAMPLE_FILE);
-    const config = loadConfig(readFileSync(file, 'utf8'), file);
+    const text = readFileSync(file, 'utf8');
+    const config = loadConfig(plan === undefined ? text : withPlan(text, plan), file);
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
     const app = new App({ outdir: join(folder, 'cdk.out'), context, builtinCloudFormationValidation: false });
     new HoldfastStack(app, 'shop', {

@@ -2,6 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { iamDocs } from '../lib/stack/iam-docs.ts';
-import { exampleTemplate } from './example-template.ts';
+import { RECEIVING_PLAN, exampleTemplate } from './example-template.ts';
 
-writeFileSync(join(import.meta.dirname, '..', 'docs', 'iam.md'), iamDocs(exampleTemplate()));
+writeFileSync(join(import.meta.dirname, '..', 'docs', 'iam.md'), iamDocs(exampleTemplate(), exampleTemplate(RECEIVING_PLAN)));

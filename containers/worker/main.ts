@@ -4,6 +4,7 @@ import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { dynamoClient, kmsClient, s3Client, secretsClient, ssmClient, stepFunctionsClient } from '../../lib/aws/clients.ts';
 import { logEvent } from '../../lib/aws/log-event.ts';
 import { openCatalog, openLedger } from '../../lib/aws/open-catalog.ts';
+import { performReceiveTask } from '../../lib/aws/receive-task.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { secretResolver } from '../../lib/aws/secrets.ts';
 import { taskToken } from '../../lib/aws/task-token.ts';
@@ -14,12 +15,14 @@ import { EXIT_CODE_OF } from '../../lib/cli/exit-codes.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
 import type { RunId } from '../../lib/model/ids.ts';
+import type { DeployedPlan } from '../../lib/settings/deployed.ts';
 import type { VerifyOrder } from '../../lib/settings/verify-order.ts';
 import { backupMetrics, writeMetrics } from '../../lib/monitoring/emf.ts';
 import { readWorkerSettings } from '../../lib/settings/worker.ts';
 import type { WorkerSettings } from '../../lib/settings/worker.ts';
+import { formatLsn } from '../../lib/sources/postgres/wal/lsn.ts';
 
-// The worker's process: one backup or one restore, then it ends with the exit code that the command line would give.
+// The worker's process: one backup or one restore, then it ends with the exit code that the command line would give. WAL it receives until it is stopped.
 const SCRATCH = '/scratch';
 /** Of this process, a command of a plan sees no more: the rest names credentials. */
 const COMMAND_VARIABLES = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
@@ -33,6 +36,7 @@ async function main(logger: Logger): Promise<number> {
     const settings = readWorkerSettings(process.env);
     const { task } = settings;
     if (task.kind === 'backup') return await backUp(settings, task.runId, logger);
+    if (task.kind === 'wal') return await receiveWal(settings, task.plan, logger);
     return task.kind === 'verify' ? await verifyBackup(settings, task.order, logger) : await restore(settings, task, logger);
   } catch (error) {
     const known = isHoldfastError(error) ? error : new HoldfastError('broken-invariant', error instanceof Error ? error.message : String(error), { cause: error });
@@ -81,6 +85,23 @@ async function verifyBackup(settings: WorkerSettings, order: VerifyOrder, logger
   if (healing) tellHealing(healing, logger);
   logger.info({ event: 'verified', backup: order.backupId, plan: order.planName, state, readBytes: report.packs.readBytes }, `verified at level ${order.level}: ${state}`);
   return report.damage.length > 0 ? 12 : 0;
+}
+
+/** Until it is asked to stop; a line of status each time that all was looked at. */
+async function receiveWal(settings: WorkerSettings, plan: DeployedPlan, logger: Logger): Promise<number> {
+  const done = await performReceiveTask(plan, {
+    ...common(settings, logger),
+    onStatus: ({ archivedLsn, serverLsn, ...status }) => logger.info({ event: 'wal-status', ...status, archivedLsn: archivedLsn && formatLsn(archivedLsn), serverLsn: formatLsn(serverLsn) }, 'receiving WAL'),
+    onKeptUp: ({ isLate, keptAt, limitMs }) => {
+      const at = new Date(keptAt).toISOString();
+      if (isLate) logger.warn({ event: 'wal-late', limitMs }, `the vault is behind: it is not known to hold what the server wrote after ${at}`);
+      else logger.info({ event: 'wal-caught-up' }, `the vault holds all that the server had at ${at}`);
+    },
+    onWarning: ({ code, message, nextStep }, { waitingFiles, againMs }) => logger.warn({ event: 'trouble', code, nextStep, waitingFiles, againMs }, message),
+    onFailure: ({ code, message, nextStep }, againMs) => logger.error({ event: 'failed', code, nextStep, againMs }, message),
+  });
+  logger.info({ event: 'stopped', archivedFiles: done?.archivedFiles ?? 0 }, 'everything that was received is in the vault');
+  return 0;
 }
 
 /** What became of older backups of the vault; a person has to act on what is open. */

@@ -2,9 +2,10 @@ import type { Config } from './load-config.ts';
 import { policyNames } from './resolve-policy.ts';
 import { resolveConnection, resolvePlans, resolveVaults } from './resolve-plans.ts';
 import type { NamedRestoreTarget, ResolvedMount, ResolvedNetwork, ResolvedNotifications, ResolvedStack, ResolvedStackPlan, ResolvedTask } from './resolved-aws.ts';
-import type { MountFields, NetworkFields, RestoreTargetFields, TaskFields } from './aws-schema.ts';
+import type { MountFields, NetworkFields, RestoreTargetFields, TaskFields, WalReceiverFields } from './aws-schema.ts';
 import type { PlanFields } from './schema.ts';
 import { longestGap } from './schedule.ts';
+import { slotOf } from './slot-name.ts';
 import { isRemote } from './secret-reference.ts';
 
 const MIB = 2 ** 20;
@@ -43,7 +44,7 @@ function stackPlans(config: Config): ResolvedStackPlan[] {
       task: resolveTask(fields.task),
       events: (fields.events ?? []).map(({ pattern, 'collapse-minutes': collapseMinutes }) => ({ pattern, collapseMinutes })),
       freshnessHours: fields['freshness-hours'] ?? defaultFreshness(config, fields, plan),
-      ...resolveWal(plan),
+      ...resolveWal(plan, fields['wal-receiver']),
       startWindowMinutes: fields['start-window-minutes'] ?? START_WINDOW_MINUTES,
       maxDurationMinutes: fields['max-duration-minutes'] ?? MAX_DURATION_MINUTES,
     }];
@@ -61,8 +62,13 @@ function defaultFreshness(config: Config, { policy }: PlanFields, { policy: { fr
   return Math.max(promised, gapHours + HOURS_TO_RUN);
 }
 
-function resolveWal({ source }: Pick<ResolvedStackPlan, 'source'>): Pick<ResolvedStackPlan, 'wal'> {
-  return source.type === 'postgres-physical' && source.walFreshnessMs !== undefined ? { wal: { freshnessMs: source.walFreshnessMs } } : {};
+const WAL_FRESHNESS_MS = 15 * 60_000;
+const PARTIAL_EVERY_MS = 60_000;
+
+function resolveWal({ name, source }: Pick<ResolvedStackPlan, 'name' | 'source'>, fields: WalReceiverFields | undefined): Pick<ResolvedStackPlan, 'wal'> {
+  if (fields === undefined || source.type !== 'postgres-physical') return {};
+  const { slot = slotOf(name), 'partial-every': partialEveryMs = PARTIAL_EVERY_MS, ...size } = fields;
+  return { wal: { freshnessMs: source.walFreshnessMs ?? Math.max(WAL_FRESHNESS_MS, 3 * partialEveryMs), receiver: { slot, partialEveryMs, task: resolveTask(size) } } };
 }
 
 function basePolicy(config: Config, policy: PlanFields['policy']): string | undefined {

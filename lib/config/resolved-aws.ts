@@ -24,9 +24,16 @@ export interface ResolvedStackPlan extends ResolvedPlan {
   readonly events: readonly ResolvedEvent[];
   readonly freshnessHours: number;
   /** How its WAL is kept; absent: nobody asked for it. */
-  readonly wal?: { readonly freshnessMs: number };
+  readonly wal?: ResolvedWal;
   readonly startWindowMinutes: number;
   readonly maxDurationMinutes: number;
+}
+
+export interface ResolvedWal {
+  /** All of it is known to be in the vault at least once within this, or an alert opens. */
+  readonly freshnessMs: number;
+  /** A task that receives it around the clock; what it may cost when the server is lost. */
+  readonly receiver: { readonly slot: string; readonly partialEveryMs: number; readonly task: ResolvedTask };
 }
 
 /** A valid size of a Fargate task. */

@@ -10,7 +10,7 @@ import { vaultKind } from './vault-checks.ts';
 type Target = NonNullable<ConfigFields['restore-targets']>[string];
 
 /** Fields of a plan that no other runtime carries out. */
-const STACK_PLAN_FIELDS = ['network', 'task', 'mounts', 'events', 'freshness-hours', 'start-window-minutes', 'max-duration-minutes'] as const;
+const STACK_PLAN_FIELDS = ['network', 'task', 'mounts', 'wal-receiver', 'events', 'freshness-hours', 'start-window-minutes', 'max-duration-minutes'] as const;
 const STACK_FIELDS = ['networks', 'notifications'] as const;
 
 /** What the aws runtime can and cannot carry out. */
@@ -53,7 +53,19 @@ function stackPlanProblems(config: Config, name: string, plan: PlanFields): Prob
     ...networkProblems(config, [...at, 'network'], plan.network),
     ...(plan.events ?? []).flatMap(({ pattern }, index) => eventPatternProblems([...at, 'events', index, 'pattern'], pattern)),
     ...mountProblems([...at, 'mounts'], plan.mounts ?? []),
+    ...walProblems(at, plan),
   ];
+}
+
+/** A receiver is what brings WAL into a stack's vault, and proves in two looks that all is there. */
+function walProblems(at: ConfigPath, { source, 'wal-receiver': receiver }: PlanFields): Problem[] {
+  const isPhysical = source.type === 'postgres' && source.mode === 'physical';
+  if (receiver !== undefined && !isPhysical) return [refused([...at, 'wal-receiver'], 'it receives the WAL of a source with `type: postgres` and `mode: physical`, and this plan has another')];
+  const freshness = isPhysical ? source['wal-freshness'] : undefined;
+  if (freshness === undefined) return [];
+  if (receiver === undefined) return [refused([...at, 'source', 'wal-freshness'], 'without `wal-receiver` beside `source` nothing brings WAL into the vault of a stack')];
+  const partialEvery = receiver['partial-every'] ?? 60_000;
+  return freshness >= 3 * partialEvery ? [] : [wrongValue([...at, 'wal-receiver', 'partial-every'], `${partialEvery / 1000}s`, `a third of wal-freshness at most, ${Math.floor(freshness / 3000)}s: it takes two looks to know what is kept`)];
 }
 
 function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Problem[] {

@@ -23,6 +23,7 @@ import { LocalRuntime } from './runtime.ts';
 import type { LocalOptions } from './runtime.ts';
 import type { LocalVault, MadeVault } from './vault.ts';
 import type { OpenedPlan } from './wal.ts';
+import type { WatchedPlan } from './watched-plans.ts';
 import type { VaultChoice, VaultOptions } from './vault-choice.ts';
 
 /**
@@ -67,8 +68,22 @@ export class StackRuntime extends LocalRuntime {
     };
   }
 
-  override openPlan(): Promise<OpenedPlan> {
-    return Promise.reject(notHere('WAL is kept by the local runtime, in a vault that it opens'));
+  /** As it was deployed, in the vault that it was deployed with: what its receiver stored can be read from here. */
+  override async openPlan(options: VaultOptions, planName: string): Promise<OpenedPlan> {
+    const plans = await this.deployedPlans();
+    const found = plans.find(({ name }) => name === planName);
+    if (found === undefined) throw new HoldfastError('usage', `${planName} is no plan of the stack ${this.stackName}.`, { nextStep: `Plans: ${plans.map(({ name }) => name).join(', ') || 'none'}.` });
+    const { planId, vault, source, wal } = found;
+    return { vault: await this.openVault({ ...options, vault }), planName, plan: planId, source, ...(wal && { walFreshnessMs: wal.freshnessMs }) };
+  }
+
+  override async watchedPlans({ vault }: VaultOptions): Promise<readonly WatchedPlan[]> {
+    const { name } = await this.#chosen({ vault });
+    return (await this.deployedPlans()).flatMap((plan) => (plan.wal === undefined || plan.vault !== name ? [] : [{ planName: plan.name, plan: plan.planId, walFreshnessMs: plan.wal.freshnessMs }]));
+  }
+
+  override receiveWal(): Promise<never> {
+    return Promise.reject(new HoldfastError('unsupported', 'In a stack a task receives WAL, and not this machine.', { nextStep: 'Give the plan `wal-receiver: {}` in holdfast.yaml and deploy: docs/point-in-time.md.' }));
   }
 
   override makeVault(): Promise<MadeVault> {

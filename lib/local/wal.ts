@@ -1,15 +1,11 @@
 import { join } from 'node:path';
-import { archiveWal } from '../backup/wal/archive-wal.ts';
+import { receiveFrom } from '../backup/wal/receive-from.ts';
+import type { ReceiveFromOptions } from '../backup/wal/receive-from.ts';
 import type { Shipped } from '../backup/wal/ship-wal.ts';
-import { receiveWal } from '../backup/wal/receive-wal.ts';
-import type { KeptUpLimits, KeptUpState } from '../backup/wal/kept-up.ts';
-import type { WalStatus } from '../backup/wal/receive-wal.ts';
-import { WalSpool } from '../backup/wal/spool.ts';
+import { slotOf } from '../config/slot-name.ts';
 import type { ResolvedSource } from '../config/resolved-source.ts';
 import { HoldfastError } from '../model/errors.ts';
-import { CONFIG_NAME, putKeptNote } from '../repository/index.ts';
-import { openConnection } from '../sources/postgres/connection.ts';
-import { askServer, askSlot, checkSlotName, findWalClient, makeSlot, startReceiver } from '../sources/postgres/wal/receiver.ts';
+import { checkSlotName } from '../sources/postgres/wal/receiver.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import { takeRunLock } from './run-lock.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
@@ -28,14 +24,9 @@ export interface OpenedPlan {
   readonly configFile?: string;
 }
 
-export interface ReceiveOptions extends KeptUpLimits {
+export interface ReceiveOptions extends ReceiveFromOptions {
   /** Made when it is not there; from the plan's name when not given. */
   readonly slot?: string | undefined;
-  readonly partialEveryMs: number;
-  readonly signal: AbortSignal;
-  readonly onStatus: (status: WalStatus) => void;
-  readonly onKeptUp: (state: KeptUpState) => void;
-  readonly onWarning: (problem: HoldfastError, seen: { readonly waitingFiles?: number; readonly againMs: number }) => void;
 }
 
 /** Runs until `signal` stops it. One for each plan on this machine: fails as `busy`. */
@@ -45,41 +36,14 @@ export async function performReceive({ vault, plan, planName, source }: OpenedPl
   const { repository, stateFolder } = vault;
   const slot = checkSlotName(options.slot ?? slotOf(planName));
   const lock = takeRunLock(join(stateFolder, 'locks', `wal-${plan}`), planName, 'has a holdfast wal-receive');
-  const places = postgresPlaces(environment);
-  const connection = await connectionOf(source, environment);
-  const opened = await openConnection(connection, { ...places, clock });
   try {
-    const reached = { client: await findWalClient(places), connection, opened, clock };
-    let hasSlot = false;
-    return await receiveWal({
-      clock, random: Math.random, onStatus: options.onStatus, onWarning: options.onWarning, onKeptUp: options.onKeptUp,
-      spool: new WalSpool(join(stateFolder, 'wal', plan)),
-      identify: async (signal) => {
-        const server = await askServer(reached, signal);
-        if (!hasSlot) await makeSlot(reached, slot);
-        hasSlot = true;
-        return server;
-      },
-      confirmed: (signal) => askSlot(reached, slot, signal),
-      note: (kept) => putKeptNote(repository.store, { plan, ...kept }, clock.now()),
-      receive: (folder) => startReceiver(reached, { slot, folder }),
-      prove: async () => void (await repository.store.stat(CONFIG_NAME)),
-      archive: (file, signal) => archiveWal({ repository, plan, clock, signal }, file),
-      forget: async (names) => {
-        for (const name of names) await repository.store.remove(name);
-      },
-    }, options);
+    const connection = await connectionOf(source, environment);
+    return await receiveFrom({ repository, plan, connection, places: postgresPlaces(environment), spoolFolder: join(stateFolder, 'wal', plan), slot, clock, random: Math.random, mayForget: true }, options);
   } finally {
-    await opened.remove();
     lock.release();
   }
 }
 
 function noServer(planName: string, source: ResolvedSource | undefined): HoldfastError {
   return new HoldfastError('usage', `The plan ${planName} is ${source === undefined ? 'not in a holdfast.yaml' : `of type ${source.type}`}, wanted a source of \`type: postgres\` with \`mode: physical\`: only there is a server to receive WAL from.`, { nextStep: 'Write such a plan into holdfast.yaml (docs/point-in-time.md), or let the server run `holdfast wal-archive`.' });
-}
-
-/** `holdfast_orders`; a slot's name has small letters, digits and underscores. */
-function slotOf(planName: string): string {
-  return `holdfast_${planName.toLowerCase().replace(/[^a-z0-9]/g, '_')}`.slice(0, 63);
 }

@@ -44,6 +44,8 @@ export interface DeployedPlan {
 export interface DeployedWal {
   /** All of it is known to be in the vault at least once within this, or an alert opens. */
   readonly freshnessMs: number;
+  /** The task that receives it around the clock. */
+  readonly receiver: { readonly slot: string; readonly partialEveryMs: number; readonly task: TaskSize };
 }
 
 export interface DeployedSchedule {

@@ -28,6 +28,11 @@ export function verifyFamily(stackName: string, vaultName: string): string {
   return `${stackName}-verify-${vaultName}`.replaceAll('.', '_');
 }
 
+/** Receives the WAL of a plan around the clock. */
+export function walFamily(stackName: string, planName: string): string {
+  return `${stackName}-wal-${planName}`.replaceAll('.', '_');
+}
+
 /** The one container of every task. */
 export const WORKER_CONTAINER = 'worker';
 

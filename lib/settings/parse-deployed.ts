@@ -105,7 +105,7 @@ const deployedPlan = z.strictObject({
   schedule: z.strictObject({ cron: z.string(), timeZone: z.string(), offsetMinutes: whole }).optional(),
   events: z.array(z.strictObject({ pattern: z.record(z.string(), z.unknown()), collapseMinutes: whole })),
   freshnessHours: whole,
-  wal: z.strictObject({ freshnessMs: z.int().min(1) }).optional(),
+  wal: z.strictObject({ freshnessMs: z.int().min(1), receiver: z.strictObject({ slot: z.string().min(1), partialEveryMs: z.int().min(1), task }) }).optional(),
   startWindowMinutes: whole,
   maxDurationMinutes: whole,
 });

@@ -1,8 +1,10 @@
-import { LOOKS_A_MONTH, billedByTheHour, monthlyCost } from './monthly-cost.ts';
+import { LOOKS_A_MONTH, billedByTheHour, monthlyCost, receiverCost } from './monthly-cost.ts';
 import type { CostRow, TemplateResource, Usage } from './monthly-cost.ts';
 import { HOURS_A_MONTH, PRICES, PRICES_OF } from './prices.ts';
 
 const NO_RUNS: Usage['runs'] = { count: 0, minutes: 0, cpu: 0, memoryGB: 0, puts: 0, gets: 0, writes: 0, kmsRequests: 0 };
+
+const SMALLEST = { cpu: 0.25, memoryGB: 0.5, diskGB: 1, addresses: 0 };
 
 /** Three plans, 100 GB stored, nothing running. */
 export const IDLE: Usage = {
@@ -49,6 +51,7 @@ ${table(running)}
 - **Deleted versions** are billed for 14 days more, locked ones until their lock ends.
 - **Secrets** are yours: Secrets Manager takes $0.40 for each and month.
 - **Private subnets** need a NAT gateway (${dollars(PRICES.natGateway.usd * HOURS_A_MONTH)} a month and zone, plus data) or interface endpoints (${dollars(PRICES.interfaceEndpoint.usd * HOURS_A_MONTH)} each). Synth says so for every network without public addresses. The network that the stack makes needs neither.
+- **A WAL receiver** (\`wal-receiver: {}\`: 0.25 virtual CPU, 0.5 GB, around the clock) costs ${dollars(total(receiverCost(SMALLEST)))} a month, with a public address ${dollars(total(receiverCost({ ...SMALLEST, addresses: 1 })))}; besides, where the server is written to all the time, ${dollars((HOURS_A_MONTH * 60 + HOURS_A_MONTH * 12) * PRICES.s3Put.usd)} of PUT for partial segments and notes, and one PUT for each segment. Synth prints it for every plan that has one.
 - **Restores** pay for their task's minutes and, out of another region, for data.
 - **Data into AWS** costs nothing; between zones and out of a VPC's NAT it does.
 `;

@@ -9,8 +9,8 @@ import { acknowledge } from './acknowledge.ts';
  */
 export const EXPLAINED_WILDCARDS: readonly { readonly resource: RegExp; readonly shown: string; readonly reason: string }[] = [
   { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/\*$/, shown: 'any object of a vault', reason: 'A restore and a verification read any object of the vaults of their stack (design: Roles); they write none of what they read.' },
-  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/[a-z]+\/([a-z0-9/]+\/)?\*$/, shown: 'objects below one folder of a vault, or below the ids of a plan or writer there', reason: 'Objects below one folder of one vault: their names hold random ids.' },
-  { resource: /^arn:<AWS::Partition>:s3:::[a-z0-9.-]+\/([a-z]+\/([a-z0-9/]+\/)?)?\*$/, shown: 'the same in a bucket that was brought', reason: 'The same in a bucket that was brought.' },
+  { resource: /^<Vault[A-Za-z0-9]*Bucket[0-9A-F]{8}\.Arn>\/[a-z-]+\/([a-z0-9/]+\/)?\*$/, shown: 'objects below one folder of a vault, or below the ids of a plan or writer there', reason: 'Objects below one folder of one vault: their names hold random ids.' },
+  { resource: /^arn:<AWS::Partition>:s3:::[a-z0-9.-]+\/([a-z-]+\/([a-z0-9/]+\/)?)?\*$/, shown: 'the same in a bucket that was brought', reason: 'The same in a bucket that was brought.' },
   { resource: /^<CatalogTable[0-9A-F]{8}\.Arn>\/index\/\*$/, shown: 'indexes of the table', reason: 'The indexes of this stack\'s own table.' },
   { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task-definition\/[A-Za-z0-9-]+-(backup|restore|verify)-\*:\*$/, shown: 'task families of one kind', reason: 'Any revision of the families of one kind: a deploy makes new ones while runs wait (design: Worker image), and a list of hundreds of plans is longer than IAM takes. The cluster and the roles that may be handed on bound it to this stack.' },
   { resource: /^arn:<AWS::Partition>:iam::<AWS::AccountId>:role\/holdfast\/[A-Za-z0-9-]+\/(backup|restore|verify)\/\*$/, shown: 'roles of one kind of task', reason: 'The task roles of one kind, below the path that this stack alone has (design: Roles).' },

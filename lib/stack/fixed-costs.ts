@@ -2,7 +2,8 @@ import { Annotations } from 'aws-cdk-lib';
 import type { Stack } from 'aws-cdk-lib';
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnKey } from 'aws-cdk-lib/aws-kms';
-import type { ResolvedStack } from '../config/resolved-aws.ts';
+import type { ResolvedStack, ResolvedStackPlan } from '../config/resolved-aws.ts';
+import { receiverCost } from './monthly-cost.ts';
 import { HOURS_A_MONTH, PRICES, PRICES_OF } from './prices.ts';
 
 /** What tasks in a subnet without a way to the internet have to reach: one interface endpoint each. */
@@ -16,9 +17,19 @@ export function announceFixedCosts(stack: Stack, resolved: ResolvedStack): void 
   const rows = [
     { what: `${keys} KMS keys`, usd: keys * PRICES.kmsKey.usd },
     { what: `${alarms} alarms`, usd: alarms * PRICES.alarm.usd },
+    ...resolved.plans.flatMap((plan) => receiver(plan, resolved)),
   ];
-  info(stack, 'fixed-costs', `Fixed each month (${PRICES_OF}): ${rows.map(({ what, usd }) => `${what} ${dollars(usd)}`).join(', ')}. Nothing is billed by the hour while no task runs. Storage and runs: docs/costs.md.`);
+  info(stack, 'fixed-costs', `Fixed each month (${PRICES_OF}): ${rows.map(({ what, usd }) => `${what} ${dollars(usd)}`).join(', ')}. ${resolved.plans.some(({ wal }) => wal) ? 'Nothing else' : 'Nothing'} is billed by the hour while no task runs. Storage and runs: docs/costs.md.`);
   for (const [name, network] of Object.entries(resolved.networks)) if (network.kind === 'existing' && !network.assignPublicIp) info(stack, `network-${name}`, privateSubnets(name));
+}
+
+/** A task around the clock. */
+function receiver({ name, wal, network }: ResolvedStackPlan, { networks }: ResolvedStack): { readonly what: string; readonly usd: number }[] {
+  if (wal === undefined) return [];
+  const { cpu, memoryMiB, diskGiB } = wal.receiver.task;
+  const place = networks[network];
+  const rows = receiverCost({ cpu: cpu / 1024, memoryGB: memoryMiB / 1024, diskGB: diskGiB - 20, addresses: place?.kind === 'made' || place?.assignPublicIp === true ? 1 : 0 });
+  return [{ what: `WAL receiver of ${name}`, usd: rows.reduce((sum, { usd }) => sum + usd, 0) }];
 }
 
 /** Not made by this stack, but without one of them no task in such a network can start. */

@@ -4,7 +4,7 @@ import { CfnOutput, Stack, Stage } from 'aws-cdk-lib';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
 import { HoldfastError } from '../model/errors.ts';
-import type { DeployedNetworks } from '../settings/deployed.ts';
+import type { DeployedNetworks, DeployedPlan } from '../settings/deployed.ts';
 import { recipientsOfVaults } from '../settings/vault-init.ts';
 import { STACK_OUTPUTS } from '../settings/outputs.ts';
 import { workerEnvironment } from '../settings/worker.ts';
@@ -28,6 +28,7 @@ import { Schedules } from './schedules.ts';
 import type { ProcessorArchitecture, StackCode, StackInput } from './stack-input.ts';
 import { Vault } from './vault.ts';
 import { VaultInit } from './vault-init.ts';
+import { WalReceiver } from './wal-receiver.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 
 export interface HoldfastStackProps {
@@ -61,7 +62,11 @@ export class HoldfastStack extends Stack {
       networks: this.#networks(input),
     };
     const environment = workerEnvironment(environmentValues(plane, this), (value) => this.toJsonString(value));
-    for (const plan of resolved.plans) backupTask(this, { plan, plane, environment, planId: deployed.plans.find(({ name }) => name === plan.name)?.planId as string });
+    for (const plan of resolved.plans) {
+      const own = deployed.plans.find(({ name }) => name === plan.name) as DeployedPlan;
+      backupTask(this, { plan, plane, environment, planId: own.planId });
+      if (plan.wal) new WalReceiver(this, `Wal ${plan.name}`, { plan: { ...plan, wal: plan.wal }, deployed: own, plane, environment });
+    }
     for (const vault of vaults) {
       const sizes = resolved.plans.filter((plan) => plan.vault.name === vault.vaultName).map(({ task }) => task);
       if (sizes.length > 0) verifyTask(this, { vault, sizes, plane, environment });

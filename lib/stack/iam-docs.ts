@@ -1,8 +1,10 @@
 import { EXPLAINED_WILDCARDS } from './explained-wildcards.ts';
 import { iamTable } from './iam-table.ts';
 
+type Template = Parameters<typeof iamTable>[0];
+
 /** docs/iam.md: every right of every role, with why there are wildcards. */
-export function iamDocs(template: Parameters<typeof iamTable>[0]): string {
+export function iamDocs(template: Template, withReceiver: Template): string {
   const wildcards = EXPLAINED_WILDCARDS.map(({ shown, reason }) => `| ${shown === '*' ? '`*`' : shown} | ${reason} |`);
   return `# Rights in AWS
 
@@ -22,5 +24,16 @@ Every one is one of these; another fails cdk-nag and a test.
 | --- | --- |
 ${wildcards.join('\n')}
 
-${iamTable(template)}`;
+${iamTable(template)}
+# With \`wal-receiver\`
+
+A plan \`cluster\` that has one gets one role more. No role of the stack may start, stop or change its service: ECS keeps it running.
+
+${iamTable(receivers(withReceiver))}`;
+}
+
+/** The roles of receivers, with all policies: a role finds its own. */
+function receivers({ Resources }: Template): Template {
+  const isWanted = ({ Type, Properties }: Template['Resources'][string]) => Type === 'AWS::IAM::Policy' || (Type === 'AWS::IAM::Role' && String(Properties?.['Description']).startsWith('Holdfast: receives the WAL'));
+  return { Resources: Object.fromEntries(Object.entries(Resources).filter(([, resource]) => isWanted(resource))) };
 }

@@ -38,7 +38,7 @@ const BY_USE_OR_FREE = new Set([
 ]);
 
 /**
- * Resources that are billed by the hour, used or not. This stack may have none (F4). Fails as `config-invalid` for a type
+ * Resources that are billed by the hour, used or not. A stack has none of its own accord (F4); WAL receivers are asked for. Fails as `config-invalid` for a type
  * that nobody has judged: it is added to a list here, or to the prices.
  */
 export function billedByTheHour(resources: Readonly<Record<string, TemplateResource>>): string[] {
@@ -49,7 +49,7 @@ export function billedByTheHour(resources: Readonly<Record<string, TemplateResou
 export function monthlyCost(resources: Readonly<Record<string, TemplateResource>>, usage: Usage): CostRow[] {
   const kinds = Object.entries(resources).map(([id, resource]) => costOf(id, resource));
   const count = (kind: Kind) => kinds.filter((one) => one === kind).length;
-  return [...fixed(count('key'), count('alarm')), ...stored(usage), ...looking(usage), ...running(usage)].filter(({ quantity }) => quantity > 0).sort((a, b) => b.usd - a.usd);
+  return [...fixed(count('key'), count('alarm')), ...receiving(resources), ...stored(usage), ...looking(usage), ...running(usage)].filter(({ quantity }) => quantity > 0).sort((a, b) => b.usd - a.usd);
 }
 
 type Kind = 'free' | 'key' | 'alarm' | 'hour';
@@ -67,6 +67,45 @@ const row = (what: string, quantity: number, price: PriceName): CostRow => ({ wh
 
 function fixed(keys: number, alarms: number): CostRow[] {
   return [row('KMS keys: one for messages, one for each vault', keys, 'kmsKey'), row('alarms', alarms, 'alarm')];
+}
+
+interface Size {
+  readonly cpu: number;
+  readonly memoryGB: number;
+  readonly diskGB: number;
+  readonly addresses: number;
+}
+
+/** Around the clock, used or not: what a service of one task takes. */
+export function receiverCost({ cpu, memoryGB, diskGB, addresses }: Size): CostRow[] {
+  return [
+    row('WAL receivers: processors', cpu * HOURS_A_MONTH, 'fargateCpu'),
+    row('WAL receivers: memory', memoryGB * HOURS_A_MONTH, 'fargateMemory'),
+    row('WAL receivers: disk', Math.max(0, diskGB) * HOURS_A_MONTH, 'fargateStorage'),
+    row('WAL receivers: public addresses', addresses * HOURS_A_MONTH, 'publicAddress'),
+  ];
+}
+
+interface ServiceProperties {
+  readonly TaskDefinition: { readonly Ref: string };
+  readonly NetworkConfiguration: { readonly AwsvpcConfiguration: { readonly AssignPublicIp: string } };
+}
+
+interface TaskProperties {
+  readonly Cpu: string;
+  readonly Memory: string;
+  readonly EphemeralStorage: { readonly SizeInGiB: number };
+}
+
+/** Every service of the template; a task has 20 GB of disk for nothing. */
+function receiving(resources: Readonly<Record<string, TemplateResource>>): CostRow[] {
+  const sizes = Object.values(resources).filter(({ Type }) => Type === 'AWS::ECS::Service').map(({ Properties }): Size => {
+    const { TaskDefinition, NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp } } } = Properties as unknown as ServiceProperties;
+    const { Cpu, Memory, EphemeralStorage: { SizeInGiB } } = (resources[TaskDefinition.Ref] as unknown as { readonly Properties: TaskProperties }).Properties;
+    return { cpu: Number(Cpu) / 1024, memoryGB: Number(Memory) / 1024, diskGB: SizeInGiB - 20, addresses: AssignPublicIp === 'ENABLED' ? 1 : 0 };
+  });
+  const sum = (part: keyof Size) => sizes.reduce((total, size) => total + size[part], 0);
+  return receiverCost({ cpu: sum('cpu'), memoryGB: sum('memoryGB'), diskGB: sum('diskGB'), addresses: sum('addresses') });
 }
 
 function stored({ storedGB, catalogGB, imageGB, metrics }: Usage): CostRow[] {

@@ -30,6 +30,7 @@ export const PRICES = {
   dynamoStorage: { usd: 0.25 + 0.2, per: 'GB and month, with point-in-time recovery', page: 'dynamodb' },
   fargateCpu: { usd: 0.040_48, per: 'vCPU-hour', page: 'fargate' },
   fargateMemory: { usd: 0.004_445, per: 'GB-hour', page: 'fargate' },
+  fargateStorage: { usd: 0.000_111, per: 'GB-hour beyond 20', page: 'fargate' },
   publicAddress: { usd: 0.005, per: 'address and hour', page: 'vpc' },
   image: { usd: 0.1, per: 'GB and month', page: 'ecr' },
   scheduler: { usd: 1 / MILLION, per: 'invocation', page: 'eventbridge' },

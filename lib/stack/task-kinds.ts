@@ -1,12 +1,12 @@
 import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { HoldfastError } from '../model/errors.ts';
-import { backupFamily, restoreFamily, verifyFamily } from '../settings/ids.ts';
+import { backupFamily, restoreFamily, verifyFamily, walFamily } from '../settings/ids.ts';
 
 /** What a task is for. Who may start tasks may start those of a kind, however many there are: IAM counts the letters of a policy. */
-export type TaskKind = 'backup' | 'restore' | 'verify';
+export type TaskKind = 'backup' | 'restore' | 'verify' | 'wal';
 
-const FAMILIES: Readonly<Record<TaskKind, (stackName: string, name: string) => string>> = { backup: backupFamily, restore: restoreFamily, verify: verifyFamily };
+const FAMILIES: Readonly<Record<TaskKind, (stackName: string, name: string) => string>> = { backup: backupFamily, restore: restoreFamily, verify: verifyFamily, wal: walFamily };
 
 /** The family of the task for a plan, a target or a vault. ECS takes letters, digits, "_" and "-", 255 at most. */
 export function taskFamily(scope: Construct, kind: TaskKind, name: string): string {

@@ -40,6 +40,19 @@ export class VaultAccess extends Construct {
     this.#openSlots(role, 'all');
   }
 
+  /**
+   * Receives the WAL of one plan: its segments, and the notes that all is kept. It reads what it may have stored itself, to
+   * compare, and lists key slots alone; it deletes nothing, and sees nothing of backups.
+   */
+  grantReceiving(role: IRole, { plan }: { readonly plan: string }): void {
+    const own = [`wal/${plan}/*`, `wal-kept/${plan}/*`];
+    this.#allow(role, ['s3:PutObject'], own);
+    this.#allow(role, ['s3:GetObject'], ['holdfast.json', 'keys/*', ...own]);
+    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#props.bucketArn], conditions: { StringLike: { 's3:prefix': 'keys/*' } } }));
+    this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
+    this.#openSlots(role, 'all');
+  }
+
   /** A restore reads everything and changes nothing. */
   grantRestoring(role: IRole): void {
     this.#list(role);
@@ -96,7 +109,7 @@ export class VaultAccess extends Construct {
     this.#list(role);
     this.#allow(role, ['s3:GetObject'], ['holdfast.json', ...below('keys', 'index', 'packs/meta', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'coverage', 'removed', 'holds', 'released', 'plans')]);
     this.#allow(role, ['s3:PutObject'], facts);
-    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'coverage', 'wal'));
+    this.#allow(role, ['s3:DeleteObject'], below('packs', 'index', 'snapshots', 'refs', 'partial', 'condemned', 'damaged', 'verdicts', 'coverage', 'wal', 'wal-kept'));
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     this.#openSlots(role, 'meta');
   }

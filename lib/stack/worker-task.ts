@@ -29,6 +29,8 @@ export interface WorkerTaskProps {
 export class WorkerTask extends Construct {
   readonly role: Role;
   readonly family: string;
+  /** Of this deploy's revision. */
+  readonly definitionArn: string;
   readonly #volumes = new Set<string>();
 
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
@@ -36,6 +38,7 @@ export class WorkerTask extends Construct {
     this.family = taskFamily(this, props.kind, props.name);
     this.role = new Role(this, 'Role', { path: taskRolePath(this, props.kind), assumedBy: taskPrincipal(Stack.of(this)), description: `Holdfast: ${props.description}` });
     const definition = this.#define(props);
+    this.definitionArn = definition.taskDefinitionArn;
     const container = this.#contain(definition, props);
     for (const mount of props.mounts) this.#mount(definition, container, mount);
     props.fleet.register(props.kind);

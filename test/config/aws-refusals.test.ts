@@ -7,6 +7,7 @@ const vault = (fields: string): string => `vaults:\n  main: { ${fields} }\n`;
 const aws = (fields: string): string => vault(`aws: { ${fields} }`);
 const plan = (fields: string): string => `${AWS}plans:\n  db: { ${fields} }\n`;
 const postgres = (fields: string): string => plan(`source: { type: postgres, host: h, database: d, user: u, ${fields} }`);
+const PHYSICAL = 'source: { type: postgres, mode: physical, host: h, user: u$ }';
 const local = (fields: string): string => `vaults:\n  main: { directory: /v, key-file: /k }\nplans:\n  db: { source: { type: sqlite, path: /a.db }, ${fields} }\n`;
 const LOCAL = 'vaults:\n  main: { directory: /v, key-file: /k }\n';
 const target = (fields: string): string => `${AWS}restore-targets:\n  copy: { ${fields} }\n`;
@@ -55,6 +56,13 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['no run at all', aws('max-concurrent-runs: 0'), '2: vaults.main.aws.max-concurrent-runs is 0, wanted a whole number from 1 to 100'],
   // PostgreSQL.
   ['PostgreSQL without a host', plan('source: { type: postgres, database: d, user: u }'), '4: plans.db.source.host is missing, wanted a host name'],
+  ['WAL that is received of a dump', plan('source: { type: postgres, host: h, database: d, user: u }, wal-receiver: {}'), '4: plans.db.wal-receiver is refused: it receives the WAL of a source with `type: postgres` and `mode: physical`, and this plan has another'],
+  ['WAL that nobody brings into the vault of a stack', plan(PHYSICAL.replace('$', ', wal-freshness: 15m')), '4: plans.db.source.wal-freshness is refused: without `wal-receiver` beside `source` nothing brings WAL into the vault of a stack'],
+  ['WAL that is looked at too seldom', plan(`${PHYSICAL.replace('$', ', wal-freshness: 15m')}, wal-receiver: { partial-every: 6m }`), '4: plans.db.wal-receiver.partial-every is "360s", wanted a third of wal-freshness at most, 300s: it takes two looks to know what is kept'],
+  ['WAL that is late by the day', plan(PHYSICAL.replace('$', ', wal-freshness: 25h')), '4: plans.db.source.wal-freshness is "25h", wanted a duration from 3m to 24h, such as "3m"'],
+  ['a slot that PostgreSQL does not name so', plan(`${PHYSICAL.replace('$', '')}, wal-receiver: { slot: My-Slot }`), '4: plans.db.wal-receiver.slot is "My-Slot", wanted a name of a replication slot: 1 to 63 of the characters a-z, 0-9 and _'],
+  ['a receiver of a size that Fargate has not', plan(`${PHYSICAL.replace('$', '')}, wal-receiver: { cpu: 256, memory: 4 GiB }`), '4: plans.db.wal-receiver.memory is "4 GiB", wanted one of 512 MiB, 1 GiB, 2 GiB (what Fargate has for 256 CPU units)'],
+  ['a receiver of the machine', local('wal-receiver: {}'), `4: plans.db.wal-receiver is refused: ${NOT_LOCAL}`],
   ['an impossible port', postgres('port: 70000'), '4: plans.db.source.port is 70000, wanted a whole number from 1 to 65535'],
   ['a user that looks like a reference', plan('source: { type: postgres, host: h, database: d, user: "${secrets:x}" }'), '4: plans.db.source.user is "${secrets:x}", wanted the name of a user, or a reference to it'],
   ['a password in the file (S8)', postgres('password: hunter2'), `4: plans.db.source.password is (not shown), ${SECRET}`],

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { jsonSchema } from '../../lib/config/json-schema.ts';
 import { loadConfig } from '../../lib/config/load-config.ts';
 import { resolvePlans, resolveVaults } from '../../lib/config/resolve-plans.ts';
+import { deployConfig } from '../../lib/settings/deploy-config.ts';
+import { parseDeployedPlan } from '../../lib/settings/parse-deployed.ts';
 import { resolveStack } from '../../lib/config/resolve-stack.ts';
 import { secretText } from '../../lib/config/secret-reference.ts';
 import { FARGATE_SIZES } from '../../lib/config/task-size.ts';
@@ -68,6 +70,17 @@ describe('what a stack makes of a file (P2, K4, K7)', () => {
   it('gives each plan the freshness that it promises with time to run in, and one that runs less often a day more than its schedule takes (M1)', () => {
     const fresh = (policy: string) => resolveStack(loadConfig(`vaults: { v: { aws: {} } }\nplans: { p: { source: { type: command, command: x, stdin-name: d }, policy: ${policy} } }`, '/h.yaml')).plans[0]?.freshnessHours;
     expect(['{}', 'database', '{ frequency: hourly }', '{ based-on: media, frequency: daily }', 'media', '{ frequency: weekly }', '{ frequency: { cron: "0 9 * * 1-5" } }'].map(fresh)).toEqual([24, 26, 24, 48, 192, 192, 96]);
+  });
+
+  it.each([
+    ['', '{}', { freshnessMs: 900_000, receiver: { slot: 'holdfast_shop_db', partialEveryMs: 60_000, task: { cpu: 256, memoryMiB: 512, diskGiB: 21 } } }],
+    [', wal-freshness: 30m', '{ cpu: 512, memory: 1 GiB, disk: 50 GiB, slot: own, partial-every: 10s }', { freshnessMs: 1_800_000, receiver: { slot: 'own', partialEveryMs: 10_000, task: { cpu: 512, memoryMiB: 1024, diskGiB: 50 } } }],
+    ['', '{ partial-every: 8m }', { freshnessMs: 1_440_000, receiver: { partialEveryMs: 480_000 } }],
+  ])('receives WAL with sizes and times that fit, deployed as they are (R4): source%s, wal-receiver: %s', (source, receiver, wal) => {
+    const config = loadConfig(`vaults: { v: { aws: {} } }\nplans: { Shop.DB: { source: { type: postgres, mode: physical, host: h, user: u${source} }, wal-receiver: ${receiver} } }`, '/h.yaml');
+    expect(resolveStack(config).plans[0]?.wal).toMatchObject(wal);
+    const [plan] = deployConfig(config, 'prod').plans;
+    expect(parseDeployedPlan(JSON.stringify(plan)).wal).toMatchObject(wal);
   });
 
   it('makes the network `default` when somebody uses it and nobody described it', () => {

@@ -9,12 +9,16 @@ import { deployConfig } from '../../../lib/settings/deploy-config.ts';
 import type { RecipientsOfVaults } from '../../../lib/settings/vault-init.ts';
 import { HoldfastStack } from '../../../lib/stack/holdfast-stack.ts';
 import type { WorkerImage } from '../../../lib/stack/stack-input.ts';
+import { RECEIVING_PLAN, withPlan } from '../../../scripts/example-template.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const ROOT = join(__dirname, '..', '..', '..');
 
 /** The example that the guides use. */
 export const EXAMPLE = readFileSync(join(ROOT, 'examples', 'aws', 'holdfast.yaml'), 'utf8');
+
+/** With a plan whose WAL is received around the clock. */
+export const RECEIVING = withPlan(EXAMPLE, RECEIVING_PLAN);
 
 export interface Resource {
   readonly Type: string;
