@@ -24,6 +24,12 @@ export interface ClientOptions {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
+/** Of a bucket that is not the vault's: all as its plan says it. */
+export interface BucketClientOptions extends Pick<ClientOptions, 'endpoint' | 'region' | 'credentials'> {
+  readonly pathStyle: boolean;
+  readonly caFile?: string;
+}
+
 /** A lost peer is noticed after these; no call here waits longer for a first byte, S3 of 64 MiB bodies included. */
 const CONNECTION_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
@@ -47,6 +53,12 @@ export function kmsClient(options: ClientOptions = {}): KMSClient {
 export function s3Client({ maxAttempts, endpoint, region, credentials }: ClientOptions = {}): S3Client {
   const pathStyle = endpoint !== undefined || process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined;
   return new S3Client({ ...s3ClientOptions({ endpoint, region, pathStyle }), ...(maxAttempts !== undefined && { maxAttempts }), ...(credentials && { credentials }) });
+}
+
+/** For somebody's bucket; without an endpoint of its own where AWS_ENDPOINT_URL says. */
+export function bucketClient({ endpoint, region, pathStyle, caFile, credentials }: BucketClientOptions): S3Client {
+  const isElsewhere = endpoint === undefined && (process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined);
+  return new S3Client({ ...s3ClientOptions({ endpoint, region, pathStyle: pathStyle || isElsewhere, caFile }), ...(credentials && { credentials }) });
 }
 
 export function secretsClient(options: ClientOptions = {}): SecretsManagerClient {

@@ -9,11 +9,15 @@ import type { SqlConnection } from '../sources/mariadb/connection.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
+import { S3Source } from '../sources/s3.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
+import { BucketObjects } from '../stores/s3/bucket-objects.ts';
 import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
+import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
+import { bucketClient } from './clients.ts';
 
 export interface TaskPlaces {
   /** The only folder of the task that can be written; plain copies lie there while they are read. */
@@ -66,7 +70,15 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
       const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
       return new MariadbSource({ type, connection: await sqlConnectionOf(source, places.resolveSecret), databases, excludeTables, minimumBytes, environment: places.commandEnvironment, temporaryFolder: scratchFolder, clock });
     }
+    case 's3':
+      return s3SourceOf(source, places);
   }
+}
+
+async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<Source> {
+  const keys = credentials && { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
+  const client = bucketClient({ ...place, ...(keys && { credentials: keys }) });
+  return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
 }
 
 async function sqlConnectionOf({ host, port, user, password, sslMode, sslRootCert }: ResolvedMariadb, resolveSecret: TaskPlaces['resolveSecret']): Promise<SqlConnection> {

@@ -25,6 +25,7 @@ import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { BackupRun } from './backup-run.ts';
 import { exclusionOf } from './exclusion.ts';
 import { MetaPacks } from './meta-packs.ts';
+import { ObjectPass } from './object-pass.ts';
 import { findPredecessor } from './predecessor.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { BackupProgress } from './run-progress.ts';
@@ -77,7 +78,7 @@ export interface BackupOutcome {
   readonly healing?: HealingOutcome;
 }
 
-/** A tree is read again when prune withdrew packs meanwhile; more often than this means that something else is wrong. */
+/** A tree, or a list of objects, is read again when prune withdrew packs meanwhile; more often than this means that something else is wrong. */
 const MAX_ATTEMPTS = 3;
 
 /**
@@ -93,7 +94,7 @@ export async function runBackup(request: BackupRequest, ports: BackupPorts): Pro
       return await attemptBackup(request, ports, { number: attempt, unreadableTree });
     } catch (error) {
       const isTreeUnreadable = isHoldfastError(error, 'damaged') && !unreadableTree;
-      const isRepeatable = (error instanceof PacksWithdrawn || isTreeUnreadable) && request.source.shape === 'tree' && attempt < MAX_ATTEMPTS;
+      const isRepeatable = (error instanceof PacksWithdrawn || isTreeUnreadable) && request.source.shape !== 'streams' && attempt < MAX_ATTEMPTS;
       if (!isRepeatable) throw error;
       if (isTreeUnreadable) unreadableTree = error;
     }
@@ -141,6 +142,7 @@ function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupReque
 async function performPass(run: BackupRun, request: BackupRequest): Promise<ProvedStreams> {
   const { source } = request;
   if (source.shape === 'streams') return performStreamPass(run, source);
+  if (source.shape === 'objects') return new ObjectPass(run, source, { isFull: request.type === 'full' }).perform();
   const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
   const isExcluded = exclusionOf(source.options.include, source.options.exclude);
   await new TreePass(run, { roots: rootsOf(source.paths), options: source.options, isExcluded, readXattrs, isFull: request.type === 'full' }).perform();
@@ -313,7 +315,8 @@ function rootsOf(paths: readonly ByteString[]): WalkRoot[] {
 
 function sourceRecord(source: Source): Manifest['source'] {
   const { type, description } = source;
-  if (source.shape !== 'tree') return { type, description, paths: [] };
+  if (source.shape === 'streams') return { type, description, paths: [] };
+  if (source.shape === 'objects') return { type, description, paths: [], selection: { include: [...(source.include ?? [])], exclude: [...(source.exclude ?? [])], isOneFileSystem: false } };
   const { include = [], exclude = [], isOneFileSystem } = source.options;
   return { type, description, paths: source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')), selection: { include: [...include], exclude: [...exclude], isOneFileSystem } };
 }

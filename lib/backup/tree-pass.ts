@@ -7,7 +7,7 @@ import { describeFile, problemOf } from '../engine/crunch-files.ts';
 import { FILE_STATUS } from '../engine/crunch-settings.ts';
 import type { FilesResult } from '../engine/crunch-settings.ts';
 import type { XattrReader } from '../engine/xattrs.ts';
-import { ByteReader, ByteWriter, ENTRY, FLAG, decodeBody, encodeFileWithRefs, isFile } from '../repository/index.ts';
+import { ByteReader, ByteWriter, FLAG, encodeFileWithRefs } from '../repository/index.ts';
 import type { Xattr } from '../repository/index.ts';
 import type { TreeOptions } from '../sources/source.ts';
 import type { BackupRun } from './backup-run.ts';
@@ -18,6 +18,7 @@ import type { OutItem } from './outbox.ts';
 import { PreviousCursor } from './previous-cursor.ts';
 import type { MergedRecord } from './tree-builder.ts';
 import { isUnchangedFile } from './unchanged.ts';
+import { UnusablePacks } from './unusable-packs.ts';
 import { TreeWalk } from './walk.ts';
 import type { WalkRoot, Walked } from './walk.ts';
 
@@ -51,8 +52,7 @@ export class TreePass {
   readonly #outbox: Outbox;
   readonly #cursor: PreviousCursor;
   readonly #detector: ChangeDetector;
-  /** Undefined while all packs of the predecessor may be relied on: the usual case, and then refs need no look. */
-  readonly #unusable: Set<string> | undefined;
+  readonly #unusable: UnusablePacks;
   #batch: PendingFile[] = [];
   #batchBytes = 0;
   readonly #underWay = new Set<Promise<void>>();
@@ -63,8 +63,7 @@ export class TreePass {
     this.#outbox = new Outbox(run.builder);
     this.#cursor = new PreviousCursor(run.previous);
     this.#detector = new ChangeDetector(options.isFull ? 'content' : options.options.changeDetection);
-    const unusable = [...(run.previous?.manifest.tree.base.packs ?? []), ...(run.previous?.manifest.tree.delta?.packs ?? [])].filter((pack) => !run.session.isUsable(pack));
-    this.#unusable = unusable.length > 0 ? new Set(unusable) : undefined;
+    this.#unusable = new UnusablePacks(run.previous, run.session);
   }
 
   async perform(): Promise<void> {
@@ -141,7 +140,7 @@ export class TreePass {
     const { counters } = this.#run;
     counters.files++;
     const mode = this.#detector.modeFor(walked.stats.dev, walked.access);
-    if (previous && isUnchangedFile(previous.body, walked.stats, mode) && !this.#touchesUnusable(previous)) {
+    if (previous && isUnchangedFile(previous.body, walked.stats, mode) && !this.#unusable.touch(previous)) {
       counters.unchangedFiles++;
       counters.bytes += walked.stats.size;
       this.#outbox.push({ path: walked.path, previous, state: 'keep' });
@@ -254,15 +253,6 @@ export class TreePass {
   #gone(record: MergedRecord): void {
     this.#run.counters.removedEntries++;
     this.#outbox.push({ path: record.path, previous: record, state: 'gone' });
-  }
-
-  /** Entries that touch a damaged, condemned or missing pack are read again (design, Unchanged). */
-  #touchesUnusable(record: MergedRecord): boolean {
-    if (!this.#unusable || record.body[0] !== ENTRY.file) return false;
-    const body = decodeBody(record.body, 'record of the previous backup');
-    if (!isFile(body)) return false;
-    // What list chunks name is not known without reading them: read such a file again.
-    return (body.flags & FLAG.listed) !== 0 || body.refs.some((ref) => this.#unusable?.has(Buffer.from(ref.pack).toString('hex')));
   }
 
   #warn(path: ByteString, code: string, message: string): void {

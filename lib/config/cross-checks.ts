@@ -92,8 +92,7 @@ function sourcePaths(at: ConfigPath, source: PlanFields['source']): WrittenPath[
   return connectionPaths(at, source);
 }
 
-/** Of what is reached as a database server; nothing else has such paths. */
-function connectionPaths(at: ConfigPath, fields: { readonly type: string; readonly 'ssl-root-cert'?: string | undefined }): WrittenPath[] {
-  const cert = fields['ssl-root-cert'];
-  return cert === undefined ? [] : [[[...at, 'ssl-root-cert'], cert]];
+/** Certificates of what is reached over the network; nothing else has such paths. */
+function connectionPaths(at: ConfigPath, fields: { readonly type: string; readonly 'ssl-root-cert'?: string | undefined; readonly 'ca-file'?: string | undefined }): WrittenPath[] {
+  return (['ssl-root-cert', 'ca-file'] as const).flatMap((key) => (fields[key] === undefined ? [] : [[[...at, key], fields[key]] as const]));
 }

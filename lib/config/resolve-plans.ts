@@ -7,6 +7,7 @@ import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
+import type { ResolvedS3Source, S3SourceFields } from './s3-source-schema.ts';
 import type { ResolvedPostgres, ResolvedPostgresPhysical, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
@@ -85,6 +86,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   if (source.type === 'postgres' && source.mode === 'physical') return resolvePhysical(config, source);
   if (source.type === 'postgres') return resolvePostgres(config, source);
   if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
+  if (source.type === 's3') return resolveS3Source(config, source);
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -132,6 +134,20 @@ function resolveMariadb(config: Config, fields: MariadbFields): ResolvedMariadb 
     ...(cert !== undefined && { sslRootCert: absolute(config, cert) }),
     excludeTables: fields['exclude-tables'] ?? [],
     minimumSizeBytes: fields['minimum-size'],
+  };
+}
+
+function resolveS3Source(config: Config, fields: S3SourceFields): ResolvedS3Source {
+  const { bucket, prefix = '', endpoint, region, include = [], exclude = [], tags, parallel, 'access-key-id': accessKeyId, 'secret-access-key': secretAccessKey } = fields;
+  const caFile = fields['ca-file'];
+  return {
+    type: 's3', bucket, prefix, include, exclude,
+    ...(endpoint !== undefined && { endpoint: endpoint.replace(/\/$/, '') }),
+    ...(region !== undefined && { region }),
+    pathStyle: fields['path-style'] ?? endpoint !== undefined,
+    ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
+    ...(accessKeyId && secretAccessKey && { credentials: { accessKeyId: resolveReference(config, accessKeyId), secretAccessKey: resolveReference(config, secretAccessKey) } }),
+    tags, parallel,
   };
 }
 

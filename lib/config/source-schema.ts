@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { USER_WANTED } from './connection-words.ts';
 import { mariadb, mysql } from './mariadb-schema.ts';
+import { s3Source } from './s3-source-schema.ts';
 import { byteSize, durationWithin, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const files = strictMap({
@@ -75,8 +76,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, s3Source], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, s3' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, s3) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

@@ -3,6 +3,7 @@ import type { Config } from './load-config.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, refused, unknownName, wrongValue } from './problems.ts';
 import type { ConfigFields, PlanFields } from './schema.ts';
+import type { S3SourceFields } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 import { isRemote, secretText } from './secret-reference.ts';
 import { vaultKind } from './vault-checks.ts';
@@ -72,7 +73,16 @@ function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Pr
   const below = (path: ConfigPath, written: string): Problem[] => outsideProblems(path, written, mounts);
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
+  if (source.type === 's3') return bucketProblems(at, source, mounts);
   return 'user' in source ? connectionProblems(at, source, mounts) : [];
+}
+
+function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  const caFile = source['ca-file'];
+  return [
+    ...(['access-key-id', 'secret-access-key'] as const).flatMap((key) => secretProblems([...at, key], source[key])),
+    ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
+  ];
 }
 
 type Connection = Extract<PlanFields['source'], { type: 'postgres' }>;

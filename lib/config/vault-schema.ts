@@ -1,23 +1,17 @@
 import * as z from 'zod';
-import { duration, oneOf, path, secret, strictMap, text, wholeNumber, yesOrNo } from './schema-words.ts';
+import { bucketPlace } from './bucket-words.ts';
+import { duration, oneOf, path, secret, strictMap, text, wholeNumber } from './schema-words.ts';
 
 const WRITER_ID_WANTED = 'writer id of 32 hexadecimal digits';
 const writerId = z.string({ error: WRITER_ID_WANTED }).regex(/^[0-9a-f]{32}$/, { error: WRITER_ID_WANTED });
 
-const BUCKET_WANTED = 'the name of a bucket: 3 to 63 lower-case letters, digits, "." and "-"';
-const bucket = text(BUCKET_WANTED).regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: BUCKET_WANTED });
-const ENDPOINT_WANTED = 'an address without path, such as "https://s3.example.com:9000"';
 const PREFIX_WANTED = 'a prefix such as "backups/web", with no slash at either end';
 const KMS_KEY_WANTED = 'the ARN of a KMS key or alias, or "alias/NAME"';
 const KEY_ARN_WANTED = 'the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID';
 
 const s3 = strictMap({
-  bucket,
+  ...bucketPlace,
   prefix: text(PREFIX_WANTED).regex(/^[A-Za-z0-9!_.*'()-]+(\/[A-Za-z0-9!_.*'()-]+)*$/, { error: PREFIX_WANTED }).optional().meta({ description: 'The vault lies below it; without it in the whole bucket.' }),
-  endpoint: text(ENDPOINT_WANTED).regex(/^https?:\/\/[^\s/@?#]+\/?$/, { error: ENDPOINT_WANTED }).optional().meta({ description: 'A store that is not AWS.' }),
-  region: text('the name of a region').regex(/^[a-z0-9-]+$/, { error: 'the name of a region' }).optional(),
-  'path-style': yesOrNo().optional().meta({ description: 'The name of the bucket stands in the path; when absent, true with an endpoint.' }),
-  'ca-file': path.optional().meta({ description: 'PEM file of the authority that signed the certificate of the endpoint.' }),
 }, 'a map with "bucket" and, where needed, prefix, endpoint, region, path-style, ca-file');
 
 const objectLock = strictMap({
@@ -33,7 +27,7 @@ const tiers = strictMap({
 }, 'a map with "warm-after-days" and "cold-after-days"');
 
 const aws = strictMap({
-  'existing-bucket': bucket.optional().meta({ description: 'A bucket to use instead of making one. Versions, lock and tiers stay as its owner set them.' }),
+  'existing-bucket': bucketPlace.bucket.optional().meta({ description: 'A bucket to use instead of making one. Versions, lock and tiers stay as its owner set them.' }),
   'existing-key': text(KEY_ARN_WANTED).regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, { error: KEY_ARN_WANTED }).optional().meta({ description: 'A KMS key to use instead of making one.' }),
   'object-lock': objectLock.optional(),
   tiers: tiers.optional(),

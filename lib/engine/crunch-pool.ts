@@ -6,6 +6,7 @@ import type { ChunkTables } from './chunk-table.ts';
 import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
 import type { CutBlock, StreamEnd } from './cutter.ts';
 import type { FromThread, ToThread } from './messages.ts';
+import { SharedBuffers } from './shared-buffers.ts';
 
 /** Another thread means another small pack at the end: small runs stay with one. */
 const PATIENT_JOBS = 3;
@@ -19,6 +20,10 @@ export interface CrunchPool {
   files(paths: readonly ByteString[]): Promise<FilesResult>;
   /** Cuts a descriptor's stream to its end and crunches it; results in order. */
   stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd>;
+  /** Bytes that `chunks` takes at once. */
+  readonly blockBytes: number;
+  /** Crunches chunks that are cut already, at most a block of them: a ref for each, in order. Copied before it answers to anything. */
+  chunks(chunks: readonly Uint8Array[]): Promise<BlockResult>;
   /** Seals all open frames and closes all open packs; those arrive at `onPack` before this is over. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -49,6 +54,7 @@ export class ThreadPool implements CrunchPool {
   readonly #options: PoolOptions;
   readonly #threads: Thread[] = [];
   readonly #pending = new Map<number, Pending>();
+  readonly #blocks: SharedBuffers;
   #feeder: Thread | undefined;
   #nextJob = 0;
   #failure: unknown;
@@ -56,6 +62,7 @@ export class ThreadPool implements CrunchPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#blocks = new SharedBuffers(options.settings.blocks);
   }
 
   get width(): number {
@@ -91,6 +98,22 @@ export class ThreadPool implements CrunchPool {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  get blockBytes(): number {
+    return this.#blocks.view(0).length;
+  }
+
+  async chunks(chunks: readonly Uint8Array[]): Promise<BlockResult> {
+    const buffer = await this.#blocks.takeAsync();
+    const view = this.#blocks.view(buffer);
+    let end = 0;
+    for (const chunk of chunks) {
+      view.set(chunk, end);
+      end += chunk.length;
+    }
+    this.#growTables();
+    return this.#ask<BlockResult>(this.#idlest(1), (job) => ({ type: 'block', job, buffer, lengths: chunks.map(({ length }) => length) }));
   }
 
   async flush(): Promise<void> {

@@ -35,6 +35,14 @@ export class InlinePool implements CrunchPool {
     });
   }
 
+  get blockBytes(): number {
+    return this.#settings.chunker.files.max * 2;
+  }
+
+  async chunks(chunks: readonly Uint8Array[]): Promise<BlockResult> {
+    return this.#cruncher.crunchBlock(Buffer.concat(chunks), chunks.map(({ length }) => length));
+  }
+
   /** Plain bytes at hand, cut like a stream. */
   bytes(content: Uint8Array): BlockResult {
     const chunker = new Chunker(gearTable(this.#settings.keys.chunker), this.#settings.chunker.streams);

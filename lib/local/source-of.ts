@@ -6,12 +6,15 @@ import { MariadbSource } from '../sources/mariadb.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
+import { S3Source } from '../sources/s3.ts';
 import type { Source } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
+import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { BackupOrder } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
 import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
+import { secretReader } from './secret-reader.ts';
 import type { LocalContext } from './vault.ts';
 
 /** `stateFolder`: copies of databases lie below it in plain while they are read. */
@@ -32,9 +35,18 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
     const { type, databases, excludeTables, minimumSizeBytes } = source;
     return new MariadbSource({ type, connection: await sqlConnectionOf(source, environment), databases, excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...mariadbPlaces(environment), clock });
   }
+  if (source.type === 's3') return s3SourceOf(source, { environment, clock });
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });
   const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
   return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: commandVariables(environment, vault), folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
+}
+
+async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 'environment' | 'clock'>): Promise<Source> {
+  const { prefix, include, exclude, tags, parallel, credentials } = source;
+  const read = secretReader(context.environment);
+  const keys = credentials && { accessKeyId: await read(credentials.accessKeyId), secretAccessKey: await read(credentials.secretAccessKey) };
+  const { openBucket } = await import('./s3-vault.ts');
+  return new S3Source({ bucket: openBucket(source, keys, context), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
 }

@@ -2,6 +2,8 @@ import type { ByteString } from '../model/byte-string.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { damaged, quoted } from './format.ts';
 
+export { comparePaths } from '../model/path-order.ts';
+
 /** Type numbers of the entry tree (format §7). */
 export const ENTRY = { tombstone: 0, file: 1, directory: 2, symlink: 3, fifo: 4, socket: 5, characterDevice: 6, blockDevice: 7, stream: 8 } as const;
 export type EntryType = (typeof ENTRY)[keyof typeof ENTRY];
@@ -209,20 +211,4 @@ const DOT = 46;
 
 function badPath(path: string): Error {
   return damaged(`The entry path ${quoted(path)} is not a path inside a backup`);
-}
-
-/** Order of entries: component by component, bytes. The first `shared` bytes are known to be equal. */
-export function comparePaths(left: string, right: string, shared = 0): number {
-  if (left === right) return 0;
-  const end = Math.min(left.length, right.length);
-  let index = shared;
-  while (index < end && left.charCodeAt(index) === right.charCodeAt(index)) index++;
-  // '/' ends a component, so it sorts before every other byte; the end of the path sorts before that.
-  return rank(left, index) - rank(right, index);
-}
-
-function rank(path: string, index: number): number {
-  if (index >= path.length) return -2;
-  const code = path.charCodeAt(index);
-  return code === 47 ? -1 : code;
 }

@@ -75,6 +75,20 @@ const source = z.discriminatedUnion('type', [
   z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), walFreshnessMs: z.int().min(1).optional(), minimumSizeBytes: whole }),
   mariadb('mariadb'),
   mariadb('mysql'),
+  z.strictObject({
+    type: z.literal('s3'),
+    bucket: z.string().min(1),
+    prefix: z.string(),
+    include: z.array(z.string()),
+    exclude: z.array(z.string()),
+    endpoint: z.string().min(1).optional(),
+    region: z.string().min(1).optional(),
+    pathStyle: z.boolean(),
+    caFile: z.string().min(1).optional(),
+    credentials: z.strictObject({ accessKeyId: reference, secretAccessKey: reference }).optional(),
+    tags: z.boolean(),
+    parallel: z.int().min(1),
+  }),
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });

@@ -2,9 +2,10 @@ import type { ByteString } from '../model/byte-string.ts';
 
 /**
  * What a plan protects. A source says what it is, checks that it can run, and produces either a tree, which the engine
- * walks, or streams, which the engine reads from file descriptors.
+ * walks, or streams, which the engine reads from file descriptors, or objects, which the engine asks for one by one and
+ * takes over from the backup before where they are unchanged.
  */
-export type Source = TreeSource | StreamSource;
+export type Source = TreeSource | StreamSource | ObjectSource;
 
 interface SourceCommon {
   /** As in `holdfast.yaml`: `files`, `sqlite`, `command`, `stdin`. */
@@ -29,6 +30,75 @@ export interface TreeOptions {
   readonly isFollowingSymlinks: boolean;
   readonly changeDetection: 'auto' | 'ctime+inode' | 'ctime' | 'mtime' | 'content';
   readonly isKeepingXattrs: boolean;
+}
+
+export interface ObjectSource extends SourceCommon {
+  readonly shape: 'objects';
+  /** Patterns over paths in the backup, as of trees. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Objects that may be open at once: latency, not the processor, decides how fast small ones come. */
+  readonly parallel: number;
+
+  /**
+   * The objects in the order of the entry tree (`comparePaths`), each path once and none the folder of another. Returns,
+   * with why the list is believed to be whole, only after the last was given; otherwise fails, and the run keeps nothing.
+   */
+  objects(signal: AbortSignal): AsyncGenerator<SourceObject, ObjectsProof>;
+}
+
+export interface ObjectsProof {
+  /** For example `1,204 keys in a listing that ended`. */
+  readonly evidence: readonly string[];
+  readonly facts?: StreamProof['facts'];
+}
+
+/** One entry to be, as a list tells of it. */
+export interface SourceObject {
+  readonly path: ByteString;
+  /** Bytes, by the list. */
+  readonly size: number;
+  /** True when the backup before holds exactly what is listed now: nothing is read then. */
+  isUnchanged(previous: KeptObject): boolean;
+  /**
+   * What is there at this moment, which may be newer than the list. Callable again, several at a time. Fails as
+   * `source-failed`, `permission`, `unavailable`, `unsupported`, `interrupted`.
+   */
+  open(): Promise<OpenObject | MissedObject>;
+}
+
+/** What the backup before says of an object of this path. */
+export interface KeptObject {
+  readonly size: number;
+  readonly attributes: readonly ObjectAttribute[];
+}
+
+export interface ObjectAttribute {
+  readonly name: ByteString;
+  readonly value: Uint8Array;
+}
+
+/** Why there is nothing to read; told as a warning. `vanished`: no entry; `unreadable`: an entry without content. */
+export interface MissedObject {
+  readonly missed: 'vanished' | 'unreadable';
+  readonly reason: string;
+  readonly attributes: StreamAttributes;
+}
+
+export interface OpenObject {
+  readonly attributes: StreamAttributes;
+  /** Kept as extended attributes of the entry; `isUnchanged` gets them back. */
+  readonly extended: readonly ObjectAttribute[];
+  readonly size: number;
+  /** Changed so shortly before that it may change again without a trace: it is read again the next time. */
+  readonly isRacy: boolean;
+  /**
+   * All bytes, once. Ends only when they are those that were announced; fails as `stale` when the object was replaced
+   * meanwhile: open it again.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** When the body is not read; callable any number of times. */
+  discard(): void;
 }
 
 export interface StreamSource extends SourceCommon {

@@ -33,10 +33,9 @@ const DEFAULTS = { baseDelayMs: 200, maxDelayMs: 30_000, budgetMs: 10 * 60_000 }
  * A `put` whose first answer was lost ends as `created: false`. A listing goes on after the last name it gave.
  */
 export function retrying(store: Store, options: RetryingOptions): Store {
-  const settings = { ...DEFAULTS, ...options };
   return wrapStore(store, {
     async call(call, run) {
-      const giveUpOrWait = givingUpOrWaiting(call, settings);
+      const giveUpOrWait = givingUpOrWaiting(call, options);
       for (;;) {
         throwIfInterrupted(call.signal);
         try {
@@ -46,7 +45,7 @@ export function retrying(store: Store, options: RetryingOptions): Store {
         }
       }
     },
-    list: (call, run) => retryingList(run, () => givingUpOrWaiting(call, settings)),
+    list: (call, run) => retryingList(run, () => givingUpOrWaiting(call, options)),
   });
 }
 
@@ -70,9 +69,18 @@ async function* retryingList(run: (after?: string) => AsyncIterable<ObjectInfo>,
   }
 }
 
-/** Waits before the next attempt, or throws the error when it is not retryable or the budget is spent. */
-function givingUpOrWaiting(call: StoreCall, settings: Required<Omit<RetryingOptions, 'onRetry'>> & RetryingOptions): (error: unknown) => Promise<void> {
-  const { clock, random, baseDelayMs, maxDelayMs, budgetMs, onRetry } = settings;
+function givingUpOrWaiting(call: StoreCall, { onRetry, ...settings }: PatienceOptions & Pick<RetryingOptions, 'onRetry'>): (error: unknown) => Promise<void> {
+  return patience(settings, call.signal, (retry) => onRetry?.({ operation: call.operation, name: call.name, ...retry }));
+}
+
+export type PatienceOptions = Omit<RetryingOptions, 'onRetry'>;
+
+/**
+ * For one call: waits before the next attempt, or throws the error when it is not retryable or the budget is spent.
+ * Make a new one for each call, and whenever one that goes on for long got somewhere.
+ */
+export function patience(options: PatienceOptions, signal?: AbortSignal, onRetry?: (retry: Pick<Retry, 'attempt' | 'delayMs' | 'error'>) => void): (error: unknown) => Promise<void> {
+  const { clock, random, baseDelayMs, maxDelayMs, budgetMs } = { ...DEFAULTS, ...options };
   let attempt = 0;
   let deadline = Number.POSITIVE_INFINITY;
   return async (error) => {
@@ -81,7 +89,7 @@ function givingUpOrWaiting(call: StoreCall, settings: Required<Omit<RetryingOpti
     const delayMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** attempt);
     attempt += 1;
     if (clock.now() + delayMs > deadline) throw error;
-    onRetry?.({ operation: call.operation, name: call.name, attempt, delayMs, error });
-    await pause(clock, delayMs, call.signal);
+    onRetry?.({ attempt, delayMs, error });
+    await pause(clock, delayMs, signal);
   };
 }
