@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
-import { makePipe } from '../pipe.ts';
+import { makePipe, readPipe } from '../pipe.ts';
 import type { Pipe } from '../pipe.ts';
 import type { ProcessEnd } from '../process-group.ts';
 import { howItEnded, isOver, startProgram } from '../program.ts';
@@ -39,12 +39,12 @@ export async function openCheckedBaseBackup(order: BaseBackupOrder, signal: Abor
   const pipes: Pipe[] = [];
   let isStarted = false;
   try {
-    for (let made = 0; made < 2; made++) pipes.push(await makePipe(order.temporaryFolder));
+    for (let made = 0; made < 3; made++) pipes.push(await makePipe(order.temporaryFolder));
     signal.throwIfAborted();
-    const [sent, kept] = pipes as [Pipe, Pipe];
-    const programs = startPrograms(order, sent, kept);
+    const [sent, kept, proved] = pipes as [Pipe, Pipe, Pipe];
+    const programs = startPrograms(order, sent, kept, proved);
     isStarted = true;
-    return new CheckedBaseBackup(order, programs, kept.readEnd, signal);
+    return new CheckedBaseBackup(order, programs, { kept: kept.readEnd, proved: proved.readEnd }, signal);
   } finally {
     // The children have theirs; a writer left open here would hide the end of its pipe.
     for (const [index, { readEnd, writeEnd }] of pipes.entries()) {
@@ -55,13 +55,13 @@ export async function openCheckedBaseBackup(order: BaseBackupOrder, signal: Abor
   }
 }
 
-function startPrograms({ client, connection, opened, wal, checkpoint, clock }: BaseBackupOrder, sent: Pipe, kept: Pipe): Programs {
+function startPrograms({ client, connection, opened, wal, checkpoint, clock }: BaseBackupOrder, sent: Pipe, kept: Pipe, proved: Pipe): Programs {
   const start = (words: readonly string[], descriptors: Pick<ProgramOptions, 'stdin' | 'stdout' | 'third'>) => startProgram(words, { ...descriptors, environment: opened.environment, secrets: secretsOf(connection), clock });
   // Plain tar: the engine compresses, and only equal plain bytes are found again by deduplication.
   const options = ['--pgdata=-', '--format=tar', `--wal-method=${wal}`, `--checkpoint=${checkpoint}`, '--manifest-checksums=SHA256', '--label=holdfast', '--no-password'];
   return [
     start([client.pgBasebackup, ...options, '--dbname', opened.argument], { stdout: sent.writeEnd }),
-    start(['tee', '/dev/fd/3'], { stdin: sent.readEnd, stdout: 'pipe', third: kept.writeEnd }),
+    start(['tee', '/dev/fd/3'], { stdin: sent.readEnd, stdout: proved.writeEnd, third: kept.writeEnd }),
   ];
 }
 
@@ -76,12 +76,12 @@ class CheckedBaseBackup implements OpenStream {
   readonly #proof: Promise<ProvedBaseBackup | HoldfastError>;
   #isEndedByUs = false;
 
-  constructor(order: BaseBackupOrder, programs: Programs, fd: number, signal: AbortSignal) {
+  constructor(order: BaseBackupOrder, programs: Programs, { kept: fd, proved }: { readonly kept: number; readonly proved: number }, signal: AbortSignal) {
     this.fd = fd;
     this.#order = order;
     this.#programs = programs;
     this.#stream = new ProgramStream({ programs, fd, what: `The base backup of the server at ${serverName(order.connection)}`, signal, release: () => order.opened.remove() });
-    this.#proof = this.#prove();
+    this.#proof = this.#prove(proved);
     // A tee that was killed leaves pg_basebackup writing into nothing.
     void programs[1].group.ended.then((end) => (end.code === 0 ? undefined : this.#stop()));
   }
@@ -116,11 +116,11 @@ class CheckedBaseBackup implements OpenStream {
   }
 
   /** Never rejects; ends the sender as soon as what it sends cannot become a base backup. */
-  async #prove(): Promise<ProvedBaseBackup | HoldfastError> {
+  async #prove(fd: number): Promise<ProvedBaseBackup | HoldfastError> {
     const { wal, server } = this.#order;
     const proof = new BaseBackupProof();
     try {
-      for await (const bytes of this.#programs[1].group.output) proof.add(bytes as Uint8Array);
+      for await (const bytes of readPipe(fd)) proof.add(bytes);
       return proof.finish({ walSegmentBytes: wal === 'fetch' ? server.walSegmentBytes : undefined });
     } catch (error) {
       const isCut = this.#stream.isClosed || (await isOver(this.#programs[0], this.#order.clock));
