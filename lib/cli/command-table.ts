@@ -93,9 +93,10 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/ls.ts'),
     },
     {
-      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a PostgreSQL database or a PostgreSQL data directory',
+      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a bucket, a PostgreSQL database or a PostgreSQL data directory',
       options: [
         option('--to <dir>', 'directory to restore into; made when it is not there'),
+        option('--to-bucket <url>', 'bucket to restore objects or files into: s3://BUCKET/PREFIX, with endpoint, region, path-style and ca-file as parameters, never with credentials'),
         option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles'),
         option('--to-target <name>', 'the same for a target under `restore-targets` in holdfast.yaml; with --aws, a target of the stack'),
         option('--to-data-directory <dir>', 'new data directory of a PostgreSQL server, from a base backup (`mode: physical`); empty or not there'),
@@ -116,13 +117,13 @@ export function commandTable(): CommandRow[] {
         option('--jobs <n>', 'connections that fill a new database at the same time', wholeNumber(1, 64)),
         option('--password-file <file>', 'file whose first line is the password for the database (HOLDFAST_DATABASE_PASSWORD, or ~/.pgpass)'),
         option('--dry-run', 'show what would be done and do nothing'),
-        oneOf('--overwrite <when>', 'replace what is there: never (default), older, changed, always. Files, links and special files, one for another; never a directory by one of them or the reverse, nor a link where a directory is wanted: move those away first', ['never', 'older', 'changed', 'always']),
+        oneOf('--overwrite <when>', 'replace what is there: never (default), older, changed, always. Objects of a bucket by ETag and size. Files, links and special files, one for another; never a directory by one of them or the reverse, nor a link where a directory is wanted: move those away first', ['never', 'older', 'changed', 'always']),
         option('--delete-extra', 'delete what is in DIR and not in the backup; asks first'),
         option('--no-owner', 'do not set owner and group; of databases, owners and privileges'),
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
         yes(), progress(),
       ],
-      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', 'holdfast restore latest:app --to-target staging --clean --dry-run', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', 'holdfast restore latest:app --to-target staging --clean --dry-run', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
       load: () => import('./commands/restore.ts'),
     },
     {

@@ -15,6 +15,9 @@ import type { Kit } from '../recovery/kit.ts';
 import type { DataDirectoryOptions, DataDirectoryPlan, DataDirectoryRequest } from '../recovery/data-directory/plan.ts';
 import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
 import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/restore.ts';
+import type { ObjectTarget } from '../recovery/objects/object-target.ts';
+import type { ObjectRestorePlan, ObjectRestoreRequest, PlannedObject } from '../recovery/objects/plan-objects.ts';
+import type { ObjectRestoreOptions, ObjectRestoreReport } from '../recovery/objects/restore-objects.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
@@ -47,6 +50,8 @@ export interface Runtime {
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
   restoreDatabase(vault: Vault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly reports: readonly DatabaseRestoreReport[]; readonly notes: readonly string[] }>;
+  planBucketRestore(vault: Vault, reader: SnapshotReader, request: BucketRequest): Promise<PlannedBucketRestore>;
+  restoreBucket(vault: Vault, reader: SnapshotReader, planned: PlannedBucketRestore, options: BucketOptions): Promise<{ readonly report: ObjectRestoreReport; readonly notes: readonly string[] }>;
   planDataDirectoryRestore(vault: Vault, reader: SnapshotReader, wish: DataDirectoryWish, run: DataDirectoryRun): Promise<DataDirectoryPlan>;
   restoreDataDirectory(vault: Vault, reader: SnapshotReader, plan: DataDirectoryPlan, run: DataDirectoryRun): Promise<{ readonly report: DataDirectoryReport; readonly notes: readonly string[] }>;
   verify(vault: Vault, request: VerifyRequest): Promise<{ readonly report: VerifyReport; readonly notes: readonly string[] }>;
@@ -214,6 +219,19 @@ export interface DatabaseRequest {
   readonly jobs?: number | undefined;
   readonly signal: AbortSignal;
 }
+
+/** `url`: `s3://BUCKET/PREFIX` with parameters. */
+export interface BucketRequest extends ObjectRestoreRequest {
+  readonly url: string;
+}
+
+export interface PlannedBucketRestore {
+  readonly plan: ObjectRestorePlan;
+  readonly target: ObjectTarget;
+  objects(): AsyncIterable<PlannedObject>;
+}
+
+export type BucketOptions = Omit<ObjectRestoreOptions, 'clock'>;
 
 export interface DatabaseOptions {
   readonly signal: AbortSignal;

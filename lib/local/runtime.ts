@@ -19,6 +19,7 @@ import type { WatchedPlan } from './watched-plans.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { DataDirectoryRun, DataDirectoryWish } from './restore-data-directory.ts';
 import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
+import type { BucketOptions, BucketRequest, BucketRestoreResult, PlannedBucketRestore } from './restore-objects.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import type { VerifyRequest, VerifyResult } from './verify.ts';
 import type { WorkerEntries } from '../engine/start-thread.ts';
@@ -121,6 +122,16 @@ export class LocalRuntime {
   async *content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array> {
     const { contentOf } = await import('./content.ts');
     yield* contentOf(reader, file, this.#context);
+  }
+
+  async planBucketRestore(vault: LocalVault, reader: SnapshotReader, request: BucketRequest): Promise<PlannedBucketRestore> {
+    const { planRestoreIntoBucket } = await import('./restore-objects.ts');
+    return planRestoreIntoBucket(vault, reader, request, this.#context);
+  }
+
+  async restoreBucket(vault: LocalVault, reader: SnapshotReader, planned: PlannedBucketRestore, options: BucketOptions): Promise<BucketRestoreResult> {
+    const { performBucketRestore } = await import('./restore-objects.ts');
+    return performBucketRestore(vault, reader, planned, options, this.#context);
   }
 
   async planDatabaseRestore(vault: LocalVault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan> {

@@ -3,6 +3,7 @@ import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { openS3Store } from '../stores/s3-store.ts';
 import { s3ClientOptions } from '../stores/s3/client-options.ts';
 import { BucketObjects } from '../stores/s3/bucket-objects.ts';
+import { BucketTarget } from '../stores/s3/bucket-target.ts';
 import { DIRECT_CLASSES, storageClassOfPacks } from '../stores/s3/storage-class.ts';
 import type { ProbeCheck } from '../stores/probe.ts';
 import { s3ProbeChecks } from '../stores/s3/probe-s3.ts';
@@ -31,6 +32,12 @@ export function openS3Vault(place: S3Place, { environment, clock }: LocalContext
 export function openBucket(place: Omit<S3Place, 'prefix'>, credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined, { environment, clock }: LocalContext): BucketObjects {
   const client = new S3Client({ ...s3ClientOptions(accessOf(place, environment)), ...(credentials && { credentials }) });
   return new BucketObjects({ client, bucket: place.bucket, clock, random: Math.random });
+}
+
+/** A bucket to restore into, by the chain of the SDK. */
+export function openTarget(place: S3Place, { environment, clock }: LocalContext): BucketTarget {
+  const client = new S3Client(s3ClientOptions(accessOf(place, environment)));
+  return new BucketTarget({ client, bucket: place.bucket, prefix: place.prefix, clock, random: Math.random });
 }
 
 /** What the SDK reads from the environment by itself decides how a bucket is addressed, too. */

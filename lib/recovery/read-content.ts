@@ -15,7 +15,16 @@ const KEPT_FRAMES = 4;
  * Fails as `damaged`, after the bytes before. Without a pool nothing is read before it is wanted.
  */
 export async function* readContent(reader: SnapshotReader, file: SnapshotFile, pool: FramePool = inlineFramePool(frameOpener(reader.repository.keys, 'frame'))): AsyncGenerator<Uint8Array> {
+  yield* contentWith(new ChunkSequence(reader, pool), reader, { file, width: pool.width });
+}
+
+/** The same for many files of one backup: neighbours mostly lie in one frame, which is read once for all of them. */
+export function contentReader(reader: SnapshotReader, pool: FramePool = inlineFramePool(frameOpener(reader.repository.keys, 'frame'))): (file: SnapshotFile) => AsyncGenerator<Uint8Array> {
   const chunks = new ChunkSequence(reader, pool);
+  return (file) => contentWith(chunks, reader, { file, width: pool.width });
+}
+
+async function* contentWith(chunks: ChunkSequence, reader: SnapshotReader, { file, width }: { readonly file: SnapshotFile; readonly width: number }): AsyncGenerator<Uint8Array> {
   const ahead: { readonly reading: Promise<LentChunk>; readonly length: number }[] = [];
   let aheadBytes = 0;
   const give = async function* (limit: number) {
@@ -33,7 +42,7 @@ export async function* readContent(reader: SnapshotReader, file: SnapshotFile, p
     reading.catch(() => undefined);
     ahead.push({ reading, length: chunk.length });
     aheadBytes += chunk.length;
-    yield* give(pool.width * AHEAD_BYTES);
+    yield* give(width * AHEAD_BYTES);
   }
   yield* give(-1);
 }

@@ -43,6 +43,8 @@ export class KitRuntime implements Runtime {
   readonly checkSource = absent('making backups');
   readonly backup = absent('making backups');
   readonly synchroniseCatalog = absent('keeping a catalog');
+  readonly planBucketRestore = absent('restoring into a bucket');
+  readonly restoreBucket = absent('restoring into a bucket');
   readonly planDatabaseRestore = absent('restoring into a database');
   readonly restoreDatabase = absent('restoring into a database');
   readonly planDataDirectoryRestore = absent('restoring a data directory');

@@ -20,6 +20,8 @@ export interface BucketOptions extends PatienceOptions {
   readonly maxConcurrency?: number | undefined;
   /** Keys in one answer to a listing, at most 1000. */
   readonly pageSize?: number | undefined;
+  /** Of a bucket that is not there or cannot be listed; `source-failed` when absent. */
+  readonly failsAs?: 'source-failed' | 'target-failed' | undefined;
 }
 
 export interface ListedObject {
@@ -117,7 +119,7 @@ export class BucketObjects {
         return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));
       } catch (error) {
         if (outcomeOf(error) === 'absent' || nameOf(error) === 'NoSuchVersion' || nameOf(error) === 'MethodNotAllowed') return 'absent' as const;
-        throw bucketError(error, what, 's3:GetObjectTagging (and s3:GetObjectVersionTagging where the bucket keeps versions), or set `tags: false`');
+        throw bucketError(error, what, { allow: 's3:GetObjectTagging (and s3:GetObjectVersionTagging where the bucket keeps versions), or set `tags: false`' });
       }
     }, signal));
   }
@@ -128,7 +130,7 @@ export class BucketObjects {
       // Without the encoding, control characters would break the answer and spaces at its ends would be lost.
       const command = new ListObjectsV2Command({ Bucket: this.#options.bucket, Prefix: textOf(prefix), MaxKeys: keys, ContinuationToken: token, EncodingType: 'url' });
       return send(command).catch((error: unknown) => {
-        throw bucketError(error, what, 's3:ListBucket on the bucket');
+        throw bucketError(error, what, { allow: 's3:ListBucket on the bucket', failsAs: this.#options.failsAs });
       });
     }, signal));
   }
@@ -158,7 +160,7 @@ export class BucketObjects {
         if (outcome === 'absent' || nameOf(error) === 'NoSuchVersion') return 'absent';
         if (outcome === 'exists' || outcome === 'beyond-end') return 'changed';
         if (nameOf(error) === 'InvalidObjectState') return 'archived';
-        throw bucketError(error, what, 's3:GetObject (and s3:GetObjectVersion where the bucket keeps versions) on its objects, and kms:Decrypt of their key where they have one');
+        throw bucketError(error, what, { allow: 's3:GetObject (and s3:GetObjectVersion where the bucket keeps versions) on its objects, and kms:Decrypt of their key where they have one' });
       }
     }, signal));
   }
@@ -221,7 +223,7 @@ export class BucketObjects {
   }
 
   #unlistable(prefix: ByteString, complaint: string): HoldfastError {
-    return new HoldfastError('source-failed', `The listing of ${this.#name(prefix)} cannot be relied on: ${complaint}.`, { nextStep: 'Nothing of this run is kept. Ask whoever runs the store; a listing that lacks keys would make a backup that lacks objects.' });
+    return new HoldfastError(this.#options.failsAs ?? 'source-failed', `The listing of ${this.#name(prefix)} cannot be relied on: ${complaint}.`, { nextStep: 'Ask whoever runs the store; what relies on a listing that lacks keys would lack objects.' });
   }
 
   #unreadable(key: ByteString, complaint: string): HoldfastError {
@@ -258,7 +260,7 @@ async function* piecesOf(answer: GetObjectCommandOutput, what: string, signal: A
     yield* (answer.Body ?? []) as AsyncIterable<Uint8Array>;
   } catch (error) {
     signal.throwIfAborted();
-    throw bucketError(error, what, 's3:GetObject on its objects');
+    throw bucketError(error, what, { allow: 's3:GetObject on its objects' });
   } finally {
     signal.removeEventListener('abort', onAbort);
     discard(answer);

@@ -9,6 +9,12 @@ import type { BucketOptions } from '../../../lib/stores/s3/bucket-objects.ts';
 import { LeapingClock } from '../../support/fake-clock.ts';
 import type { HeldEntry } from '../../support/run-backup.ts';
 
+/** What no path is, or not the same one everywhere. */
+export const ODD_KEYS = [
+  'plain.txt', 'a//b', 'folder/', '/leading', '//', 'a/../b', '..', './here', 'a', 'a/b', 'a-1', 'a.txt', 'a0', '!mark', ' space ', 'plus+and space',
+  'percent%20', 'ü/ñ/日本/😀', 'x'.repeat(1024), `${'y'.repeat(255)}/${'z'.repeat(260)}`, 'tab\there', '<&">\'', 'back\\slash', '~', 'q?x=1#y', 'A', 'e\u0301', '\u00e9',
+];
+
 export type SourceOptions = Partial<Omit<S3SourceOptions, 'prefix' | 'bucket'>> & { readonly prefix?: string; readonly requests?: Partial<BucketOptions> };
 
 /** A source as compositions make it; pauses between attempts take no time. */

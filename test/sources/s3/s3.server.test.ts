@@ -11,12 +11,7 @@ import type { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { startMinistack } from '../../support/servers/ministack.ts';
 import type { Ministack } from '../../support/servers/ministack.ts';
 import { startMoto } from '../../support/servers/moto.ts';
-import { bucketFor, objectsOf, putAll, sourceFor } from './desk.ts';
-
-const ODD_KEYS = [
-  'plain.txt', 'a//b', 'folder/', '/leading', '//', 'a/../b', '..', './here', 'a', 'a/b', 'a-1', 'a.txt', 'a0', '!mark', ' space ', 'plus+and space',
-  'percent%20', 'ü/ñ/日本/😀', 'x'.repeat(1024), `${'y'.repeat(255)}/${'z'.repeat(260)}`, 'tab\there', '<&">\'', 'back\\slash', '~', 'q?x=1#y', 'A', 'e\u0301', '\u00e9',
-];
+import { ODD_KEYS, bucketFor, objectsOf, putAll, sourceFor } from './desk.ts';
 
 describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a bucket of %s as a source (S7)', (_name, start) => {
   let server: Ministack;
