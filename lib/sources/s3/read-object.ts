@@ -33,6 +33,10 @@ export async function readObject(listed: ListedObject, ports: ReadingPorts): Pro
     const read = await bucket.get(listed.key, attempt === 1 ? listed.etag : undefined, signal);
     if (read === 'changed') continue;
     if (typeof read === 'string') return { ...MISSED[read], attributes: attributesAt(listed.modified) };
+    if (read.etag === listed.etag && read.size !== listed.size) {
+      read.discard();
+      throw new HoldfastError('source-failed', `${display(listed.key)} has ${read.size} bytes by the answer to its reading and ${listed.size} by the listing, both with the ETag ${read.etag}.`, { nextStep: 'Nothing of this run is kept. Ask whoever runs the store: one of the two is wrong.' });
+    }
     const tags = isKeepingTags ? await tagsOf(listed.key, read, ports) : {};
     if (tags !== 'changed') return opened(listed, read, tags, ports);
     read.discard();

@@ -135,7 +135,9 @@ export class BucketObjects {
     }, signal));
   }
 
-  #listed({ Contents = [], EncodingType, KeyCount, CommonPrefixes }: ListObjectsV2CommandOutput, prefix: ByteString): ListedObject[] {
+  #listed({ Contents = [], EncodingType, KeyCount, CommonPrefixes, IsTruncated }: ListObjectsV2CommandOutput, prefix: ByteString): ListedObject[] {
+    // An empty answer, or the page of a proxy, looks like the end of the listing.
+    if (IsTruncated === undefined) throw this.#unlistable(prefix, 'an answer does not say whether there is more');
     if (KeyCount !== undefined && KeyCount !== Contents.length + (CommonPrefixes?.length ?? 0)) throw this.#unlistable(prefix, `an answer announces ${KeyCount} keys and holds ${Contents.length}`);
     return Contents.map((object) => this.#oneListed(object, EncodingType === 'url', prefix));
   }

@@ -44,7 +44,7 @@ async function restore(repository: Repository, backup: Awaited<ReturnType<typeof
   return { plan, reader, report: await executeObjectRestore(reader, target, plan, { clock: systemClock, signal }) };
 }
 
-describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a bucket of %s that objects are restored into (S7, R1)', (_name, start) => {
+describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a bucket of %s that objects are restored into (S7, R1)', (name, start) => {
   let server: Ministack;
   let proxy: FaultProxy;
   let client: S3Client;
@@ -88,6 +88,9 @@ describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a 
     await restore(repository, backup, target(to, 'copy/of'), { patterns: ['a', 'described'] });
     expect([...(await allOf(client, to, 'copy/of/')).keys()].sort()).toEqual(['a', 'a//b', 'a/../b', 'a/b', 'described'].sort());
   });
+
+  // What follows asks our own code; one server is enough for that.
+  if (name === 'moto') return;
 
   it('overwrites nothing unless it is told to, and nothing that came there meanwhile', async () => {
     const [from, to] = [await bucket(), await bucket()];

@@ -13,7 +13,7 @@ import type { Ministack } from '../../support/servers/ministack.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { ODD_KEYS, bucketFor, objectsOf, putAll, sourceFor } from './desk.ts';
 
-describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a bucket of %s as a source (S7)', (_name, start) => {
+describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a bucket of %s as a source (S7)', (name, start) => {
   let server: Ministack;
   let proxy: FaultProxy;
   let client: S3Client;
@@ -83,6 +83,9 @@ describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a 
     expect(begins).toEqual([...new Set(begins)].sort((left, right) => left - right));
     expect(new Set(asked.map((headers) => headers['if-match']))).toEqual(new Set([`"${large?.kept?.etag}"`]));
   });
+
+  // What follows asks our own code; one server is enough for that.
+  if (name === 'moto') return;
 
   it('keeps the version that it read, never parts of two', async () => {
     const from = await bucket();
