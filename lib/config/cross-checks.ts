@@ -30,13 +30,24 @@ function planProblems(config: Config, name: string, plan: PlanFields): Problem[]
     return [unknownName([...at, 'policy', ...(typeof plan.policy === 'string' ? [] : ['based-on'])], named, policyNames(config))];
   }
   const never = neverComes(config, at, plan);
-  return [...vaultNameProblems(config, at, plan), ...(never.length > 0 ? never : serviceLevelProblems(config, at, plan))];
+  return [...vaultNameProblems(config, at, plan), ...ownVaultProblems(config, at, plan), ...(never.length > 0 ? never : serviceLevelProblems(config, at, plan))];
 }
 
 function vaultNameProblems(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
   const known = Object.keys(config.fields.vaults);
   if (plan.vault === undefined) return known.length > 1 ? [wrongValue([...at, 'vault'], undefined, `one of ${known.join(', ')}`)] : [];
   return known.includes(plan.vault) ? [] : [unknownName([...at, 'vault'], plan.vault, known)];
+}
+
+/** A vault that is backed up into itself grows with every run by what it grew before. */
+function ownVaultProblems(config: Config, at: ConfigPath, { source, vault: name }: PlanFields): Problem[] {
+  if (source.type !== 's3') return [];
+  const vault = config.fields.vaults[name ?? Object.keys(config.fields.vaults)[0] ?? ''];
+  const place = vault?.s3 ?? { bucket: vault?.aws?.['existing-bucket'], prefix: undefined, endpoint: undefined };
+  if (place.bucket !== source.bucket || place.endpoint?.replace(/\/$/, '') !== source.endpoint?.replace(/\/$/, '')) return [];
+  const [root, prefix] = [place.prefix === undefined ? '' : `${place.prefix}/`, source.prefix ?? ''];
+  if (!root.startsWith(prefix) && !prefix.startsWith(root)) return [];
+  return [{ path: [...at, 'source', 'prefix'], text: `${pathText([...at, 'source'])} has objects of its own vault in it (s3://${source.bucket}/${root}), wanted another bucket or a prefix beside the vault` }];
 }
 
 /** Requirement P5: a plan that cannot keep its promise is refused before it runs, not noticed after a loss. */

@@ -1,4 +1,4 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
+import type { SecretReference } from '../../lib/config/secret-reference.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import type { HealingNote } from '../../lib/catalog/ledger-records.ts';
 import type { BackupState, ValidationRecord } from '../../lib/catalog/records.ts';
@@ -210,4 +211,16 @@ describe("the worker's tasks on the emulator", () => {
       await proxy.stop();
     }
   });
+});
+
+it('the task of a plan backs up a bucket with the keys that the plan names, read in the task (S7)', async () => {
+  await stack.s3.send(new CreateBucketCommand({ Bucket: 'shop-media' }));
+  await stack.s3.send(new PutObjectCommand({ Bucket: 'shop-media', Key: 'uploads//a b', Body: 'of a customer', ContentType: 'image/webp' }));
+  await stack.s3.send(new PutObjectCommand({ Bucket: 'shop-media', Key: 'private', Body: 'not asked for' }));
+  const [accessKeyId, secretAccessKey] = ['id', 'key'].map((name) => ({ kind: 'secrets-manager', name } as const)) as [SecretReference, SecretReference];
+  const source = { type: 's3', bucket: 'shop-media', prefix: 'uploads/', include: [], exclude: [], endpoint: stack.aws.endpoint, region: 'eu-central-1', pathStyle: true, credentials: { accessKeyId, secretAccessKey }, tags: true, parallel: 4 } as const;
+  const asked: string[] = [];
+  const outcome = await performBackupTask(await stack.admitted({ ...planOf('/none'), source }), { ...stack.context(), resolveSecret: async ({ name }) => (asked.push(name), `test-${name}`) });
+  expect(outcome).toMatchObject({ statistics: { files: 1, bytes: 13 }, evidence: ['a listing of 1 key that ended'], manifest: { source: { type: 's3', description: 's3://shop-media/uploads/' }, warnings: [] } });
+  expect(asked).toEqual(['id', 'key']);
 });

@@ -62,6 +62,18 @@ describe('what a stack deploys (design: Plans)', () => {
     expect(() => load(`${VAULT}plans: { a: { source: { type: mysql, host: db, user: u, database: d, password: "\${env:PW}" } } }`)).toThrow(/a\.source\.password is \$\{env:PW\}, wanted \$\{secret:NAME\}/);
   });
 
+  it('carries buckets with references to their keys alone, and reads them back (S7)', () => {
+    const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: s3, bucket: shop-media } }, b: { source: { type: s3, bucket: theirs, prefix: "x y/", endpoint: "https://s3.example.com/", access-key-id: "\${secret:theirs#id}", secret-access-key: "\${ssm:/theirs/key}", tags: false, parallel: 4 } } }`), 'prod');
+    const [a, b] = parseDeployedConfig(JSON.stringify(made)).plans;
+    expect(a?.source).toEqual({ type: 's3', bucket: 'shop-media', prefix: '', include: [], exclude: [], pathStyle: false, tags: true, parallel: 16 });
+    expect(b?.source).toEqual({
+      type: 's3', bucket: 'theirs', prefix: 'x y/', include: [], exclude: [], endpoint: 'https://s3.example.com', pathStyle: true, tags: false, parallel: 4,
+      credentials: { accessKeyId: { kind: 'secrets-manager', name: 'theirs', key: 'id' }, secretAccessKey: { kind: 'ssm', name: '/theirs/key' } },
+    });
+    expect(() => load(`${VAULT}plans: { a: { source: { type: s3, bucket: theirs, access-key-id: "\${env:ID}", secret-access-key: "\${env:KEY}" } } }`)).toThrow(/a\.source\.access-key-id is \$\{env:ID\}, wanted \$\{secret:NAME\}/);
+    expect(() => load(`${VAULT}plans: { a: { source: { type: s3, bucket: theirs, ca-file: /etc/ca.pem } } }`)).toThrow(/a\.source\.ca-file is "\/etc\/ca\.pem", wanted an absolute path below one of the mounts/);
+  });
+
   it('carries the commands around the runs of a plan, and reads them back', () => {
     const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: command, command: x, stdin-name: d }, hooks: { before: b, on-failure: [c, d] } } }`), 'prod');
     const [plan] = parseDeployedConfig(JSON.stringify(made)).plans;
