@@ -42,13 +42,13 @@ export class VaultAccess extends Construct {
 
   /**
    * Receives the WAL of one plan: its segments, and the notes that all is kept. It reads what it may have stored itself, to
-   * compare, and lists key slots alone; it deletes nothing, and sees nothing of backups.
+   * compare, and lists that and key slots alone; it deletes nothing, and sees nothing of backups.
    */
   grantReceiving(role: IRole, { plan }: { readonly plan: string }): void {
     const own = [`wal/${plan}/*`, `wal-kept/${plan}/*`];
     this.#allow(role, ['s3:PutObject'], own);
     this.#allow(role, ['s3:GetObject'], ['holdfast.json', 'keys/*', ...own]);
-    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#props.bucketArn], conditions: { StringLike: { 's3:prefix': 'keys/*' } } }));
+    role.addToPrincipalPolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#props.bucketArn], conditions: { StringLike: { 's3:prefix': ['keys/*', `wal/${plan}/*`] } } }));
     this.#useKey(role, ['kms:GenerateDataKey', 'kms:Decrypt']);
     this.#openSlots(role, 'all');
   }

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { Receiving, Ticker, commitsOf, instant, killReceivers, protectedCluster } from '../support/point-in-time.ts';
@@ -111,7 +111,7 @@ describe('archive_command (S2)', () => {
 });
 
 describe('WAL that is late (R4)', () => {
-  it('is noted to be kept while the server rests; a vault that falls behind is told, and that it has caught up', async () => {
+  it('is noted to be kept while the server rests; a vault that falls behind is told, and that it has caught up; a spool that is lost leaves no gap', async () => {
     const { server, person } = await protectedCluster(18);
     servers.push(server);
     const receiving = receive(person, '--partial-every', '1s', '--warn-after', '4s');
@@ -135,7 +135,25 @@ describe('WAL that is late (R4)', () => {
     await receiving.until((said) => said.includes('"wal-caught-up"'));
     const { stdout } = await person.run(['pitr', 'windows', 'cluster', '--max-age', '15m']);
     expect(stdout).toMatch(/cluster: WAL was last known to arrive .* ago/);
-    expect(await receiving.stop()).toBe(0);
+
+    // Three segments are in the spool and nowhere else, and the slot says that they were received; then the spool is lost.
+    await person.do(['backup', 'cluster']);
+    renameSync(person.vault, `${person.vault}.away`);
+    for (let segment = 0; segment < 3; segment++) await server.sql(`create table t${segment} as select 1 as one; select pg_switch_wal()`);
+    const spools = join(person.folder, 'xdg', 'state', 'holdfast', 'repositories');
+    const [repository = ''] = readdirSync(spools);
+    const spooled = () => readdirSync(join(spools, repository, 'wal'), { recursive: true }).filter((path) => /[0-9A-F]{24}$/.test(String(path))).length;
+    await next(() => spooled() >= 3);
+    while ((await server.sql<{ is: boolean }>('select restart_lsn = pg_current_wal_flush_lsn() as is from pg_replication_slots'))[0]?.is !== true) await pause(50);
+    receiving.child.kill('SIGKILL');
+    killReceivers(person.folder);
+    rmSync(join(spools, repository, 'wal'), { recursive: true });
+    renameSync(`${person.vault}.away`, person.vault);
+    const again = receive(person, '--partial-every', '1s');
+    const { lsn } = (await server.sql<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn'))[0] as { lsn: string };
+    await again.until((said) => said.includes(`"archivedLsn":"${lsn.split('/')[0]}/`) && /"behindBytes":0[,}]/.test(said));
+    expect(await again.stop()).toBe(0);
+    expect((await person.json<WindowLine>(['pitr', 'windows', 'cluster']))[0]).toMatchObject({ lines: [{ gaps: [] }] });
   }, 60_000);
 });
 

@@ -82,9 +82,9 @@ describe('the role that receives WAL (C6, K7), decided by its policies and the b
     expect(can(action, name)).toBe(expected);
   });
 
-  test('lists key slots and nothing else', () => {
-    for (const prefix of ['keys/', 'keys/1/']) expect(can('s3:ListBucket', '', { 's3:prefix': prefix })).toBe(true);
-    for (const prefix of ['', 'snapshots/', 'wal/']) expect(can('s3:ListBucket', '', { 's3:prefix': prefix })).toBe(false);
+  test('lists key slots and its own WAL, and nothing else', () => {
+    for (const prefix of ['keys/', 'keys/1/', `wal/${cluster}/7/00000001/`]) expect(can('s3:ListBucket', '', { 's3:prefix': prefix })).toBe(true);
+    for (const prefix of ['', 'snapshots/', 'wal/', `wal/${orders}/`]) expect(can('s3:ListBucket', '', { 's3:prefix': prefix })).toBe(false);
   });
 
   test('opens the vault for WAL, reads its own secret, and has no right to tasks, tables and topics', () => {

@@ -35,7 +35,7 @@ export class Receiving {
   }
 
   async stop(): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     const ended = new Promise<number | null>((resolve) => this.child.once('close', (code) => resolve(code)));
     this.child.kill('SIGTERM');
     return ended;

@@ -5,11 +5,12 @@ import type { Repository } from '../../repository/index.ts';
 import type { ClientPlaces } from '../../sources/client-programs.ts';
 import { openConnection } from '../../sources/postgres/connection.ts';
 import type { PostgresConnection } from '../../sources/postgres/connection.ts';
-import { askServer, askSlot, checkSlotName, findWalClient, makeSlot, startReceiver } from '../../sources/postgres/wal/receiver.ts';
+import { askSegmentBytes, askServer, askSlot, checkSlotName, findWalClient, makeSlot, startReceiver, wasRemoved } from '../../sources/postgres/wal/receiver.ts';
 import { archiveWal } from './archive-wal.ts';
 import type { KeptUpLimits, KeptUpState } from './kept-up.ts';
 import { receiveWal } from './receive-wal.ts';
 import type { WalStatus } from './receive-wal.ts';
+import { beginAt, firstLacking } from './resume.ts';
 import type { Shipped } from './ship-wal.ts';
 import { WalSpool } from './spool.ts';
 
@@ -45,15 +46,26 @@ export async function receiveFrom({ repository, plan, connection, places, spoolF
   const opened = await openConnection(connection, { ...places, clock });
   try {
     const reached = { client: await findWalClient(places), connection, opened, clock };
+    const spool = new WalSpool(spoolFolder);
     let hasSlot = false;
+    let begun: string | undefined;
     return await receiveWal({
       clock, random, onStatus: options.onStatus, onWarning: options.onWarning, onKeptUp: options.onKeptUp,
-      spool: new WalSpool(spoolFolder),
+      spool,
       identify: async (signal) => {
         const server = await askServer(reached, signal);
         if (!hasSlot) await makeSlot(reached, slot);
         hasSlot = true;
         return server;
+      },
+      resume: async (folder, { systemId, timeline }, failed, signal) => {
+        // What the server removed is a gap, and receiving goes on from where the slot stands.
+        if (begun !== undefined && wasRemoved(failed) && (await spool.isEmpty({ path: begun }))) await spool.remove({ path: begun });
+        else if (!(await spool.hasFiles(folder))) {
+          const confirmed = await askSlot(reached, slot, signal);
+          const lacking = confirmed === undefined ? undefined : await firstLacking({ store, plan, systemId, timeline, confirmed, segmentBytes: await askSegmentBytes(reached, signal) });
+          if (lacking !== undefined) begun = await beginAt(folder, lacking);
+        }
       },
       confirmed: (signal) => askSlot(reached, slot, signal),
       note: (kept) => putKeptNote(store, { plan, ...kept }, clock.now()),

@@ -13,6 +13,8 @@ export interface ReceivePorts extends ShipPorts, Pick<KeptUpPorts, 'note' | 'onK
   readonly identify: (signal: AbortSignal) => Promise<WalServer>;
   /** Up to where the slot says that WAL was received and flushed; undefined while it says nothing. */
   readonly confirmed: (signal: AbortSignal) => Promise<bigint | undefined>;
+  /** Before each start: makes it begin where the vault ends, if the spool has nothing. `failed`: what ended the start before. */
+  readonly resume: (folder: string, server: WalServer, failed: HoldfastError | undefined, signal: AbortSignal) => Promise<void>;
   /** `folder` is made for it. */
   readonly receive: (folder: string) => Receiver;
   readonly onStatus: (status: WalStatus) => void;
@@ -91,6 +93,7 @@ class Supervisor {
   /** Counts the starts of pg_receivewal. */
   attempt = 0;
   #failures = 0;
+  #failed: HoldfastError | undefined;
 
   constructor(ports: ReceivePorts, signal: AbortSignal) {
     this.#ports = ports;
@@ -112,7 +115,10 @@ class Supervisor {
   async #attempt(): Promise<HoldfastError | undefined> {
     try {
       const server = await this.#ports.identify(this.#signal);
-      this.folder = await this.#ports.spool.folderFor(server.systemId, server.timeline);
+      const folder = await this.#ports.spool.folderFor(server.systemId, server.timeline);
+      await this.#ports.resume(folder, server, this.#failed, this.#signal);
+      this.#failed = undefined;
+      this.folder = folder;
       this.attempt += 1;
       const receiver = this.#ports.receive(this.folder);
       this.server = server;
@@ -121,6 +127,7 @@ class Supervisor {
       if (this.#signal.aborted) stop();
       const failure = await receiver.ended;
       this.#signal.removeEventListener('abort', stop);
+      this.#failed = failure;
       return failure;
     } catch (error) {
       if (this.#signal.aborted) return undefined;
@@ -192,7 +199,8 @@ async function ship(loops: Loops, ports: ReceivePorts, { partialEveryMs, signal 
 async function shipAll({ shipper, supervisor, keptUp }: Loops, { clock, onStatus, prove }: ReceivePorts, signal: AbortSignal): Promise<void> {
   const received = await keptUp.received(supervisor.attempt, () => supervisor.confirmed());
   const shipped = await shipper.ship(signal, { withPartials: true, liveFolder: supervisor.folder });
-  if (received !== undefined) {
+  // What was archived goes to the end of its page; that it goes so far at all shows that the slot does not speak of a spool that is gone.
+  if (received !== undefined && shipped.archivedLsn !== undefined && shipped.archivedLsn >= received.lsn) {
     // With an empty spool nobody has looked whether the vault is there.
     await prove();
     await keptUp.kept(received);

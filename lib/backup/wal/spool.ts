@@ -45,7 +45,12 @@ export class WalSpool {
     return found.sort((left, right) => rank(left) - rank(right) || (left.name < right.name ? -1 : 1));
   }
 
-  async remove({ path }: SpooledFile): Promise<void> {
+  /** Whether something lies in a folder that receiving goes on from. */
+  async hasFiles(folder: string): Promise<boolean> {
+    return (await entries(folder, /^[0-9A-F]{24}(\.partial)?$/)).length > 0;
+  }
+
+  async remove({ path }: Pick<SpooledFile, 'path'>): Promise<void> {
     await rm(path, { force: true }).catch(failed(path, 'be removed, though the vault has it'));
   }
 
@@ -54,7 +59,7 @@ export class WalSpool {
   }
 
   /** A segment is made of zeroes before its first page is written. */
-  async isEmpty({ path }: SpooledFile): Promise<boolean> {
+  async isEmpty({ path }: Pick<SpooledFile, 'path'>): Promise<boolean> {
     const handle = await open(path, 'r').catch(unlessGone(path));
     if (handle === undefined) return true;
     try {

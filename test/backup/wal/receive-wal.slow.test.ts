@@ -108,7 +108,7 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
       ...made.ports,
       clock: { now: systemClock.now, sleep: (_, signal) => systemClock.sleep(5, signal) },
       random: () => 0.5,
-      identify: async () => ({ systemId: MADE_SYSTEM, timeline: 1, lsn: BigInt(9 * MIB), version: { major: 18, text: '18.0' } }) as never,
+      identify: async () => server(9),
       receive: () => {
         made.write(3 + starts++);
         if (starts <= crashes) return { ended: Promise.resolve(new HoldfastError('source-failed', 'the server closed the connection', { retryable: true })), stop: async () => undefined };
@@ -116,6 +116,7 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
         return { ended: promise, stop: async () => resolve(undefined) };
       },
       confirmed: async () => BigInt(9 * MIB),
+      resume: async () => undefined,
       note: async ({ lsn }) => `note ${notes.push(lsn)}`,
       onKeptUp: () => undefined,
       onStatus: (status) => void statuses.push(status),
@@ -125,6 +126,8 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
     const done = receiveWal(ports, { partialEveryMs: 1, warnAfterMs: 60_000, noteEveryMs: 1, signal: stop.signal, lastMs: 50 });
     return { ...made, stop, statuses, warnings, notes, done };
   }
+
+  const server = (mebibytes: number) => ({ systemId: MADE_SYSTEM, timeline: 1, lsn: BigInt(mebibytes * MIB), version: { major: 18, text: '18.0' } });
 
   const until = async (isSo: () => boolean | Promise<boolean>) => {
     while (!(await isSo())) await systemClock.sleep(5);
@@ -141,12 +144,20 @@ describe('holdfast wal-receive, with a server that gives one segment after anoth
 
   it('notes that everything is kept after it is, and not while the vault is away (R4)', async () => {
     let isAway = true;
-    const { folder, name, stop, notes, warnings, done } = await receiving({ prove: async () => (isAway ? Promise.reject(new HoldfastError('unavailable', 'the store is away')) : undefined) });
+    const { folder, name, stop, notes, warnings, done } = await receiving({ identify: async () => server(4), prove: async () => (isAway ? Promise.reject(new HoldfastError('unavailable', 'the store is away')) : undefined) });
     await until(() => warnings.length > 2);
     expect([notes, existsSync(join(folder, name(3)))]).toEqual([[], true]);
     isAway = false;
     await until(() => notes.length > 1);
-    expect([notes[0], existsSync(join(folder, name(3)))]).toEqual([BigInt(9 * MIB), false]);
+    expect([notes[0], existsSync(join(folder, name(3)))]).toEqual([BigInt(4 * MIB), false]);
+    stop.abort();
+    await done;
+  });
+
+  it('notes nothing while the slot says that more was received than was archived: it may speak of a spool that is gone (R4)', async () => {
+    const { stop, notes, statuses, done } = await receiving({ identify: async () => server(5) });
+    await until(() => statuses.filter(({ archivedLsn }) => archivedLsn === BigInt(4 * MIB)).length > 5);
+    expect(notes).toEqual([]);
     stop.abort();
     await done;
   });

@@ -87,6 +87,20 @@ export async function askSlot({ client, connection, opened }: Reached, slot: str
   return lsn === '' ? undefined : parseLsn(lsn);
 }
 
+/** 1 MiB to 1 GiB, as initdb was told. */
+export async function askSegmentBytes({ client, connection, opened }: Reached, signal?: AbortSignal): Promise<number> {
+  const asked = { client, connection, opened: { ...opened, argument: replicating(opened) }, signal };
+  const [[text = ''] = []] = await query(asked, 'SHOW wal_segment_size;');
+  const [, size, unit] = /^(\d+)(MB|GB)$/.exec(text) ?? [];
+  if (size !== undefined) return Number(size) * (unit === 'GB' ? 1 << 30 : 1 << 20);
+  throw new HoldfastError('source-failed', `The server at ${serverName(connection)} says that its WAL segments are of ${JSON.stringify(text)}, wanted a number of MB or GB.`, { retryable: true });
+}
+
+/** Of a failure of pg_receivewal: what it wanted is not on the server any more. */
+export function wasRemoved(failed: HoldfastError | undefined): boolean {
+  return failed?.data['isRemoved'] === true;
+}
+
 /** Receives into `folder` until it is stopped or fails: who supervises it decides what then (`--no-loop`). */
 export function startReceiver(reached: Reached, { slot, folder }: { readonly slot: string; readonly folder: string }): Receiver {
   return start(reached, ['--slot', checkSlotName(slot), '--directory', folder, '--synchronous', '--no-loop', '--status-interval', '5']);
@@ -108,12 +122,13 @@ function start({ client, connection, opened, clock }: Reached, args: readonly st
 
 function failure({ pgReceivewal }: WalClient, connection: PostgresConnection, end: ProcessEnd, said: string): HoldfastError {
   const row = FAILURES.find(({ pattern }) => pattern.test(said));
-  if (row !== undefined) return new HoldfastError('source-failed', `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: row.nextStep, retryable: row.retryable });
+  if (row !== undefined) return new HoldfastError('source-failed', `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: row.nextStep, retryable: row.retryable, ...(row.isRemoved && { data: { isRemoved: true } }) });
   return knownFailure(said, connection) ?? new HoldfastError('source-failed', `${pgReceivewal} ${howItEnded(end)}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
 }
 
-const FAILURES: readonly { readonly pattern: RegExp; readonly retryable: boolean; readonly nextStep: string }[] = [
+const FAILURES: readonly { readonly pattern: RegExp; readonly retryable: boolean; readonly isRemoved?: boolean; readonly nextStep: string }[] = [
   {
+    isRemoved: true,
     pattern: /has already been removed|can no longer get changes|invalidated|exceeded the maximum reserved size/,
     retryable: true,
     nextStep: 'The server removed WAL that was not received, so there is a gap. Drop the slot (SELECT pg_drop_replication_slot(…)), move the folder of the spool aside, start again, and take a base backup at once: `holdfast pitr windows` shows from where on you can restore.',
