@@ -7,6 +7,7 @@ import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { recipientLine } from '../../lib/keyring/recipient/public-half.ts';
 import { xWingKey } from '../../lib/keyring/recipient/x-wing.ts';
 import { stackPlanId } from '../../lib/settings/ids.ts';
+import { MADE_SYSTEM, makeSegment } from '../../scripts/vectors/made-wal.ts';
 import { EmulatedStack, STACK, planOf } from '../support/emulated-stack.ts';
 import { StackDesk } from '../support/stack-desk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -31,6 +32,12 @@ afterAll(async () => {
   await stack.stop();
 });
 
+/** A plan whose WAL a task receives, in the second vault. A deployed configuration is read once. */
+const cluster = () => ({
+  ...planOf(root), name: 'cluster', planId: stackPlanId(STACK, 'cluster'), vault: 'second',
+  source: { type: 'postgres-physical', host: 'db', port: 5432, database: 'postgres', user: 'u', wal: 'fetch', checkpoint: 'fast', minimumSizeBytes: 1 },
+  wal: { freshnessMs: 900_000, receiver: { slot: 'holdfast_cluster', partialEveryMs: 60_000, task: { cpu: 256, memoryMiB: 512, diskGiB: 21 } } },
+});
 const holdfast = (...args: readonly string[]) => desk.run(...args);
 const ON = ['--aws', STACK, '--vault', 'main'];
 
@@ -94,7 +101,7 @@ describe('the command line with a deployed stack (--aws)', () => {
     const s3 = new S3Client({ ...stack.aws.client, forcePathStyle: true });
     await s3.send(new CreateBucketCommand({ Bucket: 'assets', CreateBucketConfiguration: { LocationConstraint: 'eu-central-1' } }));
     const recipients = [{ label: 'office.recipient', text: recipientLine(xWingKey(seed).publicKey) }];
-    await s3.send(new PutObjectCommand({ Bucket: 'assets', Key: 'config.json', Body: JSON.stringify({ version: 1, stackName: STACK, plans: [], restoreTargets: [], vaults: [{ name: 'main', maxConcurrentRuns: 4, recipients }] }) }));
+    await s3.send(new PutObjectCommand({ Bucket: 'assets', Key: 'config.json', Body: JSON.stringify({ version: 1, stackName: STACK, plans: [cluster()], restoreTargets: [], vaults: [{ name: 'main', maxConcurrentRuns: 4, recipients }, { name: 'second', maxConcurrentRuns: 4 }] }) }));
     const { code, out, err } = await holdfast('keys', 'rotate', ...ON);
     expect([code, err]).toEqual([0, '']);
     expect(out).toMatch(/recipient +office\.recipient +everything +no +yes/);
@@ -102,6 +109,19 @@ describe('the command line with a deployed stack (--aws)', () => {
     const slots = (await holdfast('keys', 'list', ...ON, '--json')).json;
     expect(slots.map(({ keyNumber, kind, opens }) => `${String(keyNumber)} ${String(kind)} ${String(opens)}`).sort()).toEqual(['1 kms everything', '1 kms metadata', '2 kms everything', '2 kms metadata', '2 recipient everything']);
     expect(await holdfast('keys', 'remove', String(slots[0]?.['slot']), '--yes', ...ON)).toMatchObject({ code: 1, err: expect.stringContaining("Slots of a stack's vault cannot be removed") });
+  });
+
+  it('keeps and gives back WAL of a deployed plan in its vault, and says when none arrives (R4)', async () => {
+    expect(await holdfast('pitr', 'windows', 'cluster', '--aws', STACK)).toMatchObject({ err: '', code: 3, out: expect.stringContaining('cluster: late: no WAL was ever stored, wanted some every 15 min 0 s') });
+    expect(await holdfast('pitr', 'windows', '--aws', STACK, '--vault', 'second')).toMatchObject({ code: 3, out: expect.stringContaining('cluster: late') });
+    const name = '000000010000000000000003';
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, name), makeSegment({ name }));
+    expect((await holdfast('wal-archive', join(folder, name), '--plan', 'cluster', '--aws', STACK)).code).toBe(0);
+    expect((await holdfast('wal-fetch', name, join(folder, 'back'), '--plan', 'cluster', '--system-id', MADE_SYSTEM, '--aws', STACK)).code).toBe(0);
+    expect(readFileSync(join(folder, 'back')).equals(makeSegment({ name }))).toBe(true);
+    expect((await holdfast('pitr', 'windows', 'cluster', '--aws', STACK)).out).toMatch(/cluster: WAL was last known to arrive .* within 15 min/);
+    expect(await holdfast('wal-receive', 'cluster', '--aws', STACK)).toMatchObject({ err: expect.stringContaining('In a stack a task receives WAL') });
   });
 
   it.each([
