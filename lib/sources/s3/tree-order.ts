@@ -15,8 +15,8 @@ export interface Ordered<T> {
   readonly isFolder: boolean;
 }
 
-/** So many keys are held back before it is asked for what they wait; as many as one answer to a listing holds. */
-const HELD_KEYS = 1000;
+/** So many keys are held back before it is asked for what they wait: a few MiB, and more than most folders hold. */
+const HELD_KEYS = 10_000;
 
 /**
  * Keys in the order of the entry tree, component by component. By bytes `img-1` comes before `img/a`, in a tree behind
@@ -34,12 +34,17 @@ export async function* inTreeOrder<T extends { readonly key: ByteString }>(keys:
     if (stems.some((stem) => stem.isKnown && item.key.startsWith(`${stem.text}/`))) continue;
     stems = stems.filter((stem) => mayStillCome(stem.text, item.key));
     if (stems.every(({ isKnown }) => isKnown)) yield* ordered(held.splice(0), []);
+    addStems(stems, item.key, { from: prefix.length, position: held.length });
     held.push(item);
-    addStems(stems, item.key, prefix.length);
     if (held.length < heldKeys) continue;
-    const folders = await foldersOf(keys, stems);
-    held = held.filter(({ key }) => !folders.some((folder) => key.startsWith(folder)));
-    for (const one of ordered(held.splice(0), folders)) {
+    const folders = await foldersOf(keys, stems.filter(({ position }) => held.length - position > heldKeys / 2));
+    for (const stem of stems) stem.isKnown ||= folders.some((folder) => stem.text.startsWith(folder));
+    // Those that few keys wait for are passed soon: these keys wait on, and no question is asked.
+    const end = stems.find(({ isKnown }) => !isKnown)?.position ?? held.length;
+    const ready = held.slice(0, end).filter(({ key }) => !folders.some((folder) => key.startsWith(folder)));
+    held = held.slice(end).filter(({ key }) => !folders.some((folder) => key.startsWith(folder)));
+    for (const stem of stems) stem.position = Math.max(0, stem.position - end);
+    for (const one of ordered(ready, folders)) {
       if ('item' in one) yield one;
       else yield* inTreeOrder(keys, one.folder, heldKeys);
     }
@@ -49,6 +54,8 @@ export async function* inTreeOrder<T extends { readonly key: ByteString }>(keys:
 
 interface Stem {
   readonly text: string;
+  /** Of the first key that waits for it, among those that are held. */
+  position: number;
   /** Whether there is a folder of that name has been asked, and what is in it was given. */
   isKnown: boolean;
 }
@@ -61,10 +68,10 @@ function mayStillCome(stem: string, key: ByteString): boolean {
 const SLASH = 47;
 
 /** Each part of the key that a character below the slash follows, or the end. */
-function addStems(stems: Stem[], key: ByteString, from: number): void {
+function addStems(stems: Stem[], key: ByteString, { from, position }: { readonly from: number; readonly position: number }): void {
   const longest = stems.at(-1)?.text.length ?? -1;
   for (let length = Math.max(from, longest + 1); length <= key.length; length++) {
-    if (length === key.length || key.charCodeAt(length) < SLASH) stems.push({ text: key.slice(0, length), isKnown: false });
+    if (length === key.length || key.charCodeAt(length) < SLASH) stems.push({ text: key.slice(0, length), position, isKnown: false });
   }
 }
 

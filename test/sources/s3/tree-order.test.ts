@@ -46,13 +46,15 @@ describe('keys in the order of the entry tree (S7)', () => {
   it('asks one question about a folder that a hundred thousand keys wait for, and lists it once more when it is there', async () => {
     const without = bucketOf(numbered('img-', 100_000));
     expect(await orderOf(without)).toHaveLength(100_000);
-    // One for the stem, and at most one in a thousand keys for the key at which it was asked.
-    expect(without.asked.questions).toBeLessThanOrEqual(102);
-    expect(without.asked.listed).toBe(100_000);
+    expect(without.asked).toEqual({ listings: 1, listed: 100_000, questions: 1 });
+    const dated = bucketOf(Array.from({ length: 100_000 }, (_, index) => `log-2026-${10 + (index % 3)}-${10 + (index % 28)}-${index}.gz`));
+    expect(await orderOf(dated)).toHaveLength(100_000);
+    // `log`, `log-2026`, and the month and the day that it was at whenever ten thousand waited.
+    expect(dated.asked.questions).toBeLessThanOrEqual(12);
     const beside = bucketOf([...numbered('img-', 100_000), ...numbered('img/', 5000)]);
     const found = await orderOf(beside);
     expect(found.slice(0, 5000).every(({ item }) => item.key.startsWith('img/'))).toBe(true);
-    expect(beside.asked.listed).toBe(110_000);
+    expect(beside.asked).toEqual({ listings: 2, listed: 110_000, questions: 1 });
   });
 
   it('asks nothing about names with a dot, as most have', async () => {
