@@ -23,7 +23,7 @@ import { startMoto } from '../../support/servers/moto.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const signal = new AbortController().signal;
-const LARGE = bytesOf((20 << 20) + 5, 9);
+const LARGE = bytesOf((9 << 20) + 5, 9);
 
 /** Everything that S3 says of every object. */
 async function allOf(client: S3Client, bucket: string, below = ''): Promise<Map<string, unknown>> {
@@ -78,7 +78,7 @@ describe.each([['ministack', startMinistack], ['moto', startMoto]] as const)('a 
     expect(plan.totals.create.objects).toBe(report.written);
     const original = await allOf(client, from);
     expect(await allOf(client, to)).toEqual(original);
-    expect((await client.send(new HeadObjectCommand({ Bucket: to, Key: 'large' }))).ETag).toMatch(/-3"$/);
+    expect((await client.send(new HeadObjectCommand({ Bucket: to, Key: 'large' }))).ETag).toMatch(/-2"$/);
     // Again: nothing is written that is there, but for what came in parts, whose ETag is another.
     const before = proxy.calls.length;
     const again = await restore(repository, backup, target(to));

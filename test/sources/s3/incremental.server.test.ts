@@ -12,7 +12,7 @@ import { objectsOf, putAll, sourceFor } from './desk.ts';
 /** 100,000 by hand: HOLDFAST_S3_OBJECTS=100000. Figures of that are in docs/sources/s3.md. */
 const COUNT = Number(process.env['HOLDFAST_S3_OBJECTS'] ?? 1000);
 /** What was put within two seconds of being read is read again. */
-const untilSettled = () => sleep(2200);
+const untilSettled = () => sleep(2010);
 
 let server: Ministack;
 let proxy: FaultProxy;

@@ -19,7 +19,7 @@ beforeAll(async () => {
   proxy = await startFaultProxy(server.endpoint);
   client = s3Client(proxy.endpoint, { credentials: { accessKeyId: 'test', secretAccessKey: SECRET } });
   await makeBucket(client, 'source');
-  await putAll(client, 'source', [...Array.from({ length: 25 }, (_, index) => ({ Key: `small/${10 + index}` })), { Key: 'small/20-large', Body: BODY }]);
+  await putAll(client, 'source', [...Array.from({ length: 10 }, (_, index) => ({ Key: `small/${15 + index}` })), { Key: 'small/20-large', Body: BODY }]);
 });
 beforeEach(() => proxy.script([]));
 afterAll(async () => {
@@ -54,7 +54,7 @@ describe('a bucket that lies, breaks or refuses never becomes a backup (S7)', ()
   ])('%s', async (_what, rule, code, message) => {
     proxy.script([rule]);
     const repository = testRepository();
-    const error = await backUp(repository, sourceFor(client, 'source', { prefix: 'small/', requests: { pageSize: 10 } })).then(() => undefined, (failure: unknown) => failure as Error & { nextStep?: string });
+    const error = await backUp(repository, sourceFor(client, 'source', { prefix: 'small/', isKeepingTags: rule.path?.source.includes('tagging') ?? false, requests: { pageSize: 4 } })).then(() => undefined, (failure: unknown) => failure as Error & { nextStep?: string });
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), nextStep: expect.any(String) });
     expect(`${error?.message} ${error?.nextStep} ${JSON.stringify(error)} ${JSON.stringify(error?.cause)}`).not.toContain(SECRET);
     expect(await objectNames(repository.store, 'snapshots/')).toEqual([]);
