@@ -1,5 +1,6 @@
 import { HeadObjectCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
@@ -33,7 +34,7 @@ async function allOf(client: S3Client, bucket: string, below = ''): Promise<Map<
     const read = await from.get(key, undefined, signal);
     if (typeof read === 'string') throw new Error(`${key} is ${read}`);
     const bytes = Buffer.concat(await Array.fromAsync(read.body));
-    found.set(key.slice(below.length), { description: read.description, bytes: bytes.toString('latin1'), tags: await from.tags(key, read.versionId, signal) });
+    found.set(key.slice(below.length), { description: read.description, bytes: bytes.length > 1000 ? createHash('sha256').update(bytes).digest('hex') : bytes.toString('latin1'), tags: await from.tags(key, read.versionId, signal) });
   }
   return found;
 }
