@@ -1,6 +1,6 @@
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { startProgram } from '../program.ts';
+import { isOver, startProgram } from '../program.ts';
 import type { Program } from '../program.ts';
 import { LOCK_WAIT_MILLISECONDS } from './choice.ts';
 import type { DumpChoice } from './choice.ts';
@@ -50,9 +50,10 @@ export class SnapshotSession {
   /** Fails as connecting and asking do. */
   static async open(session: Session, order: SnapshotOrder): Promise<SnapshotSession> {
     const parts = start(session, order);
-    const onAbort = () => void parts.group.kill();
+    const { group } = parts.program;
+    const onAbort = () => void group.kill();
     order.signal.addEventListener('abort', onAbort, { once: true });
-    void parts.group.ended.then(() => order.signal.removeEventListener('abort', onAbort));
+    void group.ended.then(() => order.signal.removeEventListener('abort', onAbort));
     if (order.signal.aborted) onAbort();
     const { lockWaitMilliseconds = LOCK_WAIT_MILLISECONDS } = order;
     try {
@@ -62,7 +63,7 @@ export class SnapshotSession {
         select pg_export_snapshot();`);
       return new SnapshotSession(id, parts, order);
     } catch (error) {
-      await parts.group.kill();
+      await group.kill();
       throw error;
     }
   }
@@ -101,9 +102,11 @@ export class SnapshotSession {
     return Number(bytes);
   }
 
-  /** Callable twice. */
-  close(): Promise<void> {
-    return this.#parts.group.kill();
+  /** Callable twice. In peace, so that the server's log has no complaint about it; what does not answer is ended. */
+  async close(): Promise<void> {
+    const { program, clock } = this.#parts;
+    if (program.group.input.writable) program.group.input.end('rollback;\n');
+    if (!(await isOver(program, clock))) await program.group.kill();
   }
 
   #ask(text: string): Promise<string[][]> {
@@ -111,7 +114,9 @@ export class SnapshotSession {
   }
 }
 
-interface Parts extends Pick<Program, 'group' | 'said'> {
+interface Parts {
+  readonly program: Program;
+  readonly clock: Clock;
   readonly session: Session;
   readonly replies: Replies;
   readonly signal: AbortSignal;
@@ -122,12 +127,12 @@ function start(session: Session, { schemas, excludeTables, clock, signal }: Snap
   const patterns = [...schemas.map((pattern, index) => `schema${index}=${pattern}`), ...excludeTables.map((pattern, index) => `excluded${index}=${pattern}`)];
   const args = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--no-password', '--field-separator=\u001f', '--record-separator-zero', '--set', 'ON_ERROR_STOP=1', ...patterns.flatMap((pattern) => ['--set', pattern]), '--dbname', opened.argument];
   const environment = { ...opened.environment, PGAPPNAME: 'holdfast snapshot' };
-  const { group, said } = startProgram([client.psql, ...args], { stdin: 'pipe', stdout: 'pipe', environment, secrets: secretsOf(connection), clock });
-  group.input.on('error', () => undefined); // It has ended: its exit code tells.
-  return { session, group, said, replies: new Replies(group.output), signal };
+  const program = startProgram([client.psql, ...args], { stdin: 'pipe', stdout: 'pipe', environment, secrets: secretsOf(connection), clock });
+  program.group.input.on('error', () => undefined); // It has ended: its exit code tells.
+  return { session, program, clock, replies: new Replies(program.group.output), signal };
 }
 
-async function ask({ session, group, said, replies, signal: stop }: Parts, text: string): Promise<string[][]> {
+async function ask({ session, program: { group, said }, replies, signal: stop }: Parts, text: string): Promise<string[][]> {
   const reply = replies.next();
   group.input.write(`${text}\n${replies.endOfReply}\n`);
   const rows = await reply;

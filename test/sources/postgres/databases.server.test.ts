@@ -110,6 +110,7 @@ describe.each([15, 18] as const)('a PostgreSQL %i source of several databases (S
   it('rows are counted in the snapshot of the dump while others write (S1)', async () => {
     await servers[version].sql('create database busy');
     await servers[version].sql('create table numbers (i bigint generated always as identity, filler text); insert into numbers (filler) select repeat(md5(i::text), 30) from generate_series(1, 20000) i', { database: 'busy' });
+    const logged = servers[version].output().length;
     const writer = repeating(() => servers[version].sql("insert into numbers (filler) values ('new')", { database: 'busy' }));
     const [dumped] = await dump({ connection: { ...connectionOf(version), database: 'busy' } });
     const written = await writer.stop();
@@ -118,6 +119,7 @@ describe.each([15, 18] as const)('a PostgreSQL %i source of several databases (S
     expect(written).toBeGreaterThan(0);
     expect(counted?.rows).toBeLessThan(20_000 + written);
     expect(dumped?.proof.evidence.at(-1)).toBe('rows of 1 tables counted in the same snapshot');
+    expect(servers[version].output().slice(logged)).not.toContain('unexpected EOF');
     await servers[version].sql('drop database busy with (force)');
   });
 
