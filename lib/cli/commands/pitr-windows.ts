@@ -41,7 +41,7 @@ async function show(context: CommandContext, vault: Vault, plans: readonly Watch
     if (maxAgeMs !== undefined && (await isLate(context, vault, { plan, ledgers, maxAgeMs }))) isWhole = false;
     shown += maxAgeMs === undefined ? ledgers.length : 1;
   }
-  if (shown === 0) throw new HoldfastError('not-found', 'There is no WAL and no base backup of PostgreSQL in this vault.', { nextStep: 'Set up archiving and take a base backup: docs/point-in-time.md.' });
+  if (shown === 0) throw new HoldfastError('not-found', 'There is no WAL and no base backup of PostgreSQL in this vault.', { nextStep: 'Let the server archive (`holdfast wal-archive` or `holdfast wal-receive`, docs/point-in-time.md) and take a base backup: `holdfast backup PLAN` of a source with `mode: physical`.' });
   return isWhole ? 0 : 3;
 }
 

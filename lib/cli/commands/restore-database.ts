@@ -63,5 +63,5 @@ function reportLines(output: Pick<Output, 'paint'>, { backup, database, bytes, t
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const shown = tables.slice(0, SHOWN).map(({ schema, table, rows: count }) => `  ${schema}.${table}  ${counted(count, 'row')}`);
   const more = tables.length > SHOWN ? [`  and ${numberInWords(tables.length - SHOWN)} more; --json names all`] : [];
-  return [`${output.paint('green', 'Restored')} ${backup} into ${database}: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}, ${bytesInWords(bytes)}, in ${durationInWords(durationMilliseconds)}`, ...shown, ...more];
+  return [`${output.paint('green', 'Restored')} ${backup} into ${database}: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}, from ${bytesInWords(bytes)} of dump, in ${durationInWords(durationMilliseconds)}`, ...shown, ...more];
 }
