@@ -55,6 +55,7 @@ export class ThreadPool implements CrunchPool {
   readonly #threads: Thread[] = [];
   readonly #pending = new Map<number, Pending>();
   readonly #blocks: SharedBuffers;
+  readonly #packs: SharedBuffers;
   #feeder: Thread | undefined;
   #nextJob = 0;
   #failure: unknown;
@@ -63,6 +64,7 @@ export class ThreadPool implements CrunchPool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#blocks = new SharedBuffers(options.settings.blocks);
+    this.#packs = new SharedBuffers(options.settings.packs);
   }
 
   get width(): number {
@@ -158,6 +160,7 @@ export class ThreadPool implements CrunchPool {
   }
 
   #receive(thread: Thread, message: FromThread): void {
+    if (this.#isClosing) return this.#pass(message);
     if (message.type === 'pack') return this.#options.onPack(message.pack);
     const pending = this.#pending.get(message.job);
     if (message.type === 'cut-block') return pending?.onCut?.(message.block);
@@ -165,6 +168,11 @@ export class ThreadPool implements CrunchPool {
     thread.jobs--;
     if (message.type === 'done') pending?.resolve(message.result as never);
     else pending?.reject(new HoldfastError(message.error.code, message.error.message));
+  }
+
+  /** Nobody waits for what a thread finishes while it ends: a pack would be stored behind the back of a run that is over. */
+  #pass(message: FromThread): void {
+    if (message.type === 'pack') this.#packs.give(message.pack.buffer);
   }
 
   /** A thread that died or a pack that could not be stored ends the run: nothing that was claimed may be relied on. */

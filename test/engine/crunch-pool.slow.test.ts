@@ -154,6 +154,16 @@ describe('crunching', () => {
     await pool.close();
   });
 
+  it('what threads finish while the pool is closed is stored by nobody', async () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, randomBytes(1_000_000));
+    const { pool, packs } = threadRig(1);
+    const late = [pool.files([fromText(path)]), pool.flush()];
+    for (const one of late) one.catch(() => undefined);
+    await pool.close();
+    expect(packs.size).toBe(0);
+  });
+
   it('a block that a thread could not crunch ends the stream, though its feeder could read on for ever', async () => {
     // The real feeder; every other thread refuses its work.
     const refusing = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', (message) => message === '${END}' ? parentPort.close() : parentPort.postMessage({ type: 'failed', job: message.job, error: { code: 'broken-invariant', message: 'as the test says' } }))`;
