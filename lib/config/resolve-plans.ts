@@ -4,6 +4,7 @@ import { resolveHooks } from './hooks-schema.ts';
 import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
 import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
+import type { RedisFields, ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
@@ -87,6 +88,7 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   if (source.type === 'postgres') return resolvePostgres(config, source);
   if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
   if (source.type === 's3') return resolveS3Source(config, source);
+  if (source.type === 'redis' || source.type === 'valkey') return resolveRedis(config, source);
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -148,6 +150,18 @@ function resolveS3Source(config: Config, fields: S3SourceFields): ResolvedS3Sour
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     ...(accessKeyId && secretAccessKey && { credentials: { accessKeyId: resolveReference(config, accessKeyId), secretAccessKey: resolveReference(config, secretAccessKey) } }),
     tags, parallel,
+  };
+}
+
+function resolveRedis(config: Config, fields: RedisFields): ResolvedRedis {
+  const { type, host, port, user, password, 'ssl-mode': sslMode, 'ssl-root-cert': cert } = fields;
+  return {
+    type, host, port,
+    ...(user !== undefined && { user: typeof user === 'string' ? user : resolveReference(config, user) }),
+    ...(password !== undefined && { password: resolveReference(config, password) }),
+    ...(sslMode !== undefined && { sslMode }),
+    ...(cert !== undefined && { sslRootCert: absolute(config, cert) }),
+    minimumSizeBytes: fields['minimum-size'],
   };
 }
 

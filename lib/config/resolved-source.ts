@@ -1,9 +1,10 @@
 import type { ResolvedMariadb } from './mariadb-schema.ts';
+import type { ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedS3Source } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** What a plan protects, with every default and absolute path filled in. */
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedS3Source;
+export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source;
 
 export interface ResolvedFiles {
   readonly type: 'files';

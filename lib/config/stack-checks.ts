@@ -74,7 +74,7 @@ function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Pr
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
   if (source.type === 's3') return bucketProblems(at, source, mounts);
-  return 'user' in source ? connectionProblems(at, source, mounts) : [];
+  return 'host' in source ? connectionProblems(at, source, mounts) : [];
 }
 
 function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
@@ -87,9 +87,9 @@ function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNulla
 
 type Connection = Extract<PlanFields['source'], { type: 'postgres' }>;
 
-function connectionProblems(at: ConfigPath, { user, password, 'ssl-root-cert': cert }: Pick<Connection, 'user' | 'password' | 'ssl-root-cert'>, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+function connectionProblems(at: ConfigPath, { user, password, 'ssl-root-cert': cert }: { readonly user?: Connection['user'] | undefined } & Pick<Connection, 'password' | 'ssl-root-cert'>, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
   return [
-    ...(typeof user === 'string' ? [] : secretProblems([...at, 'user'], user)),
+    ...(typeof user !== 'object' ? [] : secretProblems([...at, 'user'], user)),
     ...secretProblems([...at, 'password'], password),
     ...(cert === undefined || cert === 'system' ? [] : outsideProblems([...at, 'ssl-root-cert'], cert, mounts)),
   ];

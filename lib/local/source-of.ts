@@ -5,6 +5,7 @@ import { filesSource } from '../sources/files.ts';
 import { MariadbSource } from '../sources/mariadb.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
+import { RedisSource } from '../sources/redis.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { S3Source } from '../sources/s3.ts';
 import type { Source } from '../sources/source.ts';
@@ -14,6 +15,7 @@ import type { BackupOrder } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
 import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
+import { redisConnectionOf } from './redis-places.ts';
 import { secretReader } from './secret-reader.ts';
 import type { LocalContext } from './vault.ts';
 
@@ -36,6 +38,9 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
     return new MariadbSource({ type, connection: await sqlConnectionOf(source, environment), databases, excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...mariadbPlaces(environment), clock });
   }
   if (source.type === 's3') return s3SourceOf(source, { environment, clock });
+  if (source.type === 'redis' || source.type === 'valkey') {
+    return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), temporaryFolder: environment.temporaryFolder, clock });
+  }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });

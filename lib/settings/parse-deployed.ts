@@ -48,6 +48,17 @@ const mariadb = <T extends 'mariadb' | 'mysql'>(type: T) => z.strictObject({
   minimumSizeBytes: whole,
 });
 
+const redis = <T extends 'redis' | 'valkey'>(type: T) => z.strictObject({
+  type: z.literal(type),
+  host: z.string().min(1),
+  port: z.int().min(1).max(65_535),
+  user: z.union([z.string(), reference]).optional(),
+  password: reference.optional(),
+  sslMode: z.enum(['disable', 'require', 'verify-full']).optional(),
+  sslRootCert: z.string().optional(),
+  minimumSizeBytes: whole,
+});
+
 const source = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('files'),
@@ -75,6 +86,8 @@ const source = z.discriminatedUnion('type', [
   z.strictObject({ ...connection, type: z.literal('postgres-physical'), wal: z.enum(['fetch', 'none']), checkpoint: z.enum(['fast', 'spread']), walFreshnessMs: z.int().min(1).optional(), minimumSizeBytes: whole }),
   mariadb('mariadb'),
   mariadb('mysql'),
+  redis('redis'),
+  redis('valkey'),
   z.strictObject({
     type: z.literal('s3'),
     bucket: z.string().min(1),

@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import { HoldfastError } from '../../model/errors.ts';
+import type { RedisConnection } from './connection.ts';
+import { brokenConnection } from './failures.ts';
+import { encodeCommand, parseReply } from './resp.ts';
+import type { Reply } from './resp.ts';
+
+/** While a snapshot is prepared a server says something every second, so that this much silence is no waiting any more. */
+export const SILENCE_SECONDS = 60;
+
+/** One connection to a server, on which commands are answered in their order, until it becomes a stream (`detach`). */
+export class RedisLink {
+  readonly connection: RedisConnection;
+  readonly #socket: Socket;
+  readonly #signal: AbortSignal | undefined;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #failure: unknown;
+  #wake: () => void = () => undefined;
+  readonly #onAbort = () => this.#fail(this.#signal?.reason);
+  readonly #onData = (chunk: Buffer) => {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    this.#wake();
+  };
+  readonly #onError = (error: Error) => this.#fail(brokenConnection(error.message, this.connection));
+  readonly #onEnd = () => this.#fail(brokenConnection('the server closed it', this.connection));
+  readonly #onSilence = () => this.#fail(brokenConnection(`the server said nothing for ${SILENCE_SECONDS} seconds`, this.connection));
+
+  constructor(socket: Socket, connection: RedisConnection, signal: AbortSignal | undefined) {
+    this.#socket = socket;
+    this.connection = connection;
+    this.#signal = signal;
+    socket.on('data', this.#onData).on('error', this.#onError).on('end', this.#onEnd).on('close', this.#onEnd).on('timeout', this.#onSilence);
+    socket.setTimeout(SILENCE_SECONDS * 1000);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal?.aborted) this.#onAbort();
+  }
+
+  send(words: readonly (string | Buffer)[]): void {
+    this.#socket.write(encodeCommand(words));
+  }
+
+  ask(words: readonly (string | Buffer)[]): Promise<Reply> {
+    this.send(words);
+    return this.reply();
+  }
+
+  /** The next one. Fails as `source-failed`, `interrupted`. */
+  async reply(): Promise<Reply> {
+    let wanted = 1;
+    for (;;) {
+      const bytes = await this.#atLeast(wanted);
+      const parsed = parseReply(bytes);
+      if (!('wanted' in parsed)) {
+        this.#put(bytes.subarray(parsed.next));
+        return parsed.reply;
+      }
+      wanted = parsed.wanted;
+    }
+  }
+
+  /** The next line that is not empty: empty ones are what a server that prepares a snapshot says meanwhile. */
+  async line(): Promise<string> {
+    let wanted = 1;
+    for (;;) {
+      const bytes = await this.#atLeast(wanted);
+      const end = bytes.indexOf('\n');
+      if (end > 64 * 1024) throw new HoldfastError('source-failed', 'The server answered more than a line, which is not the protocol of Redis.', { nextStep: 'Check host and port.' });
+      if (end !== -1) this.#put(bytes.subarray(end + 1));
+      else this.#put(bytes);
+      wanted = end === -1 ? bytes.length + 1 : 1;
+      const line = end === -1 ? '' : bytes.toString('utf8', 0, end).trim();
+      if (line !== '') return line;
+    }
+  }
+
+  /** The connection as a stream, with what came of it already; no more commands then. It is the caller's to destroy. */
+  detach(): { readonly socket: Socket; readonly begun: Buffer } {
+    const socket = this.#socket.pause();
+    this.#letGo();
+    socket.on('error', () => undefined);
+    return { socket, begun: Buffer.concat(this.#chunks.splice(0)) };
+  }
+
+  /** Callable twice. */
+  close(): void {
+    this.#letGo();
+    this.#socket.on('error', () => undefined).destroy();
+  }
+
+  #letGo(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#socket.off('data', this.#onData).off('error', this.#onError).off('end', this.#onEnd).off('close', this.#onEnd).off('timeout', this.#onSilence);
+  }
+
+  async #atLeast(wanted: number): Promise<Buffer> {
+    while (this.#length < wanted) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    this.#length = 0;
+    return Buffer.concat(this.#chunks.splice(0));
+  }
+
+  #put(rest: Buffer): void {
+    if (rest.length === 0) return;
+    this.#chunks.unshift(rest);
+    this.#length += rest.length;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+}
