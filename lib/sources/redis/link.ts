@@ -56,6 +56,7 @@ export class RedisLink {
         this.#put(bytes.subarray(parsed.next));
         return parsed.reply;
       }
+      this.#put(bytes);
       wanted = parsed.wanted;
     }
   }
