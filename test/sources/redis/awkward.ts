@@ -48,8 +48,18 @@ export async function everything({ ask }: Pick<RedisServer, 'ask'>): Promise<str
   const found: string[] = [];
   for (const database of ['0', '3', '15']) {
     await ask('SELECT', database);
-    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${String(await ask('PEXPIRETIME', key))} ${((await ask('DUMP', key)) as Buffer).toString('hex')}`);
+    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${String(await ask('PEXPIRETIME', key))} ${await valueOf(ask, key)}`);
   }
   await ask('SELECT', '0');
   return [...found.sort(), ((await ask('FUNCTION', 'DUMP')) as Buffer).toString('hex')];
+}
+
+/** The payload; of what has no order, which a server hashes anew each time, its members in order. */
+async function valueOf(ask: RedisServer['ask'], key: Buffer): Promise<string> {
+  const hex = (parts: readonly Buffer[]) => parts.map((part) => part.toString('hex'));
+  switch (await ask('TYPE', key)) {
+    case 'set': return hex((await ask('SMEMBERS', key)) as Buffer[]).sort().join(' ');
+    case 'hash': return hex((await ask('HGETALL', key)) as Buffer[]).flatMap((field, at, all) => (at % 2 === 0 ? [`${field}=${all[at + 1]}`] : [])).sort().join(' ');
+    default: return ((await ask('DUMP', key)) as Buffer).toString('hex');
+  }
 }
