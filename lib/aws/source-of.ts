@@ -10,7 +10,7 @@ import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import { RedisSource } from '../sources/redis.ts';
-import type { RedisConnection } from '../sources/redis/connection.ts';
+import type { RedisConnection } from '../sources/redis/place.ts';
 import { S3Source } from '../sources/s3.ts';
 import type { Source } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';

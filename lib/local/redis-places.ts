@@ -1,5 +1,5 @@
 import type { ResolvedRedis } from '../config/redis-schema.ts';
-import type { RedisConnection } from '../sources/redis/connection.ts';
+import type { RedisConnection } from '../sources/redis/place.ts';
 import type { Environment } from './places.ts';
 import { secretReader } from './secret-reader.ts';
 

@@ -1,8 +1,9 @@
 import { fromText } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { attributesAt } from './attributes.ts';
-import { openRedisLink, serverName, userName } from './redis/connection.ts';
-import type { RedisConnection } from './redis/connection.ts';
+import { openRedisLink } from './redis/connection.ts';
+import { serverName, userName } from './redis/place.ts';
+import type { RedisConnection } from './redis/place.ts';
 import { introduce, openSnapshot } from './redis/sync.ts';
 import type { SourceStream, StreamSource } from './source.ts';
 

@@ -2,38 +2,21 @@ import { readFileSync } from 'node:fs';
 import { connect as connectPlain, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { HoldfastError } from '../../model/errors.ts';
-import { CONNECT_SECONDS, hostAndPort } from '../opened-connection.ts';
-import { redisFailure } from './failures.ts';
+import { CONNECT_SECONDS } from '../opened-connection.ts';
+import { redisFailure, stopped } from './failures.ts';
 import { RedisLink } from './link.ts';
+import { isEncrypted, serverName } from './place.ts';
+import type { RedisConnection } from './place.ts';
 import { RedisError } from './resp.ts';
 
-/** Where a server is. The password is the only part that no message may show. */
-export interface RedisConnection {
-  /** Name, address, or the path of a Unix socket. */
-  readonly host: string;
-  readonly port: number;
-  /** Of the ACL; absent: the user `default`. */
-  readonly user?: string;
-  readonly password?: string;
-  /** Absent: as `disable`; nothing is negotiated in this protocol. */
-  readonly sslMode?: 'disable' | 'require' | 'verify-full';
-  /** PEM file. */
-  readonly sslRootCert?: string;
-}
-
-/** For messages: `db.internal:6379`, or the path of a socket. */
-export function serverName(place: Pick<RedisConnection, 'host' | 'port'>): string {
-  return place.host.startsWith('/') ? place.host : hostAndPort(place);
-}
-
-export function userName({ user }: RedisConnection): string {
-  return user ?? 'default';
-}
+/** After so long without an answer to a handshake it is asked whether the port is one without TLS. */
+const PROBE_MILLISECONDS = 1000;
 
 /** Connects, proves who we are, and sees that the server answers. Close the link. Fails as `source-failed`, `permission`, `busy`, `interrupted`. */
 export async function openRedisLink(connection: RedisConnection, signal: AbortSignal | undefined): Promise<RedisLink> {
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw stopped(connection, signal);
   const link = new RedisLink(await openSocket(connection, signal), connection, signal);
   try {
     const { user, password } = connection;
@@ -54,26 +37,51 @@ export async function demand(link: RedisLink, words: readonly (string | Buffer)[
 }
 
 function openSocket(connection: RedisConnection, signal: AbortSignal | undefined): Promise<Socket> {
-  const { host, port, sslMode = 'disable' } = connection;
-  const place = host.startsWith('/') ? { path: host } : { host, port };
-  const isSecure = sslMode !== 'disable';
-  const socket = isSecure ? connectTls({ ...place, ...(!isIP(host) && !host.startsWith('/') && { servername: host }), rejectUnauthorized: sslMode === 'verify-full', ...certificates(connection) }) : connectPlain(place);
+  const isSecure = isEncrypted(connection);
+  const socket = isSecure ? connectTls(tlsOptionsOf(connection)) : connectPlain(placeOf(connection));
   return new Promise((resolve, reject) => {
     const fail = (cause: unknown) => {
       socket.destroy();
-      reject(signal?.aborted ? signal.reason : unreachable(connection, cause as NodeJS.ErrnoException));
+      reject(signal?.aborted ? stopped(connection, signal) : unreachable(connection, cause as NodeJS.ErrnoException));
     };
-    const onAbort = () => fail(signal?.reason);
+    const onAbort = () => fail(undefined);
     const timer = setTimeout(() => fail(new Error(`no answer within ${CONNECT_SECONDS} seconds`)), CONNECT_SECONDS * 1000);
+    const probe = setTimeout(() => isSecure && void isSpeakingPlain(placeOf(connection)).then((isPlain) => isPlain && fail(new Error('the server answers there without encryption'))), PROBE_MILLISECONDS);
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('error', fail);
     socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-      clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       socket.off('error', fail);
       resolve(socket.setKeepAlive(true, 30_000));
+      clearTimeout(timer);
+      clearTimeout(probe);
     });
-    socket.once('close', () => clearTimeout(timer));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      clearTimeout(probe);
+    });
+  });
+}
+
+function placeOf({ host, port }: RedisConnection): { readonly path: string } | { readonly host: string; readonly port: number } {
+  return host.startsWith('/') ? { path: host } : { host, port };
+}
+
+function tlsOptionsOf(connection: RedisConnection): ConnectionOptions {
+  const { host, sslMode } = connection;
+  const isName = !isIP(host) && !host.startsWith('/');
+  return { ...placeOf(connection), ...(isName && { servername: host }), rejectUnauthorized: sslMode === 'verify-full', ...certificates(connection) };
+}
+
+/** A server without TLS waits for the end of a line when it is greeted with a handshake, and says nothing. Sends no secret. */
+function isSpeakingPlain(place: ReturnType<typeof placeOf>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectPlain(place, () => socket.write('PING\r\n'));
+    socket.setTimeout(CONNECT_SECONDS * 1000, () => socket.destroy());
+    socket.on('error', () => undefined).on('close', () => resolve(false)).once('data', (bytes: Buffer) => {
+      resolve(/^[+-][A-Z]/.test(bytes.toString('latin1')));
+      socket.destroy();
+    });
   });
 }
 
@@ -88,8 +96,8 @@ function certificates({ sslRootCert }: RedisConnection): { readonly ca?: Buffer 
 
 function unreachable(connection: RedisConnection, cause: NodeJS.ErrnoException): HoldfastError {
   const at = serverName(connection);
-  const { sslMode = 'disable' } = connection;
   if (cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN') return new HoldfastError('source-failed', `The host ${connection.host} is not known to this machine.`, { nextStep: 'Check its spelling, and DNS where this runs.', retryable: true, cause });
-  if (sslMode !== 'disable' && !/^E(CONN|HOST|NET)/.test(cause.code ?? '') && !/no answer/.test(cause.message)) return new HoldfastError('source-failed', `The connection to ${at} could not be encrypted as ssl-mode ${sslMode} wants it: ${cause.message}.`, { nextStep: 'Check ssl-mode, that the port is the one for TLS, and that ssl-root-cert is the certificate of the authority that signed the server\'s.', cause });
+  const isReached = !/^E(CONN|HOST|NET)/.test(cause.code ?? '') && !cause.message.startsWith('no answer');
+  if (isEncrypted(connection) && isReached) return new HoldfastError('source-failed', `The connection to ${at} could not be encrypted as ssl-mode ${connection.sslMode} wants it: ${cause.message}.`, { nextStep: 'Check ssl-mode, that the port is the one for TLS, and that ssl-root-cert is the certificate of the authority that signed the server\'s.', cause });
   return new HoldfastError('source-failed', `The server at ${at} cannot be reached: ${cause.message}.`, { nextStep: 'Check host and port, that the server runs and listens there, and that no firewall or security group stands between.', retryable: true, cause });
 }

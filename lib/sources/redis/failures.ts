@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
 import type { ErrorCode } from '../../model/errors.ts';
-import { serverName, userName } from './connection.ts';
-import type { RedisConnection } from './connection.ts';
+import { serverName, userName } from './place.ts';
+import type { RedisConnection } from './place.ts';
 
 interface FailureRow {
   readonly pattern: RegExp;
@@ -84,6 +84,10 @@ export function redisFailure(words: string, connection: RedisConnection): Holdfa
 
 export function brokenConnection(why: string, connection: RedisConnection): HoldfastError {
   return new HoldfastError('source-failed', `The connection to ${serverName(connection)} broke: ${withoutSecrets(why, connection)}.`, { nextStep: 'See the log of the server for why it stopped, and start again.', retryable: true });
+}
+
+export function stopped(connection: RedisConnection, signal: AbortSignal): HoldfastError {
+  return new HoldfastError('interrupted', `What was asked of ${serverName(connection)} was stopped.`, { cause: signal.reason });
 }
 
 /** A server repeats the arguments of a command that it does not know. */

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { HoldfastError } from '../../model/errors.ts';
-import type { RedisConnection } from './connection.ts';
-import { brokenConnection } from './failures.ts';
+import { brokenConnection, stopped } from './failures.ts';
+import { isEncrypted } from './place.ts';
+import type { RedisConnection } from './place.ts';
 import { encodeCommand, parseReply } from './resp.ts';
 import type { Reply } from './resp.ts';
 
@@ -15,16 +16,18 @@ export class RedisLink {
   readonly #signal: AbortSignal | undefined;
   readonly #chunks: Buffer[] = [];
   #length = 0;
-  #failure: unknown;
+  #hasAnswered = false;
+  #failure: Error | undefined;
   #wake: () => void = () => undefined;
-  readonly #onAbort = () => this.#fail(this.#signal?.reason);
+  readonly #onAbort = () => this.#signal && this.#fail(stopped(this.connection, this.#signal));
   readonly #onData = (chunk: Buffer) => {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
+    this.#hasAnswered = true;
     this.#wake();
   };
-  readonly #onError = (error: Error) => this.#fail(brokenConnection(error.message, this.connection));
-  readonly #onEnd = () => this.#fail(brokenConnection('the server closed it', this.connection));
+  readonly #onError = (error: Error) => this.#fail(brokenConnection(this.#why(error.message), this.connection));
+  readonly #onEnd = () => this.#fail(brokenConnection(this.#why('the server closed it'), this.connection));
   readonly #onSilence = () => this.#fail(brokenConnection(`the server said nothing for ${SILENCE_SECONDS} seconds`, this.connection));
 
   constructor(socket: Socket, connection: RedisConnection, signal: AbortSignal | undefined) {
@@ -110,7 +113,11 @@ export class RedisLink {
     this.#length += rest.length;
   }
 
-  #fail(error: unknown): void {
+  #why(seen: string): string {
+    return this.#hasAnswered || isEncrypted(this.connection) ? seen : `${seen}, before any answer: so does a server that wants TLS (ssl-mode)`;
+  }
+
+  #fail(error: Error): void {
     this.#failure ??= error;
     this.#wake();
   }

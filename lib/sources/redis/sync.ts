@@ -4,13 +4,14 @@ import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { nudgeReaders } from '../nudge.ts';
 import { makePipe } from '../pipe.ts';
 import type { OpenStream, StreamProof, StreamSeen } from '../source.ts';
-import { openRedisLink, serverName } from './connection.ts';
-import type { RedisConnection } from './connection.ts';
+import { openRedisLink } from './connection.ts';
 import { brokenConnection, redisFailure } from './failures.ts';
 import { framingOf } from './framing.ts';
 import type { Framing } from './framing.ts';
 import { SILENCE_SECONDS } from './link.ts';
 import type { RedisLink } from './link.ts';
+import { serverName } from './place.ts';
+import type { RedisConnection } from './place.ts';
 import { RdbReader } from './rdb.ts';
 import type { RdbSummary } from './rdb.ts';
 import { RedisError } from './resp.ts';
@@ -51,9 +52,11 @@ export async function openSnapshot(order: SnapshotOrder, signal: AbortSignal): P
     const announced = await link.line();
     if (announced.startsWith('-')) throw redisFailure(announced.slice(1), order.connection);
     const framing = framingOf(announced);
+    // Before anything is waited for: nothing collects what comes then.
+    const detached = link.detach();
     const pipe = await makePipe(order.temporaryFolder);
     const out = new Socket({ fd: pipe.writeEnd, readable: false, writable: true });
-    return new Snapshot(order, { ...link.detach(), framing, out, fd: pipe.readEnd, position: `replication offset ${offset}` }, signal);
+    return new Snapshot(order, { ...detached, framing, out, fd: pipe.readEnd, position: `replication offset ${offset}` }, signal);
   } catch (error) {
     link.close();
     throw error;

@@ -48,7 +48,7 @@ export async function everything({ ask }: Pick<RedisServer, 'ask'>): Promise<str
   const found: string[] = [];
   for (const database of ['0', '3', '15']) {
     await ask('SELECT', database);
-    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${String(await ask('PEXPIRETIME', key))} ${await valueOf(ask, key)}`);
+    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${(await ask('PEXPIRETIME', key)) as number} ${await valueOf(ask, key)}`);
   }
   await ask('SELECT', '0');
   return [...found.sort(), ((await ask('FUNCTION', 'DUMP')) as Buffer).toString('hex')];

@@ -1,7 +1,7 @@
 import { systemClock } from '../../../lib/model/clock.ts';
 import { RedisSource } from '../../../lib/sources/redis.ts';
 import type { RedisOptions } from '../../../lib/sources/redis.ts';
-import type { RedisConnection } from '../../../lib/sources/redis/connection.ts';
+import type { RedisConnection } from '../../../lib/sources/redis/place.ts';
 import type { RedisServer } from '../../support/servers/redis.ts';
 import { readToEnd } from '../reading.ts';
 import { readPast } from '../mariadb/desk.ts';
@@ -12,8 +12,8 @@ export function sourceFor({ host, port, password }: RedisServer, temporaryFolder
 }
 
 /** Opens the snapshot, reads it to its end as the engine does, and answers its proof; `onFirst` is called when some of it has come. */
-export async function snapshotWhole(source: RedisSource, onFirst?: () => unknown) {
-  for await (const stream of source.streams(new AbortController().signal)) {
+export async function snapshotWhole(source: RedisSource, onFirst?: () => unknown, signal: AbortSignal = new AbortController().signal) {
+  for await (const stream of source.streams(signal)) {
     const opened = await stream.open();
     try {
       const head = onFirst === undefined ? 0 : await readPast(opened.fd, 200_000);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HoldfastError } from '../../../lib/model/errors.ts';
 import { backUp, heldBy, objectNames, testRepository } from '../../support/run-backup.ts';
 import { repeating } from '../../support/repeating.ts';
 import { startCuttingProxy } from '../../support/servers/cutting-proxy.ts';
@@ -15,6 +16,8 @@ import { snapshotWhole, sourceFor } from './desk.ts';
 
 const KINDS = ['redis', 'valkey'] as const;
 const servers = new Map<string, RedisServer>();
+/** More than the kernel holds for a reader that does not read; a server that has written all of it has ended well. */
+const WIDE = "redis.call('SET', 'wide', string.rep(redis.sha1hex(1), 1600000))";
 let folder: string;
 beforeAll(async () => {
   await Promise.all(KINDS.map(async (kind) => {
@@ -38,7 +41,8 @@ describe.each(KINDS)('a %s source (S4)', (kind) => {
   it('is backed up while a writer keeps writing; another server that loads the file has every key as it was', async () => {
     const [repository, before] = [testRepository(), await everything(server())];
     const writer = repeating((nr) => server().ask('SET', 'filler:1', `written ${nr}`));
-    const outcome = await backUp(repository, sourceFor(server(), folder)).finally(() => writer.stop());
+    const outcome = await backUp(repository, sourceFor(server(), folder));
+    expect(await writer.stop()).toBeGreaterThan(0);
     const content = (await heldBy(repository, outcome)).get('dump.rdb')?.content as Buffer;
     const place = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
     writeFileSync(join(place, 'dump.rdb'), content);
@@ -86,35 +90,51 @@ describe.each(KINDS)('a %s source (S4)', (kind) => {
   // HOLDFAST_LONG_DUMPS=30: as many places as somebody has time for.
   it.each(['yes', 'no'])('never becomes one because the connection is cut at any byte, with diskless synchronisation %s', async (isDiskless) => {
     await server().ask('CONFIG', 'SET', 'repl-diskless-sync', isDiskless);
-    const { bytes } = await snapshotWhole(sourceFor(server(), folder));
-    const places = Number(process.env['HOLDFAST_LONG_DUMPS'] ?? 4);
-    for (let place = 0; place < places; place++) {
-      // The last place is in the end mark or the checksum.
-      const after = place === places - 1 ? bytes + 100 : Math.floor(300 + ((place + Math.random()) * (bytes - 300)) / places);
-      const proxy = await startCuttingProxy(server().port, after);
-      try {
-        expect(await failure(snapshotWhole(sourceFor(server(), folder, { connection: { port: proxy.port } })))).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/broke: .*bytes of the snapshot had come/) });
-        expect(proxy.cuts()).toBe(1);
-      } finally {
-        await proxy.stop();
-      }
+    const through = async (afterBytes: number) => {
+      const proxy = await startCuttingProxy(server().port, afterBytes);
+      const source = sourceFor(server(), folder, { connection: { port: proxy.port } });
+      const outcome = await snapshotWhole(source).catch((error: unknown) => error as Error);
+      await proxy.stop();
+      return { proxy, outcome };
+    };
+    const whole = await through(Infinity);
+    expect(whole.outcome).toMatchObject({ bytes: expect.any(Number) });
+    const [all, places] = [whole.proxy.came(), Number(process.env['HOLDFAST_LONG_DUMPS'] ?? 3)];
+    const anywhere = Array.from({ length: places }, (_, place) => Math.floor(((place + Math.random()) * all) / places));
+    // In the checksum or in the mark, before the last byte, and before the mark begins.
+    for (const afterBytes of [...anywhere, all - 45, all - 20, all - 1]) {
+      const { proxy, outcome } = await through(afterBytes);
+      expect([afterBytes, outcome]).toEqual([afterBytes, expect.any(HoldfastError)]);
+      expect(outcome).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/^The connection to .* broke: /) });
+      expect(proxy.cuts()).toBe(1);
     }
   });
 
-  it('never becomes one because the server ends the connection, or dies', async () => {
-    const end = () => server().ask('CLIENT', 'KILL', 'TYPE', 'replica');
-    await server().ask('EVAL', "redis.call('SET', 'wide', string.rep(redis.sha1hex(1), 500000))", '0');
-    await server().ask('CONFIG', 'SET', 'rdbcompression', 'no');
-    expect(await failure(snapshotWhole(sourceFor(server(), folder), end))).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/broke: /) });
+  it.each(['yes', 'no'])('never becomes one because the server ends the connection, with diskless synchronisation %s', async (isDiskless) => {
+    for (const words of [['repl-diskless-sync', isDiskless], ['rdbcompression', 'no']]) await server().ask('CONFIG', 'SET', ...words);
+    await server().ask('EVAL', WIDE, '0');
+    const ended: unknown[] = [];
+    const error = await failure(snapshotWhole(sourceFor(server(), folder), async () => ended.push(await server().ask('CLIENT', 'KILL', 'TYPE', 'replica'))));
     await server().ask('DEL', 'wide');
+    expect([ended, error]).toEqual([[1], expect.objectContaining({ code: 'source-failed', retryable: true, message: expect.stringMatching(/broke: .* \d+ bytes of the snapshot had come/) })]);
+  });
+
+  it('never becomes one because the server dies', async () => {
     const own = await startRedis({ kind, settings: ['--rdbcompression', 'no'] });
     try {
-      await own.ask('EVAL', "redis.call('SET', 'wide', string.rep(redis.sha1hex(1), 500000))", '0');
+      await own.ask('EVAL', WIDE, '0');
       expect(await failure(snapshotWhole(sourceFor(own, folder), () => own.kill()))).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/broke: /) });
     } finally {
       await own.stop();
     }
     expect(await failure(sourceFor(own, folder).check())).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/cannot be reached/) });
+  });
+
+  it('never becomes one because the run is stopped', async () => {
+    const stop = new AbortController();
+    const error = await failure(snapshotWhole(sourceFor(server(), folder), () => stop.abort(new Error('enough')), stop.signal));
+    expect(error).toMatchObject({ code: 'interrupted', message: expect.stringMatching(/^The snapshot of .* was stopped after \d+ bytes\.$/) });
+    expect(await failure(snapshotWhole(sourceFor(server(), folder), undefined, stop.signal))).toMatchObject({ code: 'interrupted' });
   });
 });
 
