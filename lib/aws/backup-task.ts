@@ -7,8 +7,10 @@ import type { LeasedRunEvent } from '../backup/perform-leased-run.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { BackupOutcome, BackupPorts } from '../backup/run-backup.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
+import { CommandStandstill } from '../backup/standstill.ts';
 import type { HealingNote, LedgerRun } from '../catalog/ledger-records.ts';
 import type { RunLedger } from '../catalog/run-ledger.ts';
+import type { ResolvedStandstill } from '../config/resolved-source.ts';
 import { startWorker } from '../engine/start-thread.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { PlanId, RunId } from '../model/ids.ts';
@@ -20,7 +22,7 @@ import { noteOfLeft } from '../validation/healing/healing-notes.ts';
 import { repairCommand } from './repair-command.ts';
 import { sourceOf } from './source-of.ts';
 import { tellHealing } from './tell-healing.ts';
-import type { TaskPlaces } from './source-of.ts';
+import type { SourcePlaces, TaskPlaces } from './source-of.ts';
 import { openStackVault, placeOf } from './stack-vault.ts';
 import type { VaultClients } from './stack-vault.ts';
 
@@ -60,10 +62,12 @@ async function backUp(run: LedgerRun, ports: Pick<BackupPorts, 'signal' | 'befor
   const plan: DeployedPlan = parseDeployedPlan(run.order);
   const { commandEnvironment, scratchFolder, clock, onHook } = context;
   const hookPorts = { environment: commandEnvironment, folder: scratchFolder, secrets: [], clock, signal: ports.signal, onHook };
-  return withHooks({ plan: plan.name, run: run.runId, type: run.type, hooks: plan.hooks }, hookPorts, () => backUpPlan({ run, plan }, ports, context));
+  const about = { plan: plan.name, run: run.runId, type: run.type, hooks: plan.hooks };
+  const standstill = (wanted: ResolvedStandstill) => new CommandStandstill(wanted, about, hookPorts);
+  return withHooks(about, hookPorts, () => backUpPlan({ run, plan }, ports, { ...context, standstill }));
 }
 
-async function backUpPlan({ run, plan }: { readonly run: LedgerRun; readonly plan: DeployedPlan }, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>, context: BackupTaskContext): Promise<BackupOutcome> {
+async function backUpPlan({ run, plan }: { readonly run: LedgerRun; readonly plan: DeployedPlan }, ports: Pick<BackupPorts, 'signal' | 'beforeCommit' | 'onProgress'>, context: BackupTaskContext & SourcePlaces): Promise<BackupOutcome> {
   const { policy } = plan;
   const { repository, mayWrite } = await openStackVault(placeOf(plan.vault, context.vaults), context);
   if (!mayWrite) throw new HoldfastError('wrong-key', `The KMS key of the vault ${plan.vault} was left out when its keys were changed: it reads older backups and may not write.`, { nextStep: 'Rotate again with this key named, or point the vault at the newer key and deploy.' });

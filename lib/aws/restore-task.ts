@@ -6,6 +6,7 @@ import { HoldfastError } from '../model/errors.ts';
 import { checkRestored } from '../recovery/check-restored.ts';
 import { performOrderedRestore } from '../recovery/ordered-restore.ts';
 import type { RestoreStep } from '../recovery/ordered-restore.ts';
+import { partOf } from '../recovery/part.ts';
 import { executeRestore, outcomeOf, planRestore } from '../recovery/restore.ts';
 import type { TableCount } from '../recovery/restore-database.ts';
 import type { RestorePlan, RestoreReport } from '../recovery/restore.ts';
@@ -55,7 +56,7 @@ const SHOWN_WARNINGS = 20;
 /** Restores what the order says and answers with what came back; throws what kept it from that. */
 export async function performRestoreTask(order: RestoreOrder, context: RestoreTaskContext): Promise<TaskResult> {
   const { repository } = await openStackVault(placeOf(order.vault, context.vaults), context);
-  const reader = await SnapshotReader.open(repository, names.snapshot(order.planId, order.backupId));
+  const reader = partOf(await SnapshotReader.open(repository, names.snapshot(order.planId, order.backupId)), order.part);
   const found: RestoreFindings = { files: 0, bytes: 0, warnings: [] };
   const steps = order.target.type === 'directory' ? directorySteps(order, reader, found, context) : await databaseSteps(order, reader, found, context);
   await performOrderedRestore(order, steps, {

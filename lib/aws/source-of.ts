@@ -12,12 +12,15 @@ import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import { RedisSource } from '../sources/redis.ts';
 import type { RedisConnection } from '../sources/redis/place.ts';
 import { S3Source } from '../sources/s3.ts';
-import type { Source } from '../sources/source.ts';
+import { inPart, sourceSet } from '../sources/set.ts';
+import type { SetOptions } from '../sources/set.ts';
+import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { BucketObjects } from '../stores/s3/bucket-objects.ts';
 import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
 import type { ResolvedRedis } from '../config/redis-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
+import type { ResolvedSingleSource, ResolvedStandstill } from '../config/resolved-source.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { bucketClient } from './clients.ts';
@@ -32,8 +35,22 @@ export interface TaskPlaces {
   readonly resolveSecret: (reference: SecretReference) => Promise<string>;
 }
 
+export interface SourcePlaces extends TaskPlaces {
+  /** Holds still what writes to the parts of a set. */
+  readonly standstill?: ((wanted: ResolvedStandstill) => NonNullable<SetOptions['standstill']>) | undefined;
+}
+
 /** The source of a pinned plan, inside its task; secrets are fetched now and live in this process alone. */
-export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' | 'policy'>, places: TaskPlaces): Promise<Source> {
+export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' | 'policy'>, places: SourcePlaces): Promise<Source> {
+  if (source.type !== 'set') return singleOf({ source, policy }, places);
+  const { parts, ...wanted } = source;
+  const made: SourcePart[] = [];
+  // The floor of the policy is one for the whole.
+  for (const part of parts) made.push({ name: fromText(part.name), source: await inPart(fromText(part.name), () => singleOf({ source: part.source, policy: { ...policy, minimumSizeBytes: 0 } }, places)) });
+  return sourceSet({ parts: made, standstill: places.standstill?.(wanted) });
+}
+
+async function singleOf({ source, policy }: { readonly source: ResolvedSingleSource; readonly policy: DeployedPlan['policy'] }, places: TaskPlaces): Promise<SingleSource> {
   const { scratchFolder, clock } = places;
   switch (source.type) {
     case 'files': {
@@ -83,7 +100,7 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
   }
 }
 
-async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<Source> {
+async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {
   const keys = credentials && { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
   const client = bucketClient({ ...place, ...(keys && { credentials: keys }) });
   return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });

@@ -14,6 +14,7 @@ export interface AskedRestore {
   readonly backup: string;
   readonly target: string;
   readonly confirm: string;
+  readonly part?: string;
   readonly select?: readonly string[];
 }
 

@@ -10,8 +10,12 @@ import type { MetaPacks } from './meta-packs.ts';
 import { RunCounters } from './run-progress.ts';
 import type { BackupProgress } from './run-progress.ts';
 import { TreeBuilder } from './tree-builder.ts';
+import type { TreeWriter } from './tree-builder.ts';
 
 const CHECKPOINT_MILLISECONDS = 10 * 60 * 1000;
+
+/** What a pass over a source sees of its run. */
+export type PassRun = Pick<BackupRun, 'session' | 'pool' | 'previous' | 'meta' | 'counters' | 'warnings' | 'signal' | 'totalBytes' | 'now' | 'loadKnownChunks' | 'count' | 'readStream' | 'report' | 'checkpointIfDue'> & { readonly builder: TreeWriter };
 
 /** What the passes over a source share: where chunks go, what was counted, what was noticed. */
 export class BackupRun {
@@ -22,6 +26,8 @@ export class BackupRun {
   readonly builder: TreeBuilder;
   readonly counters = new RunCounters();
   readonly warnings: ManifestWarning[] = [];
+  /** What stands still since this run and should not: whatever becomes of the backup, somebody has to be told. */
+  readonly complaints: string[] = [];
   readonly signal: AbortSignal;
   readonly #clock: Clock;
   readonly #tables: ChunkTables;

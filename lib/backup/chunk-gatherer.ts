@@ -1,6 +1,6 @@
 import type { CrunchPool } from '../engine/crunch-pool.ts';
 import { ByteReader, decodeRef } from '../repository/index.ts';
-import type { BackupRun } from './backup-run.ts';
+import type { PassRun } from './backup-run.ts';
 
 /** Where a chunk is now, as an entry names it. */
 export interface PlacedChunk {
@@ -21,13 +21,13 @@ interface Waiting {
  * would cost more than the object. While nothing is under way, what is there goes at once.
  */
 export class ChunkGatherer {
-  readonly #run: BackupRun;
+  readonly #run: PassRun;
   readonly #pool: CrunchPool;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #underWay = 0;
 
-  constructor(run: BackupRun) {
+  constructor(run: PassRun) {
     this.#run = run;
     this.#pool = run.pool;
   }

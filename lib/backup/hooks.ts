@@ -42,13 +42,13 @@ export async function withHooks(about: HookedRun, ports: HookPorts, backUp: () =
   });
   if (hooks.after === undefined) return outcome;
   const { complaint, ...report } = await performAnyway('after', hooks.after, { about, ports, facts: factsOf(outcome) });
-  return complaint === undefined ? outcome : { ...outcome, afterwards: [`${hookInWords({ ...report, complaint })} The backup is committed and not touched by this.`] };
+  return complaint === undefined ? outcome : { ...outcome, afterwards: [...(outcome.afterwards ?? []), `${hookInWords({ ...report, complaint })} The backup is committed and not touched by this.`] };
 }
 
 async function attempt(about: HookedRun, ports: HookPorts, backUp: () => Promise<BackupOutcome>): Promise<BackupOutcome> {
   const before = about.hooks?.before;
   if (before === undefined) return backUp();
-  const report = await perform('before', before, { about, ports, facts: { STATE: 'running' }, signal: ports.signal });
+  const report = await performHook('before', before, { about, ports, facts: { STATE: 'running' }, signal: ports.signal });
   if (ports.signal.aborted) throw new HoldfastError('interrupted', hookInWords(report), { nextStep: 'Nothing was read. Run it again.', cause: ports.signal.reason });
   if (report.complaint !== undefined) throw new HoldfastError('source-failed', hookInWords(report), { nextStep: 'Nothing was read, and nothing of this run is kept. Mend what the command says (hooks.before of the plan), and start the backup again.' });
   return backUp();
@@ -66,30 +66,31 @@ async function tellOfFailure(about: HookedRun, ports: HookPorts, error: unknown)
   await performAnyway('on-failure', onFailure, { about, ports, facts });
 }
 
-interface HookCall {
+export interface HookCall {
   readonly about: HookedRun;
   readonly ports: HookPorts;
   readonly facts: Facts;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Also when the run was or is stopped, which leaves it half a minute: it sets going again what `before` has halted. */
-async function performAnyway(name: HookName, hook: ResolvedHook, call: Omit<HookCall, 'signal'>): Promise<HookReport> {
+/** Also when the run was or is stopped, which leaves it half a minute: it sets going again what an earlier command has halted. */
+export async function performAnyway(name: HookName, hook: ResolvedHook, call: Omit<HookCall, 'signal'>): Promise<HookReport> {
   const { signal, clock } = call.ports;
-  if (signal.aborted) return perform(name, { ...hook, timeoutMs: Math.min(hook.timeoutMs, STOPPED_LIMIT_MILLISECONDS) }, { ...call, signal: undefined });
+  if (signal.aborted) return performHook(name, { ...hook, timeoutMs: Math.min(hook.timeoutMs, STOPPED_LIMIT_MILLISECONDS) }, { ...call, signal: undefined });
   const late = new AbortController();
   const over = new AbortController();
   const onAbort = () => void clock.sleep(STOPPED_LIMIT_MILLISECONDS, over.signal).then(() => late.abort(), () => undefined);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await perform(name, hook, { ...call, signal: late.signal });
+    return await performHook(name, hook, { ...call, signal: late.signal });
   } finally {
     signal.removeEventListener('abort', onAbort);
     over.abort();
   }
 }
 
-async function perform(name: HookName, hook: ResolvedHook, { about, ports, facts, signal }: HookCall): Promise<HookReport> {
+/** One command of a run, with the variables that tell about it; an abort of `signal` ends it. */
+export async function performHook(name: HookName, hook: ResolvedHook, { about, ports, facts, signal }: HookCall): Promise<HookReport> {
   const known: Facts = { HOOK: name, PLAN: about.plan, RUN: about.run, TYPE: about.type, ...facts };
   const told = Object.fromEntries(VARIABLES.map((key) => [`HOLDFAST_${key}`, known[key]?.replaceAll('\0', '')]));
   const report = await runHook(name, hook, { ...ports, environment: { ...ports.environment, ...told } }, { timeoutMs: hook.timeoutMs, signal });

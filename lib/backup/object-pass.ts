@@ -5,7 +5,7 @@ import { ByteWriter, Chunker, ENTRY, FLAG, decodeBody, encodeBody, encodeFileWit
 import type { FileBody, ManifestEvidence } from '../repository/index.ts';
 import { attributesAt } from '../sources/attributes.ts';
 import type { MissedObject, ObjectSource, OpenObject, SourceObject } from '../sources/source.ts';
-import type { BackupRun } from './backup-run.ts';
+import type { PassRun } from './backup-run.ts';
 import { ChunkGatherer } from './chunk-gatherer.ts';
 import { exclusionOf } from './exclusion.ts';
 import { Outbox } from './outbox.ts';
@@ -30,7 +30,7 @@ const MAX_WARNINGS = 1000;
 
 /** One pass over a source of objects: beside the predecessor's records, reads what is new or changed, writes the new tree. */
 export class ObjectPass {
-  readonly #run: BackupRun;
+  readonly #run: PassRun;
   readonly #source: ObjectSource;
   readonly #isFull: boolean;
   readonly #outbox: Outbox;
@@ -43,7 +43,7 @@ export class ObjectPass {
   /** Folders of the object before, outermost first. */
   #folders: readonly string[] = [];
 
-  constructor(run: BackupRun, source: ObjectSource, { isFull }: { readonly isFull: boolean }) {
+  constructor(run: PassRun, source: ObjectSource, { isFull }: { readonly isFull: boolean }) {
     this.#run = run;
     this.#source = source;
     this.#isFull = isFull;

@@ -1,5 +1,5 @@
 import type { ByteString } from '../model/byte-string.ts';
-import type { MergedRecord, TreeBuilder } from './tree-builder.ts';
+import type { MergedRecord, TreeWriter } from './tree-builder.ts';
 
 /** What becomes of one path; `body` is filled in when its batch is done. */
 export interface OutItem {
@@ -13,11 +13,11 @@ export interface OutItem {
 
 /** Brings results that arrive in any order into the order of the tree. */
 export class Outbox {
-  readonly #builder: TreeBuilder;
+  readonly #builder: TreeWriter;
   #queue: OutItem[] = [];
   #head = 0;
 
-  constructor(builder: TreeBuilder) {
+  constructor(builder: TreeWriter) {
     this.#builder = builder;
   }
 

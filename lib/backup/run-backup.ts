@@ -1,8 +1,4 @@
-import { statSync } from 'node:fs';
-import { basename } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { display, fsPath } from '../model/byte-string.ts';
-import type { ByteString } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
@@ -15,25 +11,21 @@ import { blockBuffers, packBuffers } from '../engine/memory-budget.ts';
 import type { BufferSet } from '../engine/memory-budget.ts';
 import { PackIds } from '../engine/pack-ids.ts';
 import { SharedBuffers } from '../engine/shared-buffers.ts';
-import { loadXattrReader } from '../engine/xattrs.ts';
 import { BackupSession, PACK_SIZES, PacksWithdrawn, names, sha256 } from '../repository/index.ts';
-import type { BackupStatistics, Compression, DataClass, Manifest, ManifestEvidence, PackSizes, Repository, Writer } from '../repository/index.ts';
+import type { BackupStatistics, Compression, DataClass, Manifest, PackSizes, Repository, Writer } from '../repository/index.ts';
 import { judgeCommit } from '../retention/void.ts';
-import type { Source } from '../sources/source.ts';
+import type { SingleSource, Source } from '../sources/source.ts';
 import { healAfterBackup } from '../validation/healing/after-backup.ts';
 import type { HealingOutcome } from '../validation/healing/after-backup.ts';
 import { BackupRun } from './backup-run.ts';
-import { exclusionOf } from './exclusion.ts';
 import { MetaPacks } from './meta-packs.ts';
-import { ObjectPass } from './object-pass.ts';
+import { performPass } from './perform-pass.ts';
+import type { Proved } from './perform-pass.ts';
 import { findPredecessor } from './predecessor.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { BackupProgress } from './run-progress.ts';
-import { performStreamPass } from './stream-pass.ts';
-import type { ProvedStreams } from './stream-pass.ts';
-import { TreePass } from './tree-pass.ts';
+import { sourceRecord } from './source-record.ts';
 import type { BuiltTree } from './tree-builder.ts';
-import type { WalkRoot } from './walk.ts';
 
 /** What a run needs from the process that composes it. */
 export interface BackupPorts {
@@ -72,7 +64,7 @@ export interface BackupOutcome {
   readonly evidence: readonly string[];
   /** Writers whose packs were not reused, told when there was none at the start that could be. */
   readonly strangers: readonly string[];
-  /** What a command after the commit complained of: a warning of the run, and none of the backup's. */
+  /** What a command that set something going again, or one after the commit, complained of: a warning of the run, and none of the backup's. */
   readonly afterwards?: readonly string[];
   /** What became of older backups that were not whole; absent when none is known. */
   readonly healing?: HealingOutcome;
@@ -118,7 +110,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
   run.warnings.push(...predecessor.warnings);
   if (unreadableTree) run.warnings.push({ code: 'predecessor-damaged', message: `The tree of the backup before could not be read: ${unreadableTree.message} Everything is read again.` });
   try {
-    const { evidence, facts } = await performPass(run, request);
+    const proved = await performPass(run, request.source, { isFull: request.type === 'full' });
     ports.signal.throwIfAborted();
     refuseTooSmall(run.counters.bytes, request);
     run.report('committing');
@@ -126,9 +118,9 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
     const tree = await run.builder.finish();
     await run.meta.finish();
     await engine.stored();
-    return await commit({ request, session, run, predecessor, tree, startedAt, evidence, facts, strangers, ports });
+    return await commit({ request, session, run, predecessor, tree, startedAt, proved, strangers, ports });
   } catch (error) {
-    throw await leaveReusable(error, run, engine, ports.signal);
+    throw withComplaints(await leaveReusable(error, run, engine, ports.signal), run.complaints);
   } finally {
     await engine.pool.close();
   }
@@ -137,16 +129,6 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
 function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupRequest): void {
   if (bytes >= minimumBytes) return;
   throw new HoldfastError('source-failed', `The source (${source.description}) held ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Check that what should be there is there and mounted, or lower the minimum size.' });
-}
-
-async function performPass(run: BackupRun, request: BackupRequest): Promise<ProvedStreams> {
-  const { source } = request;
-  if (source.shape === 'streams') return performStreamPass(run, source);
-  if (source.shape === 'objects') return new ObjectPass(run, source, { isFull: request.type === 'full' }).perform();
-  const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
-  const isExcluded = exclusionOf(source.options.include, source.options.exclude);
-  await new TreePass(run, { roots: rootsOf(source.paths), options: source.options, isExcluded, readXattrs, isFull: request.type === 'full' }).perform();
-  return { evidence: [], facts: {} };
 }
 
 /** A run that a signal ended leaves what it stored to the next one (format §8, partial). */
@@ -160,6 +142,13 @@ async function leaveReusable(error: unknown, run: BackupRun, engine: Engine, sig
     nextStep: 'Run it again: what was stored so far is reused.',
     cause: isHoldfastError(error) ? error : unrecorded,
   });
+}
+
+/** Something stands still that should not: more urgent than why there is no backup. */
+function withComplaints(error: unknown, complaints: readonly string[]): unknown {
+  if (complaints.length === 0) return error;
+  const { code, message, nextStep, data } = isHoldfastError(error) ? error : new HoldfastError('broken-invariant', error instanceof Error ? error.message : String(error));
+  return new HoldfastError(code, `${complaints.join(' ')} And there is no backup: ${message}`, { ...(nextStep !== undefined && { nextStep }), data: { ...data, complaints }, cause: error });
 }
 
 interface Engine {
@@ -191,7 +180,7 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
     packIds: packIds.buffer,
     packs: packs.shape,
     blocks: blocks.shape,
-    keepXattrs: request.source.shape === 'tree' && request.source.options.isKeepingXattrs,
+    keepXattrs: singlesOf(request.source).some((source) => source.shape === 'tree' && source.options.isKeepingXattrs),
   };
   const stores: Promise<void>[] = [];
   let failure: { readonly error: unknown } | undefined;
@@ -218,6 +207,10 @@ function startEngine(request: BackupRequest, session: BackupSession, ports: Back
   };
 }
 
+function singlesOf(source: Source): readonly SingleSource[] {
+  return source.shape === 'set' ? source.parts.map((part) => part.source) : [source];
+}
+
 function sharedBuffers({ count, bytes }: BufferSet): SharedBuffers {
   return SharedBuffers.create(count, bytes);
 }
@@ -229,14 +222,13 @@ interface CommitParts {
   readonly predecessor: Predecessor;
   readonly tree: BuiltTree;
   readonly startedAt: number;
-  readonly evidence: readonly ManifestEvidence[];
-  readonly facts: ProvedStreams['facts'];
+  readonly proved: Proved;
   readonly strangers: readonly string[];
   readonly ports: BackupPorts;
 }
 
 async function commit(parts: CommitParts): Promise<BackupOutcome> {
-  const { request, session, run, predecessor, tree, startedAt, ports } = parts;
+  const { request, session, run, predecessor, tree, startedAt, proved, ports } = parts;
   const finishedAt = ports.clock.now();
   const backup = newUlid<BackupId>(finishedAt);
   const statistics: BackupStatistics = { ...run.counters.figures(), storedBytes: session.storedBytes, durationMilliseconds: finishedAt - startedAt };
@@ -244,7 +236,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
     {
       backup,
       planName: request.plan.name,
-      type: request.type,
+      type: proved.parts === undefined ? request.type : 'snapshot',
       source: sourceRecord(request.source),
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
@@ -254,8 +246,9 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
       contentSha256: contentDigest(tree),
       statistics,
       warnings: run.warnings,
-      ...(parts.evidence.length > 0 && { evidence: [...parts.evidence] }),
-      ...(Object.keys(parts.facts).length > 0 && { facts: parts.facts }),
+      ...(proved.evidence.length > 0 && { evidence: [...proved.evidence] }),
+      ...(Object.keys(proved.facts).length > 0 && { facts: proved.facts }),
+      ...(proved.parts && { parts: [...proved.parts] }),
       ...(request.policy && { policy: request.policy }),
     },
     usedPacks(tree, session),
@@ -266,7 +259,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
   const isHealing = session.hasHealingMaterial(predecessor.storedAt ?? 0) || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
   if (isHealing && !request.leavesHealing) run.report('healing');
   const healing = isHealing ? await healOlder(request, ports) : undefined;
-  return { manifest, statistics: manifest.statistics, evidence: parts.evidence.flatMap(({ facts }) => facts), strangers: parts.strangers, ...(healing && { healing }) };
+  return { manifest, statistics: manifest.statistics, evidence: proved.evidence.flatMap(({ facts }) => facts), strangers: parts.strangers, ...(run.complaints.length > 0 && { afterwards: run.complaints }), ...(healing && { healing }) };
 }
 
 async function healOlder({ repository, leavesHealing = false }: BackupRequest, { signal }: BackupPorts): Promise<HealingOutcome> {
@@ -289,34 +282,4 @@ function usedPacks(tree: BuiltTree, session: BackupSession): Set<string> {
 
 function contentDigest(tree: BuiltTree): string {
   return sha256(Buffer.from([...tree.base.chunks, ...(tree.delta?.chunks ?? [])].map(({ id }) => id).join('\n'))).toString('hex');
-}
-
-/** It was there when the source was checked. */
-function isFolder(path: ByteString): boolean {
-  try {
-    return statSync(fsPath(path)).isDirectory();
-  } catch (cause) {
-    throw new HoldfastError('source-failed', `The path ${display(path)} is gone since the run began (${(cause as NodeJS.ErrnoException).code}).`, { nextStep: 'Nothing of this run is kept. Look whether what is mounted there is still mounted, and start again.', cause });
-  }
-}
-
-/** One path lies at the root of the backup, several below their base names, in the order of the tree. */
-function rootsOf(paths: readonly ByteString[]): WalkRoot[] {
-  const [only] = paths;
-  if (paths.length === 1 && only !== undefined && isFolder(only)) return [{ path: '' as ByteString, location: only }];
-  const roots = paths.map((location) => ({ path: (basename(location) || 'root') as ByteString, location }));
-  const taken = new Set<string>();
-  for (const { path, location } of roots) {
-    if (taken.has(path)) throw new HoldfastError('usage', `Two paths end in the name ${path}: ${location} is the second.`, { nextStep: 'Back them up by two plans, or name a directory above both.' });
-    taken.add(path);
-  }
-  return roots.sort((left, right) => (left.path < right.path ? -1 : 1));
-}
-
-function sourceRecord(source: Source): Manifest['source'] {
-  const { type, description } = source;
-  if (source.shape === 'streams') return { type, description, paths: [] };
-  if (source.shape === 'objects') return { type, description, paths: [], selection: { include: [...(source.include ?? [])], exclude: [...(source.exclude ?? [])], isOneFileSystem: false } };
-  const { include = [], exclude = [], isOneFileSystem } = source.options;
-  return { type, description, paths: source.paths.map((path) => Buffer.from(path, 'latin1').toString('base64')), selection: { include: [...include], exclude: [...exclude], isOneFileSystem } };
 }

@@ -4,7 +4,7 @@ import type { ByteString } from '../model/byte-string.ts';
 import type { ManifestEvidence } from '../repository/index.ts';
 import { attributesAt } from '../sources/attributes.ts';
 import type { SourceStream, StreamProof, StreamSource } from '../sources/source.ts';
-import type { BackupRun } from './backup-run.ts';
+import type { PassRun } from './backup-run.ts';
 import { PreviousCursor } from './previous-cursor.ts';
 
 interface StreamEntry {
@@ -28,7 +28,7 @@ interface Gathered {
  * One pass over a source of streams. A stream becomes an entry only after its producer proved that it ended well: the
  * first that does not fails the whole run, and nothing is committed (design, "A dump is committed only when").
  */
-export async function performStreamPass(run: BackupRun, source: StreamSource): Promise<ProvedStreams> {
+export async function performStreamPass(run: PassRun, source: StreamSource): Promise<ProvedStreams> {
   const entries: StreamEntry[] = [];
   const proved: Gathered = { evidence: [], facts: {} };
   for await (const stream of source.streams(run.signal)) entries.push(await readStream(run, stream, proved));
@@ -48,7 +48,7 @@ export async function performStreamPass(run: BackupRun, source: StreamSource): P
   return proved;
 }
 
-async function readStream(run: BackupRun, stream: SourceStream, proved: Gathered): Promise<StreamEntry> {
+async function readStream(run: PassRun, stream: SourceStream, proved: Gathered): Promise<StreamEntry> {
   const opened = await stream.open();
   // A reader blocked in a read of a silent producer returns only when the producer is ended.
   const onAbort = () => void opened.close();
@@ -74,7 +74,7 @@ async function readStream(run: BackupRun, stream: SourceStream, proved: Gathered
 }
 
 /** Readers find the folder of an entry as an entry, too. */
-function addFolders(entries: StreamEntry[], run: BackupRun): void {
+function addFolders(entries: StreamEntry[], run: PassRun): void {
   const folders = new Set(entries.flatMap(({ path }) => foldersOf(path)));
   const { uid, gid, mtimeSeconds, mtimeNanoseconds } = attributesAt(run.now());
   for (const path of folders) {

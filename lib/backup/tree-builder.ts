@@ -17,12 +17,21 @@ export interface BuiltTree {
 
 export type MergedRecord = TreeRecord & { readonly inDelta: boolean };
 
+/** Takes the records of a pass in the order of the tree. Answers with a promise only in the rare case that work has to be waited for. */
+export interface TreeWriter {
+  /** As the predecessor holds it. */
+  keep(record: MergedRecord): Promise<void> | undefined;
+  /** `packs`: ids of all packs that the body needs, list chunks and what those name included. */
+  put(path: ByteString, body: Uint8Array, packs?: readonly string[]): Promise<void> | undefined;
+  remove(record: MergedRecord): Promise<void> | undefined;
+}
+
 /**
  * Writes the entry tree of a run: as a delta against the predecessor's base while that stays small, else as a new base.
  * Records arrive in order: `keep` for those that the predecessor holds as they are, `put` for new or changed ones,
  * `remove` for those that are gone.
  */
-export class TreeBuilder {
+export class TreeBuilder implements TreeWriter {
   readonly #previous: SnapshotReader | undefined;
   readonly #meta: MetaPacks;
   readonly #limit: number;
@@ -42,7 +51,6 @@ export class TreeBuilder {
     else this.#base = new RootWriter(meta, undefined);
   }
 
-  /** Answers with a promise only in the rare case that work has to be waited for. */
   keep(record: MergedRecord): Promise<void> | undefined {
     if (this.#delta) return record.inDelta ? this.#addToDelta(record.path, record.body) : undefined;
     this.#base?.addKept(record.path, record.body);

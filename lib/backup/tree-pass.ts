@@ -10,7 +10,7 @@ import type { XattrReader } from '../engine/xattrs.ts';
 import { ByteReader, ByteWriter, FLAG, encodeFileWithRefs } from '../repository/index.ts';
 import type { Xattr } from '../repository/index.ts';
 import type { TreeOptions } from '../sources/source.ts';
-import type { BackupRun } from './backup-run.ts';
+import type { PassRun } from './backup-run.ts';
 import { ChangeDetector } from './change-detection.ts';
 import { directoryXattrs, otherBody, unreadableBody } from './entry-bodies.ts';
 import { Outbox } from './outbox.ts';
@@ -47,7 +47,7 @@ interface PendingFile {
 
 /** One pass over trees: walk beside the predecessor's records, read what is new or changed, write the new tree. */
 export class TreePass {
-  readonly #run: BackupRun;
+  readonly #run: PassRun;
   readonly #options: TreePassOptions;
   readonly #outbox: Outbox;
   readonly #cursor: PreviousCursor;
@@ -57,7 +57,7 @@ export class TreePass {
   #batchBytes = 0;
   readonly #underWay = new Set<Promise<void>>();
 
-  constructor(run: BackupRun, options: TreePassOptions) {
+  constructor(run: PassRun, options: TreePassOptions) {
     this.#run = run;
     this.#options = options;
     this.#outbox = new Outbox(run.builder);

@@ -27,6 +27,7 @@ const RUN_WORDS = [...Object.keys(RUN_TRANSITIONS), 'active'];
 const LEVELS = ['structure', 'sample', 'full'];
 const progress = () => option('--progress', 'show progress also when standard error is no terminal');
 const yes = () => option('--yes', 'do not ask');
+const part = () => option('--part <name>', 'only this part of a backup of several sources, as if it were a backup by itself');
 
 /** Options that every command takes. */
 export function commonOptions(): Option[] {
@@ -95,6 +96,7 @@ export function commandTable(): CommandRow[] {
     {
       name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a bucket, a PostgreSQL database or a PostgreSQL data directory',
       options: [
+        part(),
         option('--to <dir>', 'directory to restore into; made when it is not there'),
         option('--to-bucket <url>', 'bucket to restore objects or files into: s3://BUCKET/PREFIX, with endpoint, region, path-style and ca-file as parameters, never with credentials'),
         option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles'),
@@ -123,7 +125,7 @@ export function commandTable(): CommandRow[] {
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
         yes(), progress(),
       ],
-      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', 'holdfast restore latest:app --to-target staging --clean --dry-run', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', 'holdfast restore latest:app --to-target staging --clean --dry-run', 'holdfast restore latest:shop --part db --to-database postgres://admin@localhost/shop --create', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
       load: () => import('./commands/restore.ts'),
     },
     {
@@ -146,6 +148,7 @@ export function commandTable(): CommandRow[] {
     {
       name: 'export', args: '<id> [patterns...]', summary: 'write a backup, or what matches, as a standard file with its metadata and checksum beside it',
       options: [
+        part(),
         option('--to <place>', 'directory (it names the files itself), file, or - for standard output'),
         oneOf('--format <format>', 'by the name of the file when not given, else raw for dumps and streams and tar.zst for trees', Object.keys(EXPORT_FORMATS)),
         option('--keep-going', 'leave out what is damaged and say so in the archive, instead of failing; everything is read twice'),
@@ -159,6 +162,7 @@ export function commandTable(): CommandRow[] {
     {
       name: 'diff', args: '<id> [other]', summary: 'show what differs between two backups, or between a backup and a directory',
       options: [
+        part(),
         option('--with <dir>', 'compare with this directory instead of a second backup'),
         option('--content', 'with --with: read files of the same size, too; else size and time speak for what is in them'),
         option('--stat', 'only how much was added, removed and changed'),

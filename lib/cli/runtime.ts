@@ -77,7 +77,7 @@ export interface StackRuntime extends Runtime {
   requestRun(plan: string, options: { readonly isFull: boolean }): Promise<RunId>;
   followRun(runId: RunId, options: { readonly signal: AbortSignal; readonly onState: (run: LedgerRun) => void }): Promise<LedgerRun>;
   /** Answers the ARN of the execution. */
-  startRestore(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly select?: readonly string[] }): Promise<string>;
+  startRestore(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly part?: string; readonly select?: readonly string[] }): Promise<string>;
   followRestore(execution: string, options: { readonly signal: AbortSignal; readonly onProgress: (record: RestoreRecord) => void }): Promise<{ readonly isSuccess: boolean; readonly record?: RestoreRecord; readonly failure?: { readonly code: string; readonly message: string; readonly nextStep?: string } }>;
 }
 

@@ -1,3 +1,4 @@
+import { partOf, refuseSeveral } from '../recovery/part.ts';
 import { SnapshotReader } from '../repository/index.ts';
 import type { CommandContext } from './command.ts';
 import type { Vault } from './runtime.ts';
@@ -17,7 +18,20 @@ export async function findWanted({ runtime, output }: Pick<CommandContext, 'runt
   return { name, notes };
 }
 
-export async function openWanted(context: CommandContext, vault: Vault, wanted: string): Promise<{ readonly reader: SnapshotReader; readonly notes: readonly string[] }> {
+export interface OpenedBackup {
+  readonly reader: SnapshotReader;
+  readonly notes: readonly string[];
+}
+
+/** With `--part`, of commands that have it, that part of it alone. */
+export async function openWanted(context: CommandContext, vault: Vault, wanted: string): Promise<OpenedBackup> {
   const { name, notes } = await findWanted(context, vault, wanted);
-  return { reader: await SnapshotReader.open(vault.repository, name), notes };
+  return { reader: partOf(await SnapshotReader.open(vault.repository, name), context.options['part'] as string | undefined), notes };
+}
+
+/** For targets that take one source: a set is given part by part. */
+export async function openSingle(context: CommandContext, vault: Vault, wanted: string): Promise<OpenedBackup> {
+  const opened = await openWanted(context, vault, wanted);
+  refuseSeveral(opened.reader);
+  return opened;
 }

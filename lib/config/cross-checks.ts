@@ -1,4 +1,5 @@
 import type { Config } from './load-config.ts';
+import { sourcesAt } from './parts.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, unknownName, wrongValue } from './problems.ts';
 import { clockShiftMinutes } from './longest-gap.ts';
@@ -7,6 +8,7 @@ import type { ResolvedPolicy } from './resolve-policy.ts';
 import { isReadyMade } from './ready-made-policies.ts';
 import { longestGap } from './schedule.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
+import type { SourceFields } from './source-schema.ts';
 import { stackProblems } from './stack-checks.ts';
 import { vaultProblems } from './vault-checks.ts';
 
@@ -30,7 +32,7 @@ function planProblems(config: Config, name: string, plan: PlanFields): Problem[]
     return [unknownName([...at, 'policy', ...(typeof plan.policy === 'string' ? [] : ['based-on'])], named, policyNames(config))];
   }
   const never = neverComes(config, at, plan);
-  return [...vaultNameProblems(config, at, plan), ...ownVaultProblems(config, at, plan), ...(never.length > 0 ? never : serviceLevelProblems(config, at, plan))];
+  return [...vaultNameProblems(config, at, plan), ...sourcesAt([...at, 'source'], plan.source).flatMap((one) => ownVaultProblems(config, one, plan)), ...(never.length > 0 ? never : serviceLevelProblems(config, at, plan))];
 }
 
 function vaultNameProblems(config: Config, at: ConfigPath, plan: PlanFields): Problem[] {
@@ -40,14 +42,14 @@ function vaultNameProblems(config: Config, at: ConfigPath, plan: PlanFields): Pr
 }
 
 /** A vault that is backed up into itself grows with every run by what it grew before. */
-function ownVaultProblems(config: Config, at: ConfigPath, { source, vault: name }: PlanFields): Problem[] {
+function ownVaultProblems(config: Config, { at, source }: { readonly at: ConfigPath; readonly source: SourceFields }, { vault: name }: PlanFields): Problem[] {
   if (source.type !== 's3') return [];
   const vault = config.fields.vaults[name ?? Object.keys(config.fields.vaults)[0] ?? ''];
   const place = vault?.s3 ?? { bucket: vault?.aws?.['existing-bucket'], prefix: undefined, endpoint: undefined };
   if (place.bucket !== source.bucket || place.endpoint?.replace(/\/$/, '') !== source.endpoint?.replace(/\/$/, '')) return [];
   const [root, prefix] = [place.prefix === undefined ? '' : `${place.prefix}/`, source.prefix ?? ''];
   if (!root.startsWith(prefix) && !prefix.startsWith(root)) return [];
-  return [{ path: [...at, 'source', 'prefix'], text: `${pathText([...at, 'source'])} has objects of its own vault in it (s3://${source.bucket}/${root}), wanted another bucket or a prefix beside the vault` }];
+  return [{ path: [...at, 'prefix'], text: `${pathText(at)} has objects of its own vault in it (s3://${source.bucket}/${root}), wanted another bucket or a prefix beside the vault` }];
 }
 
 /** Requirement P5: a plan that cannot keep its promise is refused before it runs, not noticed after a loss. */
@@ -79,7 +81,7 @@ function homeProblems(config: Config): Problem[] {
   const { vaults, plans, 'restore-targets': targets = {} } = config.fields;
   return [
     ...Object.entries(vaults).flatMap(([name, vault]) => vaultPaths(['vaults', name], vault)),
-    ...Object.entries(plans).flatMap(([name, { source }]) => sourcePaths(['plans', name, 'source'], source)),
+    ...Object.entries(plans).flatMap(([name, { source }]) => sourcesAt(['plans', name, 'source'], source).flatMap((one) => sourcePaths(one.at, one.source))),
     ...Object.entries(targets).flatMap(([name, target]) => connectionPaths(['restore-targets', name], target)),
   ]
     .filter(([, written]) => written === '~' || written.startsWith('~/'))
@@ -97,7 +99,7 @@ function vaultPaths(at: ConfigPath, vault: VaultFields): WrittenPath[] {
   ];
 }
 
-function sourcePaths(at: ConfigPath, source: PlanFields['source']): WrittenPath[] {
+function sourcePaths(at: ConfigPath, source: SourceFields): WrittenPath[] {
   if (source.type === 'files') return source.paths.map((written, index) => [[...at, 'paths', index], written] as const);
   if (source.type === 'sqlite') return [[[...at, 'path'], source.path]];
   return connectionPaths(at, source);

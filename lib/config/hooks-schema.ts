@@ -24,7 +24,7 @@ const HOOK_WANTED = `${COMMAND_WANTED}, or a map with "command" and "timeout"`;
 
 const command = z.union([text(COMMAND_WANTED), z.array(text('a word of the command'), { error: COMMAND_WANTED }).min(1, { error: COMMAND_WANTED })], { error: COMMAND_WANTED });
 
-const hook = z.union([
+export const hook = z.union([
   command,
   strictMap({
     command,
@@ -38,13 +38,13 @@ export const hooks = strictMap({
   'on-failure': hook.optional().meta({ description: 'Runs when the run has failed or was stopped, also when it was `before` that failed.' }),
 }, 'a map with "before", "after" and "on-failure"');
 
-type HookFields = z.output<typeof hook>;
+export type HookFields = z.output<typeof hook>;
 
 export function resolveHooks({ before, after, 'on-failure': onFailure }: z.output<typeof hooks>): ResolvedHooks {
   return { ...(before && { before: resolveHook(before) }), ...(after && { after: resolveHook(after) }), ...(onFailure && { onFailure: resolveHook(onFailure) }) };
 }
 
-function resolveHook(fields: HookFields): ResolvedHook {
+export function resolveHook(fields: HookFields): ResolvedHook {
   if (typeof fields === 'string' || Array.isArray(fields)) return { command: fields, timeoutMs: DEFAULT_TIMEOUT_MS };
   return { command: fields.command, timeoutMs: fields.timeout ?? DEFAULT_TIMEOUT_MS };
 }

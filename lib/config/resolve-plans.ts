@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { invariant } from '../model/errors.ts';
-import { resolveHooks } from './hooks-schema.ts';
+import { resolveHook, resolveHooks } from './hooks-schema.ts';
 import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
 import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
@@ -9,7 +9,9 @@ import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
 import type { ResolvedS3Source, S3SourceFields } from './s3-source-schema.ts';
-import type { ResolvedPostgres, ResolvedPostgresPhysical, ResolvedPostgresPlace, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedPostgres, ResolvedPostgresPhysical, ResolvedPostgresPlace, ResolvedSet, ResolvedSingleSource, ResolvedSource } from './resolved-source.ts';
+import type { SetFields } from './set-schema.ts';
+import type { SourceFields } from './source-schema.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
 import { isRemote } from './secret-reference.ts';
@@ -30,7 +32,7 @@ export function resolvePlans(config: Config): ResolvedPlan[] {
   return Object.entries(config.fields.plans).map(([name, plan]) => ({
     name,
     vault: resolveVault(config, plan.vault ?? Object.keys(config.fields.vaults)[0] ?? ''),
-    source: resolveSource(config, plan),
+    source: resolveSource(config, plan.source),
     policy: resolvePolicy(config, plan.policy),
     ...(plan.hooks && { hooks: resolveHooks(plan.hooks) }),
   }));
@@ -78,7 +80,23 @@ function resolveReference<T extends SecretReference>(config: Config, secret: T):
   return secret.kind === 'file' ? { kind: 'file', name: absolute(config, secret.name) } : secret;
 }
 
-function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
+function resolveSource(config: Config, source: PlanFields['source']): ResolvedSource {
+  return source.type === 'set' ? resolveSet(config, source) : resolveSingle(config, source);
+}
+
+function resolveSet(config: Config, { parts, quiesce, resume, ...fields }: SetFields): ResolvedSet {
+  const names = fields['stop-containers'];
+  const program = fields['container-program'];
+  return {
+    type: 'set',
+    parts: Object.entries(parts).map(([name, source]) => ({ name, source: resolveSingle(config, source) })),
+    ...(quiesce && { quiesce: resolveHook(quiesce) }),
+    ...(resume && { resume: resolveHook(resume) }),
+    ...(names && { containers: { names, ...(program && { program }), stopSeconds: Math.ceil(fields['stop-timeout'] / 1000) } }),
+  };
+}
+
+function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSource {
   if (source.type === 'sqlite') return { type: 'sqlite', path: absolute(config, source.path) };
   if (source.type === 'command') {
     const endMarker = source['end-marker'];
@@ -101,12 +119,12 @@ function resolveSource(config: Config, { source }: PlanFields): ResolvedSource {
   };
 }
 
-function resolvePhysical(config: Config, source: Extract<PlanFields['source'], { mode: 'physical' }>): ResolvedPostgresPhysical {
+function resolvePhysical(config: Config, source: Extract<SourceFields, { mode: 'physical' }>): ResolvedPostgresPhysical {
   const { wal, checkpoint, 'wal-freshness': walFreshnessMs, 'minimum-size': minimumSizeBytes } = source;
   return { ...resolveConnection(config, source), type: 'postgres-physical', wal, checkpoint, ...(walFreshnessMs !== undefined && { walFreshnessMs }), minimumSizeBytes };
 }
 
-type Postgres = Exclude<Extract<PlanFields['source'], { type: 'postgres' }>, { mode: 'physical' }>;
+type Postgres = Exclude<Extract<SourceFields, { type: 'postgres' }>, { mode: 'physical' }>;
 type Connection = Pick<Postgres, 'type' | 'host' | 'port' | 'user' | 'password' | 'ssl-mode' | 'ssl-root-cert'> & { readonly database: string };
 
 function resolvePostgres(config: Config, source: Postgres): ResolvedPostgres {

@@ -1,10 +1,39 @@
+import type { ResolvedHook } from './hooks-schema.ts';
 import type { ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedS3Source } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** What a plan protects, with every default and absolute path filled in. */
-export type ResolvedSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source;
+export type ResolvedSource = ResolvedSingleSource | ResolvedSet;
+
+export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source;
+
+/** Several sources that are one backup. */
+export interface ResolvedSet extends ResolvedStandstill {
+  readonly type: 'set';
+  /** In the order in which they are read. */
+  readonly parts: readonly ResolvedPart[];
+}
+
+export interface ResolvedPart {
+  readonly name: string;
+  readonly source: ResolvedSingleSource;
+}
+
+/** What holds still whatever writes to the parts of a set, and sets it going again. */
+export interface ResolvedStandstill {
+  readonly quiesce?: ResolvedHook;
+  readonly resume?: ResolvedHook;
+  readonly containers?: {
+    /** In the order in which they are stopped. */
+    readonly names: readonly string[];
+    /** Absent: docker, or podman where there is no docker. */
+    readonly program?: 'docker' | 'podman';
+    /** One that takes longer to stop is killed. */
+    readonly stopSeconds: number;
+  };
+}
 
 export interface ResolvedFiles {
   readonly type: 'files';

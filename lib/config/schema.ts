@@ -3,11 +3,11 @@ import { network, notifications, restoreTarget, stackPlanFields } from './aws-sc
 import { hooks } from './hooks-schema.ts';
 import { planPolicy, policy } from './policy-schema.ts';
 import { named, strictMap, text } from './schema-words.ts';
-import { source } from './source-schema.ts';
+import { planSource } from './set-schema.ts';
 import { vault } from './vault-schema.ts';
 
 const plan = strictMap({
-  source,
+  source: planSource,
   vault: text('the name of a vault').optional().meta({ description: 'May be left out when there is only one vault.' }),
   policy: planPolicy.optional().meta({ description: 'A ready-made policy (database, media, configs, logs), one from `policies`, or the fields themselves.' }),
   hooks: hooks.optional().meta({ description: 'Commands before and after each run, and when one fails.' }),

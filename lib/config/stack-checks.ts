@@ -1,10 +1,12 @@
 import { eventPatternProblems } from './event-pattern.ts';
 import type { Config } from './load-config.ts';
+import { sourcesAt } from './parts.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, refused, unknownName, wrongValue } from './problems.ts';
 import type { ConfigFields, PlanFields } from './schema.ts';
 import type { S3SourceFields } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
+import type { SourceFields } from './source-schema.ts';
 import { isRemote, secretText } from './secret-reference.ts';
 import { vaultKind } from './vault-checks.ts';
 
@@ -50,7 +52,8 @@ function localTargetProblems(name: string, target: Target): Problem[] {
 function stackPlanProblems(config: Config, name: string, plan: PlanFields): Problem[] {
   const at: ConfigPath = ['plans', name];
   return [
-    ...sourceProblems([...at, 'source'], plan),
+    ...sourcesAt([...at, 'source'], plan.source).flatMap((one) => sourceProblems(one.at, one.source, plan.mounts ?? [])),
+    ...containerProblems([...at, 'source'], plan.source),
     ...networkProblems(config, [...at, 'network'], plan.network),
     ...(plan.events ?? []).flatMap(({ pattern }, index) => eventPatternProblems([...at, 'events', index, 'pattern'], pattern)),
     ...mountProblems([...at, 'mounts'], plan.mounts ?? []),
@@ -69,7 +72,12 @@ function walProblems(at: ConfigPath, { source, 'wal-receiver': receiver }: PlanF
   return freshness >= 3 * partialEvery ? [] : [wrongValue([...at, 'wal-receiver', 'partial-every'], `${partialEvery / 1000}s`, `a third of wal-freshness at most, ${Math.floor(freshness / 3000)}s: it takes two looks to know what is kept`)];
 }
 
-function sourceProblems(at: ConfigPath, { source, mounts = [] }: PlanFields): Problem[] {
+function containerProblems(at: ConfigPath, source: PlanFields['source']): Problem[] {
+  if (source.type !== 'set' || source['stop-containers'] === undefined) return [];
+  return [refused([...at, 'stop-containers'], 'a task in AWS sees no other containers; scale the service down with `quiesce` and up with `resume`')];
+}
+
+function sourceProblems(at: ConfigPath, source: SourceFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
   const below = (path: ConfigPath, written: string): Problem[] => outsideProblems(path, written, mounts);
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
@@ -85,7 +93,7 @@ function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNulla
   ];
 }
 
-type Connection = Extract<PlanFields['source'], { type: 'postgres' }>;
+type Connection = Extract<SourceFields, { type: 'postgres' }>;
 
 function connectionProblems(at: ConfigPath, { user, password, 'ssl-root-cert': cert }: { readonly user?: Connection['user'] | undefined } & Pick<Connection, 'password' | 'ssl-root-cert'>, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
   return [

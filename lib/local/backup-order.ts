@@ -123,17 +123,17 @@ export function absolutePaths(paths: readonly string[], workingFolder: string): 
 function withOptions(request: BackupRequest, order: BackupOrder): BackupOrder {
   const { source, policy } = order;
   if (source.type !== 'files' && (request.exclude?.length || request.include?.length || request.oneFileSystem)) throw new HoldfastError('usage', `--exclude, --include and --one-file-system are for files, and this backup is of type ${source.type}.`);
-  const files = source.type !== 'files' ? source : {
+  const wanted = source.type !== 'files' ? source : {
     ...source,
     include: [...source.include, ...(request.include ?? [])],
-    exclude: [...source.exclude, ...(request.exclude ?? []), ...vaultPatterns(source.paths, order.vault.directory)],
+    exclude: [...source.exclude, ...(request.exclude ?? [])],
     oneFileSystem: request.oneFileSystem ?? source.oneFileSystem,
   };
   const algorithm = request.compression?.algorithm ?? policy.compression.algorithm;
   const inherited = algorithm === policy.compression.algorithm ? policy.compression.level : DEFAULT_LEVELS[algorithm];
   return {
     ...order,
-    source: files,
+    source: withoutVault(wanted, order.vault.directory),
     policy: {
       ...policy,
       compression: { algorithm, level: request.compression?.level ?? inherited },
@@ -145,6 +145,12 @@ function withOptions(request: BackupRequest, order: BackupOrder): BackupOrder {
 }
 
 /** A vault inside of what it protects would grow by itself with every run: it is left out. */
+function withoutVault<S extends OrderedSource>(source: S, vault: string): S {
+  if (source.type === 'files') return { ...source, exclude: [...source.exclude, ...vaultPatterns(source.paths, vault)] };
+  if (source.type === 'set') return { ...source, parts: source.parts.map((part) => ({ ...part, source: withoutVault(part.source, vault) })) };
+  return source;
+}
+
 function vaultPatterns(paths: readonly string[], vault: string): string[] {
   const place = real(vault);
   return paths.flatMap((path) => {

@@ -5,7 +5,9 @@ import type { HookReport } from '../backup/hook-report.ts';
 import { runBackup } from '../backup/run-backup.ts';
 import type { BackupOutcome } from '../backup/run-backup.ts';
 import type { BackupProgress } from '../backup/run-progress.ts';
+import { CommandStandstill } from '../backup/standstill.ts';
 import type { RunState } from '../catalog/records.ts';
+import type { ResolvedStandstill } from '../config/resolved-source.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import { newUlid } from '../model/ids.ts';
 import type { BackupId, PlanId, RunId } from '../model/ids.ts';
@@ -21,6 +23,7 @@ import { coverRecipients } from './recipients.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { takeRunLock } from './run-lock.ts';
 import { sourceOf } from './source-of.ts';
+import type { SourceContext } from './source-of.ts';
 import { startWorker } from '../engine/start-thread.ts';
 import type { WorkerEntries } from '../engine/start-thread.ts';
 import { knownNewest } from './verify.ts';
@@ -72,7 +75,9 @@ export async function performBackup(order: BackupOrder, vault: LocalVault, optio
     const hooks: HookReport[] = [];
     const onHook = (report: HookReport) => (hooks.push(report), options.onHook?.(report));
     const hookPorts = { environment: commandVariables(environment, order.vault), folder: environment.workingFolder, secrets: secretValues(environment, order.vault), clock, signal: options.signal, onHook };
-    const outcome = await withHooks({ plan: plan.name, run, type, hooks: order.hooks }, hookPorts, async () => runOrder({ order, vault, writer, plan, run, type }, options, context));
+    const about = { plan: plan.name, run, type, hooks: order.hooks };
+    const standstill = (wanted: ResolvedStandstill) => new CommandStandstill(wanted, about, hookPorts);
+    const outcome = await withHooks(about, hookPorts, async () => runOrder({ order, vault, writer, plan, run, type }, options, { ...context, standstill }));
     const state: RunState = outcome.manifest.warnings.length > 0 || outcome.afterwards !== undefined ? 'warnings' : 'completed';
     await recorder.end(state, backupRecordOf(outcome.manifest, 'completed'), outcome.manifest.backup as BackupId);
     const note = await bringKit(vault.repository.store, context.kit);
@@ -94,7 +99,7 @@ interface OrderedRun {
   readonly type: 'full' | 'incremental';
 }
 
-async function runOrder({ order, vault, writer, plan, run, type }: OrderedRun, options: BackupOptions, context: LocalContext & { readonly workers: WorkerEntries }): Promise<BackupOutcome> {
+async function runOrder({ order, vault, writer, plan, run, type }: OrderedRun, options: BackupOptions, context: SourceContext & { readonly workers: WorkerEntries }): Promise<BackupOutcome> {
   const { policy } = order;
   return runBackup(
     {

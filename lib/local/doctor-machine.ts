@@ -2,6 +2,7 @@ import { access, constants, readFile, statfs, unlink, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { totalmem } from 'node:os';
 import type { Config } from '../config/load-config.ts';
+import { singlesOf } from '../config/parts.ts';
 import type { ProbeFinding } from '../stores/probe.ts';
 import { clientPrograms } from './doctor-clients.ts';
 import type { DoctorCheck } from './doctor-vault.ts';
@@ -85,7 +86,7 @@ async function openFiles(): Promise<ProbeFinding | undefined> {
 export async function sourcesFinding(config: Config): Promise<ProbeFinding> {
   const { resolvePlans } = await import('../config/resolve-plans.ts');
   const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
-  const paths = here.flatMap(({ name, source }) => (source.type === 'files' ? source.paths.map((path) => ({ name, path })) : source.type === 'sqlite' ? [{ name, path: source.path }] : []));
+  const paths = here.flatMap(({ name, source: whole }) => singlesOf(whole).flatMap((source) => (source.type === 'files' ? source.paths.map((path) => ({ name, path })) : source.type === 'sqlite' ? [{ name, path: source.path }] : [])));
   const unread: string[] = [];
   for (const { name, path } of paths) await access(path, constants.R_OK).catch((error: NodeJS.ErrnoException) => unread.push(`${path} of plan ${name} (${error.code})`));
   if (unread.length === 0) return { result: 'ok', seen: `${numbered(paths.length, 'path')} of ${numbered(here.length, 'plan')} can be read` };

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
+import { singlesOf } from '../config/parts.ts';
 import { findSqlClient, inWords } from '../sources/mariadb/client.ts';
 import type { SqlSourceType } from '../sources/mariadb/client.ts';
 import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
@@ -17,7 +18,7 @@ import { postgresPlaces } from './postgres-places.ts';
 /** Whether the programs that plans of this machine need are there, and which versions. */
 export async function programChecks(config: Config, environment: Environment): Promise<readonly DoctorCheck[]> {
   const { resolvePlans } = await import('../config/resolve-plans.ts');
-  const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
+  const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws').flatMap(({ name, source }) => singlesOf(source).map((single) => ({ name, source: single })));
   const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
   const globals = here.filter(({ source }) => source.type === 'postgres' && source.globals !== 'none').map(({ name }) => name);
   const physical = here.filter(({ source }) => source.type === 'postgres-physical').map(({ name }) => name);

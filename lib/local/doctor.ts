@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
+import { singlesOf } from '../config/parts.ts';
 import { listSlots, openSlots } from '../keyring/open-slots.ts';
 import type { OpenedKeys } from '../keyring/open-slots.ts';
 import { isHoldfastError } from '../model/errors.ts';
@@ -157,7 +158,7 @@ async function sourcePaths(config: Config | undefined, directory: string): Promi
   if (config === undefined) return [];
   const { resolvePlans } = await import('../config/resolve-plans.ts');
   const here = resolvePlans(config).filter(({ vault }) => vault.kind === 'directory' && vault.directory === directory);
-  return here.flatMap(({ source }) => (source.type === 'files' ? source.paths : source.type === 'sqlite' ? [source.path] : []));
+  return here.flatMap(({ source }) => singlesOf(source)).flatMap((source) => (source.type === 'files' ? source.paths : source.type === 'sqlite' ? [source.path] : []));
 }
 
 async function probe({ choice, place, context }: Subject, { signal, onRow }: { readonly signal: AbortSignal; readonly onRow: (row: ProbeFinding & { readonly check: string }) => void }): Promise<void> {

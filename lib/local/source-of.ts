@@ -8,10 +8,13 @@ import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import { RedisSource } from '../sources/redis.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { S3Source } from '../sources/s3.ts';
-import type { Source } from '../sources/source.ts';
+import { inPart, sourceSet } from '../sources/set.ts';
+import type { SetOptions } from '../sources/set.ts';
+import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
-import type { BackupOrder } from './backup-order.ts';
+import type { ResolvedSet, ResolvedStandstill } from '../config/resolved-source.ts';
+import type { BackupOrder, OrderedSource } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
 import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
@@ -19,8 +22,27 @@ import { redisConnectionOf } from './redis-places.ts';
 import { secretReader } from './secret-reader.ts';
 import type { LocalContext } from './vault.ts';
 
+export interface SourceContext extends LocalContext {
+  /** Holds still what writes to the parts of a set; absent: nothing does. */
+  readonly standstill?: ((wanted: ResolvedStandstill) => NonNullable<SetOptions['standstill']>) | undefined;
+}
+
+type OrderOf<S> = Pick<BackupOrder, 'policy' | 'vault'> & { readonly source: S };
+
 /** `stateFolder`: copies of databases lie below it in plain while they are read. */
-export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, { environment, clock }: LocalContext): Promise<Source> {
+export async function sourceOf(order: Pick<BackupOrder, 'source' | 'policy' | 'vault'>, stateFolder: string, context: SourceContext): Promise<Source> {
+  const { source } = order;
+  return source.type === 'set' ? setOf({ ...order, source }, stateFolder, context) : singleOf({ ...order, source }, stateFolder, context);
+}
+
+/** The floor of the policy is one for the whole. */
+async function setOf({ source: { parts, ...wanted }, policy, vault }: OrderOf<ResolvedSet>, stateFolder: string, context: SourceContext): Promise<Source> {
+  const made: SourcePart[] = [];
+  for (const { name, source } of parts) made.push({ name: fromText(name), source: await inPart(fromText(name), () => singleOf({ source, policy: { ...policy, minimumSizeBytes: 0 }, vault }, stateFolder, context)) });
+  return sourceSet({ parts: made, standstill: context.standstill?.(wanted) });
+}
+
+async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource, ResolvedSet>>, stateFolder: string, { environment, clock }: LocalContext): Promise<SingleSource> {
   if (source.type === 'files') {
     const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
     return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
@@ -48,7 +70,7 @@ export async function sourceOf({ source, policy, vault }: Pick<BackupOrder, 'sou
   return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: commandVariables(environment, vault), folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
 }
 
-async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 'environment' | 'clock'>): Promise<Source> {
+async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {
   const { prefix, include, exclude, tags, parallel, credentials } = source;
   const read = secretReader(context.environment);
   const keys = credentials && { accessKeyId: await read(credentials.accessKeyId), secretAccessKey: await read(credentials.secretAccessKey) };

@@ -43,6 +43,32 @@ export type BackupStatistics = z.infer<typeof statistics>;
 /** A table of a database when it was backed up. */
 const countedTable = z.object({ schema: z.string(), table: z.string(), rows: z.number().int().nonnegative(), isEstimate: z.boolean().optional() });
 
+/** What a manifest says of where a backup comes from. */
+const source = z.object({
+  type: z.string(),
+  description: z.string(),
+  /** Byte strings in base64. */
+  paths: z.array(z.string()),
+  /** What of a tree was to be kept: patterns as somebody wrote them. Absent: not recorded. */
+  selection: z.object({ include: z.array(z.string()), exclude: z.array(z.string()), isOneFileSystem: z.boolean() }).optional(),
+});
+
+const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
+/** One of several sources that are one backup; its entries lie below the folder `name`. */
+const part = z.object({
+  name: z.string(),
+  source,
+  /** The folder is the source's own directory, and not only made for the part. */
+  isRooted: z.boolean(),
+  startedAt: time,
+  finishedAt: time,
+  entries: z.number(),
+  files: z.number(),
+  bytes: z.number(),
+  facts: facts.optional(),
+});
+
 const manifestSchema = z.object({
   format: z.number(),
   backup: z.string(),
@@ -53,14 +79,9 @@ const manifestSchema = z.object({
   writer: z.string(),
   host: z.string(),
   type: z.enum(['full', 'incremental', 'differential', 'snapshot']),
-  source: z.object({
-    type: z.string(),
-    description: z.string(),
-    /** Byte strings in base64. */
-    paths: z.array(z.string()),
-    /** What of a tree was to be kept: patterns as somebody wrote them. Absent: not recorded. */
-    selection: z.object({ include: z.array(z.string()), exclude: z.array(z.string()), isOneFileSystem: z.boolean() }).optional(),
-  }),
+  source,
+  /** In the order in which they were read; absent of a backup of one source. */
+  parts: z.array(part).optional(),
   /** Writer's clock, for people. */
   startedAt: time,
   finishedAt: time,
@@ -75,7 +96,7 @@ const manifestSchema = z.object({
   statistics,
   warnings: z.array(z.object({ code: z.string(), path: z.string().optional(), message: z.string() })),
   /** What the source says about this backup, for who has no key to its data; absent of most. */
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  facts: facts.optional(),
   /** What the producers of streams said of themselves; absent where there were none. */
   evidence: z.array(z.object({ entry: z.string(), facts: z.array(z.string()), tables: z.array(countedTable).optional(), versions: z.record(z.string(), z.string()).optional() })).optional(),
   policy: z.object({ verification: z.string(), warningsAreGood: z.boolean() }).optional(),
@@ -83,6 +104,8 @@ const manifestSchema = z.object({
 
 /** The immutable record of one backup (format §8). */
 export type Manifest = z.infer<typeof manifestSchema>;
+/** Names are simple words: the same as text and as byte strings. */
+export type ManifestPart = NonNullable<Manifest['parts']>[number];
 export type ManifestWarning = Manifest['warnings'][number];
 /** `entry`: its path, for people. */
 export type ManifestEvidence = NonNullable<Manifest['evidence']>[number];

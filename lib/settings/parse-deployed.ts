@@ -59,7 +59,7 @@ const redis = <T extends 'redis' | 'valkey'>(type: T) => z.strictObject({
   minimumSizeBytes: whole,
 });
 
-const source = z.discriminatedUnion('type', [
+const singleSource = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('files'),
     paths: z.array(z.string()).min(1),
@@ -105,6 +105,16 @@ const source = z.discriminatedUnion('type', [
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });
+
+const source = z.discriminatedUnion('type', [
+  ...singleSource.options,
+  z.strictObject({
+    type: z.literal('set'),
+    parts: z.array(z.strictObject({ name: z.string().min(1), source: singleSource })).min(1),
+    quiesce: hook.optional(),
+    resume: hook.optional(),
+  }),
+]);
 
 const policy = z.strictObject({
   frequency: z.union([z.enum(['hourly', 'daily', 'weekly', 'monthly']), z.strictObject({ cron: z.string(), timeZone: z.string(), spreadMinutes: whole.optional() })]).optional(),

@@ -19,6 +19,8 @@ export interface RestoreOrder {
   /** Name under `restoreTargets`. */
   readonly targetName: string;
   readonly target: ResolvedRestoreTarget;
+  /** Of a backup of several sources: the one that is restored; absent: all of it. */
+  readonly part?: string;
   /** As `selectEntries` reads them; empty: everything. */
   readonly select: readonly string[];
 }
@@ -49,5 +51,6 @@ export const restoreOrder = z.strictObject({
   vault: z.string().min(1),
   targetName: z.string().min(1),
   target,
+  part: z.string().min(1).optional(),
   select: z.array(z.string()),
 }) as unknown as z.ZodType<RestoreOrder>;

@@ -3,9 +3,11 @@ import type { ByteString } from '../model/byte-string.ts';
 /**
  * What a plan protects. A source says what it is, checks that it can run, and produces either a tree, which the engine
  * walks, or streams, which the engine reads from file descriptors, or objects, which the engine asks for one by one and
- * takes over from the backup before where they are unchanged.
+ * takes over from the backup before where they are unchanged. Or it is a set of such sources.
  */
-export type Source = TreeSource | StreamSource | ObjectSource;
+export type Source = SingleSource | SourceSet;
+
+export type SingleSource = TreeSource | StreamSource | ObjectSource;
 
 interface SourceCommon {
   /** As in `holdfast.yaml`: `files`, `sqlite`, `command`, `stdin`. */
@@ -15,6 +17,29 @@ interface SourceCommon {
 
   /** Fails with the reason why a run would fail, before anything is written. Callable any number of times. */
   check(): Promise<void>;
+}
+
+/** Several sources in one backup, which holds all of them or is not made (requirement P4). */
+export interface SourceSet extends SourceCommon {
+  readonly shape: 'set';
+  /** In the order in which they are read, one after another; each lies below a folder of its name. */
+  readonly parts: readonly SourcePart[];
+  /** Absent: whatever writes to the parts goes on while they are read. */
+  readonly standstill?: Standstill | undefined;
+}
+
+export interface SourcePart {
+  /** One component of a path. */
+  readonly name: ByteString;
+  readonly source: SingleSource;
+}
+
+/** Holds still what writes to the parts of a set. */
+export interface Standstill {
+  /** Resolves when it holds, with what is suspect about it. Fails as `source-failed`, `interrupted`. */
+  begin(signal: AbortSignal): Promise<readonly string[]>;
+  /** Sets everything going again, also after a `begin` that failed. Never fails: says what could not be set going. */
+  end(): Promise<readonly string[]>;
 }
 
 export interface TreeSource extends SourceCommon {

@@ -1,7 +1,8 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import type { ResolvedSource } from '../config/resolved-source.ts';
+import { singlesOf } from '../config/parts.ts';
+import type { ResolvedSingleSource, ResolvedSource } from '../config/resolved-source.ts';
 
 /** What a role may read of a bucket that is a source. */
 export interface SourceBucket {
@@ -11,11 +12,16 @@ export interface SourceBucket {
   readonly isKeepingTags: boolean;
 }
 
+/** The buckets that a plan reads with the rights of its task. */
+export function bucketsOf(source: ResolvedSource): SourceBucket[] {
+  return singlesOf(source).flatMap((single) => bucketOf(single) ?? []);
+}
+
 /**
  * The bucket that a source reads with the rights of its task; undefined for every other source, and for a bucket elsewhere
  * or one whose keys the plan names.
  */
-export function bucketOf(source: ResolvedSource): SourceBucket | undefined {
+function bucketOf(source: ResolvedSingleSource): SourceBucket | undefined {
   if (source.type !== 's3' || source.endpoint !== undefined || source.credentials !== undefined) return undefined;
   return { bucket: source.bucket, prefix: source.prefix, isKeepingTags: source.tags };
 }

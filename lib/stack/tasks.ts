@@ -5,7 +5,7 @@ import type { TaskSize } from '../settings/deployed.ts';
 import { stackWriterId } from '../settings/ids.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { grantSecrets, secretsIn } from './secret-grants.ts';
-import { bucketOf, grantSourceBucket } from './source-buckets.ts';
+import { bucketsOf, grantSourceBucket } from './source-buckets.ts';
 import type { Vault } from './vault.ts';
 import { WorkerTask } from './worker-task.ts';
 
@@ -29,8 +29,7 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
   plane.vaults.find(({ vaultName }) => vaultName === plan.vault.name)?.access.grantWriting(task.role, { writer: stackWriterId(stackName), plan: planId });
   plane.table.grantLedger(task.role);
   grantSecrets(task.role, secretsIn(plan.source));
-  const bucket = bucketOf(plan.source);
-  if (bucket) grantSourceBucket(task.role, bucket);
+  for (const bucket of bucketsOf(plan.source)) grantSourceBucket(task.role, bucket);
   return task;
 }
 

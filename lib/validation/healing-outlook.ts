@@ -11,7 +11,7 @@ const NAMED = 3;
  * promised; that backups which were made since the damage was noted did not help is known, by the store's times.
  */
 export function withOutlook(damage: readonly DamagedObject[], opened: readonly OpenedBackup[], listing: VaultListing): DamagedObject[] {
-  const plans = new Map(opened.flatMap(({ snapshot, manifest }) => (manifest ? [[snapshot.name, { id: manifest.plan, name: manifest.planName, isTree: manifest.source.type === 'files' }] as const] : [])));
+  const plans = new Map(opened.flatMap(({ snapshot, manifest }) => (manifest ? [[snapshot.name, { id: manifest.plan, name: manifest.planName, isTree: [manifest.source, ...(manifest.parts ?? []).map(({ source }) => source)].some(({ type }) => type === 'files') }] as const] : [])));
   return damage.map((object) => {
     if (object.kind !== 'pack') return object;
     const isLost = object.touched.some(({ entries, ranges }) => entries + ranges.length > 0);
@@ -23,7 +23,7 @@ export function withOutlook(damage: readonly DamagedObject[], opened: readonly O
 interface TouchedPlan {
   readonly id: string;
   readonly name: string;
-  /** False: a stream, which is read anew each time and seldom brings the same bytes. */
+  /** Of a set: some of it is. False: a stream, which is read anew each time and seldom brings the same bytes. */
   readonly isTree: boolean;
 }
 

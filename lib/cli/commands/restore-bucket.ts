@@ -12,7 +12,7 @@ import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import type { PlannedBucketRestore, Vault } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords, numberInWords } from '../words.ts';
-import { openWanted } from '../wanted-backup.ts';
+import { openSingle } from '../wanted-backup.ts';
 
 /** Keys that people see; `--json` has those that were told. */
 const SHOWN = 10;
@@ -21,7 +21,7 @@ const SHOWN = 10;
 export async function restoreIntoBucket(context: CommandContext, id: string, patterns: readonly string[]): Promise<ExitCode> {
   const { options, surroundings } = context;
   return withVault(context, async (vault) => {
-    const { reader, notes } = await openWanted(context, vault, id);
+    const { reader, notes } = await openSingle(context, vault, id);
     const overwrite = (options['overwrite'] as OverwritePolicy | undefined) ?? 'never';
     const planned = await context.runtime.planBucketRestore(vault, reader, { url: options['toBucket'] as string, patterns, overwrite, signal: surroundings.signal });
     refuseNothing(planned, patterns);

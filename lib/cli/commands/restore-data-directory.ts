@@ -12,7 +12,7 @@ import { parseMoment } from '../moment.ts';
 import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import type { DataDirectoryWish } from '../runtime.ts';
-import { openWanted } from '../wanted-backup.ts';
+import { openSingle } from '../wanted-backup.ts';
 import { bytesInWords, counted, durationInWords } from '../words.ts';
 
 const TARGETS = { toTime: '--to-time', toLsn: '--to-lsn', toName: '--to-name', toLatest: '--to-latest', immediate: '--immediate' } as const;
@@ -23,7 +23,7 @@ export async function restoreIntoDataDirectory(context: CommandContext, id: stri
   const wish = wishOf(context);
   const { output, surroundings, options, runtime } = context;
   return withVault(context, async (vault) => {
-    const { reader, notes: earlier } = await openWanted(context, vault, id);
+    const { reader, notes: earlier } = await openSingle(context, vault, id);
     const progress = new Progress(surroundings, options['progress'] === true);
     const run = { signal: surroundings.signal, onProgress: progress.show };
     const plan = await runtime.planDataDirectoryRestore(vault, reader, wish, run);

@@ -9,7 +9,7 @@ import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import type { Vault } from '../runtime.ts';
 import { bytesInWords, counted, durationInWords, numberInWords } from '../words.ts';
-import { openWanted } from '../wanted-backup.ts';
+import { openSingle } from '../wanted-backup.ts';
 
 /** Tables that people see; `--json` has all. */
 const SHOWN = 20;
@@ -19,7 +19,7 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
   const { options, surroundings } = context;
   if (entries.length > 1) throw new HoldfastError('usage', `${entries.length} entries were named, wanted at most one: a database comes from one archive.`);
   return withVault(context, async (vault) => {
-    const { reader, notes } = await openWanted(context, vault, id);
+    const { reader, notes } = await openSingle(context, vault, id);
     const plan = await context.runtime.planDatabaseRestore(vault, reader, {
       config: options.config, url: options['toDatabase'] as string | undefined, target: options['toTarget'] as string | undefined, passwordFile: options['passwordFile'] as string | undefined,
       isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0],

@@ -23,10 +23,13 @@ export async function run(context: CommandContext, [id]: CommandArguments): Prom
 }
 
 /** The tree's own index is of no use outside and can be megabytes long. */
-function jsonOf({ tree, source, type: kind, ...rest }: Manifest, vault: string, manifestSha256: string): object {
+function jsonOf({ tree, source, type: kind, parts, ...rest }: Manifest, vault: string, manifestSha256: string): object {
   const { base, delta } = tree;
-  const paths = source.paths.map((path) => Buffer.from(path, 'base64').toString('utf8'));
-  return { type: 'backup', kind, ...rest, checkedAt: isoTime(rest.checkedAt), vault, source: { ...source, paths }, manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+  return { type: 'backup', kind, ...rest, checkedAt: isoTime(rest.checkedAt), vault, source: sourceJson(source), ...(parts && { parts: parts.map((part) => ({ ...part, source: sourceJson(part.source) })) }), manifestSha256, tree: { base: { records: base.records, bytes: base.bytes }, delta: delta && { records: delta.records, bytes: delta.bytes } } };
+}
+
+function sourceJson(source: Manifest['source']): Manifest['source'] {
+  return { ...source, paths: source.paths.map((path) => Buffer.from(path, 'base64').toString('utf8')) };
 }
 
 function verdictJson(verdict: Verdict): object {
@@ -53,11 +56,17 @@ function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdi
       ['verified', verdictInWords(standing)],
       ['warnings', String(warnings.length)],
     ]),
+    ...partLines(manifest),
     ...evidenceLines(manifest),
     ...warnings.slice(0, SHOWN_WARNINGS).map((warning) => `  ${output.paint('yellow', warning.code)} ${warningInWords(warning)}`),
     ...(warnings.length > SHOWN_WARNINGS ? [`  and ${numberInWords(warnings.length - SHOWN_WARNINGS)} more: --json has all`] : []),
     ...(standing?.damaged ?? []).map(({ name, problem }) => `  ${output.paint('red', 'damaged')} ${name}: ${problem}`),
   ];
+}
+
+/** In the order in which they were read. */
+function partLines({ parts = [] }: Manifest): string[] {
+  return parts.map(({ name, source, files, bytes, startedAt, finishedAt }) => `  part ${name}: ${source.type}, ${source.description}; ${counted(files, 'file')}, ${bytesInWords(bytes)}, read from ${timeInWords(Date.parse(startedAt))} for ${durationInWords(Date.parse(finishedAt) - Date.parse(startedAt))}`);
 }
 
 /** Rows as they were counted while the backup was made. */

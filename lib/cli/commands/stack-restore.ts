@@ -26,7 +26,7 @@ const UNDER_WAY: Readonly<Record<RestoreStage['name'], string>> = {
 export async function restoreInStack(context: CommandContext, stack: StackRuntime, asked: { readonly id: string; readonly target: string; readonly select: readonly string[] }): Promise<ExitCode> {
   const { output, surroundings, options } = context;
   const { backup, notes } = await wantedOf(context, stack, asked.id);
-  const input = { backup, target: asked.target, confirm: asked.target, select: asked.select };
+  const input = { backup, target: asked.target, confirm: asked.target, ...(typeof options['part'] === 'string' && { part: options['part'] }), select: asked.select };
   if (options['dryRun'] === true) {
     output.result({ type: 'restore-input', input, notes }, () => [`Nothing was started. The workflow would get ${JSON.stringify(input)}`]);
     return 0;

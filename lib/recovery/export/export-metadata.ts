@@ -41,7 +41,7 @@ export interface ExportFacts {
 /** The document beside an export (`docs/exports.md`); its keys are only ever added to. */
 export function exportMetadata({ manifest }: SnapshotReader, facts: ExportFacts): object {
   const { name, leftOut, treeDamage } = facts;
-  const { backup, plan, planName, type, sequence, source, host, startedAt, finishedAt, statistics, warnings, contentSha256 } = manifest;
+  const { backup, plan, planName, type, sequence, source, host, startedAt, finishedAt, statistics, warnings, contentSha256, parts } = manifest;
   const isComplete = !leftOut.some(({ kind }) => kind === 'damaged') && treeDamage.length === 0;
   return {
     type: 'holdfast-export', version: 1,
@@ -54,6 +54,7 @@ export function exportMetadata({ manifest }: SnapshotReader, facts: ExportFacts)
     backup: {
       id: backup, plan: planName, planId: plan, kind: type, sequence, host, startedAt, finishedAt,
       source: { type: source.type, description: source.description },
+      ...(parts && { parts: parts.map((part) => ({ name: part.name, type: part.source.type, description: part.source.description, startedAt: part.startedAt, finishedAt: part.finishedAt })) }),
       files: statistics.files, bytes: statistics.bytes, manifestSha256: facts.manifestSha256, contentSha256, warnings,
     },
   };

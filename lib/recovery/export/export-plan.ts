@@ -5,6 +5,7 @@ import { ENTRY, isSnapshotFile } from '../../repository/index.ts';
 import type { Manifest, SnapshotEntry, SnapshotFile, SnapshotReader, TreeDamage } from '../../repository/index.ts';
 import { neverRestored } from '../decision.ts';
 import { walkEntries } from '../entry-walk.ts';
+import { sourceAt } from '../part.ts';
 import { selectEntries } from '../selection.ts';
 import { EXPORT_FORMATS, formatOfName } from './formats.ts';
 import type { ExportFormat } from './formats.ts';
@@ -52,7 +53,7 @@ const LONGEST_NAME_BYTES = 240;
 export async function planExport(reader: SnapshotReader, request: ExportRequest): Promise<ExportPlan> {
   const treeDamage: TreeDamage[] = [];
   const selected = await look(reader, request, treeDamage);
-  const format = formatOf(request, selected.streams);
+  const format = formatOf(request, selected);
   const exports = EXPORT_FORMATS[format].isArchive ? [archive(reader.manifest, request, format)] : rawExports(reader.manifest, request, selected);
   return { request, format, exports, totals: selected.totals, treeDamage };
 }
@@ -91,16 +92,17 @@ function nothing({ backup }: Manifest, patterns: readonly string[]): HoldfastErr
   return new HoldfastError('not-found', `${what}: there is nothing to export.`, { nextStep: `Patterns start at the top of the backup: \`holdfast ls ${backup}\` shows it.` });
 }
 
-function formatOf({ target, format }: ExportRequest, streams: number): ExportFormat {
+function formatOf({ target, format }: ExportRequest, { streams, totals: { files } }: Selected): ExportFormat {
   const named = target.kind === 'file' ? formatOfName(target.path) : undefined;
   if (named !== undefined && format !== undefined && named !== format && target.kind === 'file') {
     throw new HoldfastError('usage', `The name ${display(target.path)} says ${named}, and --format says ${format}.`, { nextStep: 'Leave --format away, or choose another name.' });
   }
-  return format ?? named ?? (streams > 0 ? 'raw' : 'tar.zst');
+  return format ?? named ?? (streams > 0 && streams === files ? 'raw' : 'tar.zst');
 }
 
 function archive(manifest: Manifest, { target }: ExportRequest, format: ExportFormat): PlannedExport {
-  const stem = `${slug(manifest.planName)}-${manifest.finishedAt.replace(/\.\d+|[-:]/g, '')}`;
+  const [part, another] = manifest.parts ?? [];
+  const stem = `${slug(part !== undefined && another === undefined ? `${manifest.planName}-${part.name}` : manifest.planName)}-${manifest.finishedAt.replace(/\.\d+|[-:]/g, '')}`;
   return named(target, fromText(`${stem}${EXPORT_FORMATS[format].suffixes[0] ?? ''}`), undefined);
 }
 
@@ -111,13 +113,16 @@ function rawExports(manifest: Manifest, { target, patterns }: ExportRequest, { f
   // Streams have names of their own; files of a tree may share theirs.
   if (second !== undefined && streams < totals.files) throw new HoldfastError('usage', `${totals.files} files were chosen, and --format raw writes one file as it is.`, { nextStep: 'Name one file, or leave --format away for an archive.' });
   if (second !== undefined && target.kind !== 'folder') throw new HoldfastError('usage', `The backup ${manifest.backup} holds ${totals.files} streams, wanted a directory for them or the name of one.`, { nextStep: `Name one of ${files.slice(0, 5).map(({ path }) => display(path)).join(', ')}${patterns.length === 0 ? ' behind the id' : ''}, or a directory with --to.` });
-  return usable.map((entry) => named(target, rawName(manifest, entry), entry));
+  const names = usable.map((entry) => rawName(manifest, entry));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new HoldfastError('usage', `More than one of the ${totals.files} streams that were chosen would be called ${display(twice)}.`, { nextStep: 'Name one of them, take one part of a set with --part, or write all into an archive: --format tar.zst.' });
+  return usable.map((entry, index) => named(target, names[index] as ByteString, entry));
 }
 
 /** A stream's own name; a SQLite database is known by its end. */
-function rawName({ source }: Manifest, { path }: SnapshotEntry): ByteString {
+function rawName(manifest: Manifest, { path }: SnapshotEntry): ByteString {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return (source.type === 'sqlite' && !/\.(?:db3?|sqlite3?)$/i.test(name) ? `${name}.db` : name) as ByteString;
+  return (sourceAt(manifest, path).type === 'sqlite' && !/\.(?:db3?|sqlite3?)$/i.test(name) ? `${name}.db` : name) as ByteString;
 }
 
 function named(target: ExportTarget, name: ByteString, entry: SnapshotFile | undefined): PlannedExport {

@@ -35,7 +35,7 @@ export async function checkRestore({ execution, input }: { readonly execution: E
   const request = parseRestoreRequest(input);
   const target = declaredTarget(request, ports.targets);
   const backup = await ports.catalog.getBackup(request.backup);
-  checkFitness(backup, target, request.select);
+  checkFitness(backup, target, request);
   const vault = await ports.vaultOf(backup);
   if (vault === undefined) throw notInVault(backup);
   const { backupId, planId, planName, bytes } = backup;
@@ -65,7 +65,7 @@ function taskFor({ restoreId, backup, vault, target, request }: Decision, { netw
     throw new HoldfastError('config-invalid', `The network "${target.network}" of target "${target.name}" is not deployed, wanted one of ${Object.keys(networks).join(', ')}.`, { nextStep: 'Deploy the stack again.' });
   }
   const { backupId, planId, planName } = backup;
-  const order = JSON.stringify({ restoreId, backupId, planId, planName, vault, targetName: target.name, target: target.target, select: request.select });
+  const order = JSON.stringify({ restoreId, backupId, planId, planName, vault, targetName: target.name, target: target.target, ...(request.part !== undefined && { part: request.part }), select: request.select });
   if (order.length > MAX_ORDER_CHARACTERS) {
     throw new HoldfastError('usage', `The order of this restore has ${order.length} characters, wanted at most ${MAX_ORDER_CHARACTERS}: "select" is too long.`, { nextStep: 'Select by fewer or shorter patterns, or restore the whole folder above them.' });
   }

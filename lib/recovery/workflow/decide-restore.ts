@@ -18,6 +18,9 @@ const TAKES: Readonly<Record<ResolvedRestoreTarget['type'], 'anything' | readonl
   directory: 'anything',
 };
 
+/** The type of a backup of several sources; what its parts are stands in its manifest, which the task reads. */
+const SET = 'set';
+
 /** States of a backup from which nothing is restored, and what to do then. */
 const UNFIT = {
   corrupted: ['damage was found in it', 'Take an older backup of the plan; `holdfast list --aws STACK` shows them. `holdfast verify` says what is damaged and what can still be restored with the CLI.'],
@@ -41,11 +44,16 @@ export function declaredTarget(request: RestoreRequest, targets: readonly Declar
 }
 
 /** Fails as `refused` and `usage` with the reason why this backup does not go into this target. */
-export function checkFitness(backup: BackupRecord, { name, target }: DeclaredTarget, select: readonly string[]): void {
+export function checkFitness(backup: BackupRecord, { name, target }: DeclaredTarget, { part, select }: Pick<RestoreRequest, 'part' | 'select'>): void {
   const unfit = UNFIT[backup.state as keyof typeof UNFIT];
   if (unfit !== undefined) throw new HoldfastError('refused', `The backup ${backup.backupId} of plan ${backup.planName} is ${backup.state}: ${unfit[0]}.`, { nextStep: unfit[1] });
   const takes = TAKES[target.type];
-  if (takes !== 'anything' && !takes.includes(backup.source.type)) {
+  const isSet = backup.source.type === SET;
+  if (part !== undefined && !isSet) throw new HoldfastError('usage', `"part" is ${quoted(part)}, and backup ${backup.backupId} of plan ${backup.planName} is one of ${backup.source.type} alone.`, { nextStep: 'Leave "part" out. Nothing was restored.' });
+  if (takes !== 'anything' && isSet && part === undefined) {
+    throw new HoldfastError('refused', `The target "${name}" is of type ${target.type} and takes one part of a backup; backup ${backup.backupId} of plan ${backup.planName} is one of several: ${backup.source.description}.`, { nextStep: 'Name the part: "part" in the input, --part on the command line. Nothing was restored.' });
+  }
+  if (takes !== 'anything' && !isSet && !takes.includes(backup.source.type)) {
     throw new HoldfastError('refused', `The target "${name}" is of type ${target.type} and takes backups of ${takes.join(', ')}; backup ${backup.backupId} of plan ${backup.planName} holds ${backup.source.type}.`, { nextStep: 'Name a target of type directory, or a backup of a database.' });
   }
   if (takes !== 'anything' && select.length > 0) {

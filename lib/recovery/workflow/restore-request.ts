@@ -5,12 +5,13 @@ import { HoldfastError } from '../../model/errors.ts';
 const MAX_SELECT_CHARACTERS = 3000;
 const MAX_PATTERNS = 100;
 
-const WANTED = '{"backup": id, "target": name under restore-targets, "confirm": the same name, "select"?: [patterns]}';
+const WANTED = '{"backup": id, "target": name under restore-targets, "confirm": the same name, "part"?: name, "select"?: [patterns]}';
 
 const request = z.strictObject({
   backup: z.string().min(1).max(64),
   target: z.string().min(1).max(63),
   confirm: z.string(),
+  part: z.string().min(1).max(63).optional(),
   select: z.array(z.string().min(1)).max(MAX_PATTERNS).refine((patterns) => patterns.join('').length <= MAX_SELECT_CHARACTERS, `at most ${MAX_SELECT_CHARACTERS} characters in all`).default([]),
 });
 
@@ -20,6 +21,7 @@ const request = z.strictObject({
  * - `backup`: the id of a backup, or the beginning of one that no other shares.
  * - `target`: a name under `restore-targets` of holdfast.yaml as it was deployed; nothing else can be restored to.
  * - `confirm`: the target once more, so that nobody overwrites by a slip.
+ * - `part`: a part of a backup of several sources, which is restored alone; a database takes nothing else of such a backup.
  * - `select` (directories only): patterns as in `holdfast restore`; without it everything is restored.
  *
  * Any other field fails: a mistyped `select` must not restore everything, and nobody slips a task, a role or a network
@@ -35,9 +37,9 @@ export function parseRestoreRequest(input: unknown): RestoreRequest {
 }
 
 /** The input that starts the workflow; what `holdfast restore --aws` sends. */
-export function restoreInput(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly select?: readonly string[] }): string {
-  const { backup, target, confirm, select = [] } = asked;
-  return JSON.stringify({ backup, target, confirm, ...(select.length > 0 && { select }) });
+export function restoreInput(asked: { readonly backup: string; readonly target: string; readonly confirm: string; readonly part?: string | undefined; readonly select?: readonly string[] }): string {
+  const { backup, target, confirm, part, select = [] } = asked;
+  return JSON.stringify({ backup, target, confirm, ...(part !== undefined && { part }), ...(select.length > 0 && { select }) });
 }
 
 function badRequest(issue: z.core.$ZodIssue | undefined): HoldfastError {
