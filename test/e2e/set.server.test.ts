@@ -89,7 +89,7 @@ async function markers(plan: string): Promise<number[]> {
   const data = temporaryFolder();
   copyFileSync(`${folder}/cache/dump.rdb`, `${data}/dump.rdb`);
   const revived = await startRedis({ folder: data });
-  const cached = Number(String(await revived.ask('GET', 'marker')));
+  const cached = Number((await revived.ask('GET', 'marker')) as Buffer);
   await revived.stop();
   const restored = new DatabaseSync(`${folder}/ledger/ledger.db`);
   const { max } = restored.prepare('select max(n) as max from marker').get() as { max: number };
