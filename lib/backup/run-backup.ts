@@ -259,7 +259,7 @@ async function commit(parts: CommitParts): Promise<BackupOutcome> {
   const isHealing = session.hasHealingMaterial(predecessor.storedAt ?? 0) || predecessor.isWounded || run.warnings.some(({ code }) => code === 'predecessor-damaged');
   if (isHealing && !request.leavesHealing) run.report('healing');
   const healing = isHealing ? await healOlder(request, ports) : undefined;
-  return { manifest, statistics: manifest.statistics, evidence: proved.evidence.flatMap(({ facts }) => facts), strangers: parts.strangers, ...(run.complaints.length > 0 && { afterwards: run.complaints }), ...(healing && { healing }) };
+  return { manifest, statistics: manifest.statistics, evidence: proved.evidence.flatMap(({ entry, facts }) => (proved.parts ? [`${entry}: ${facts.join(', ')}`] : facts)), strangers: parts.strangers, ...(run.complaints.length > 0 && { afterwards: run.complaints }), ...(healing && { healing }) };
 }
 
 async function healOlder({ repository, leavesHealing = false }: BackupRequest, { signal }: BackupPorts): Promise<HealingOutcome> {

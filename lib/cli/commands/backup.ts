@@ -5,6 +5,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { hookInWords } from '../../backup/hook-report.ts';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { names } from '../../repository/index.ts';
+import { partLines } from '../part-words.ts';
 import { Progress } from '../progress.ts';
 import { isStack } from '../runtime.ts';
 import type { BackupOrder, BackupRequest, BackupResult, Vault } from '../runtime.ts';
@@ -114,7 +115,8 @@ function summary({ output }: CommandContext, { manifest, statistics, evidence }:
     `${output.paint('green', 'Backup')} ${output.paint('bold', manifest.backup)} of ${manifest.planName}`,
     `  ${counted(files, 'file')}, ${bytesInWords(bytes)}: ${changes}`,
     `  read ${bytesInWords(readBytes)}, new ${bytesInWords(newBytes)}, stored ${bytesInWords(storedBytes)}${saved}, in ${durationInWords(durationMilliseconds)}`,
-    ...(evidence.length > 0 ? [`  ${evidence.join(', ')}`] : []),
+    ...partLines(manifest),
+    ...(evidence.length > 0 ? [`  ${evidence.join(manifest.parts ? '; ' : ', ')}`] : []),
     ...(verification === 'good' ? ['  verified: what was stored was read back'] : []),
   ];
 }

@@ -5,6 +5,7 @@ import { textOf, withVault } from '../command.ts';
 import { isoTime } from '../entry-words.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { pairLines } from '../table.ts';
+import { partLines } from '../part-words.ts';
 import { findWanted } from '../wanted-backup.ts';
 import { bytesInWords, counted, durationInWords, numberInWords, timeInWords, warningInWords } from '../words.ts';
 
@@ -62,11 +63,6 @@ function linesOf({ output }: CommandContext, manifest: Manifest, standing: Verdi
     ...(warnings.length > SHOWN_WARNINGS ? [`  and ${numberInWords(warnings.length - SHOWN_WARNINGS)} more: --json has all`] : []),
     ...(standing?.damaged ?? []).map(({ name, problem }) => `  ${output.paint('red', 'damaged')} ${name}: ${problem}`),
   ];
-}
-
-/** In the order in which they were read. */
-function partLines({ parts = [] }: Manifest): string[] {
-  return parts.map(({ name, source, files, bytes, startedAt, finishedAt }) => `  part ${name}: ${source.type}, ${source.description}; ${counted(files, 'file')}, ${bytesInWords(bytes)}, read from ${timeInWords(Date.parse(startedAt))} for ${durationInWords(Date.parse(finishedAt) - Date.parse(startedAt))}`);
 }
 
 /** Rows as they were counted while the backup was made. */
