@@ -90,12 +90,17 @@ export async function performAnyway(name: HookName, hook: ResolvedHook, call: Om
 }
 
 /** One command of a run, with the variables that tell about it; an abort of `signal` ends it. */
-export async function performHook(name: HookName, hook: ResolvedHook, { about, ports, facts, signal }: HookCall): Promise<HookReport> {
-  const known: Facts = { HOOK: name, PLAN: about.plan, RUN: about.run, TYPE: about.type, ...facts };
-  const told = Object.fromEntries(VARIABLES.map((key) => [`HOLDFAST_${key}`, known[key]?.replaceAll('\0', '')]));
-  const report = await runHook(name, hook, { ...ports, environment: { ...ports.environment, ...told } }, { timeoutMs: hook.timeoutMs, signal });
+export async function performHook(name: HookName, hook: ResolvedHook, call: HookCall): Promise<HookReport> {
+  const { ports, signal } = call;
+  const report = await runHook(name, hook, { ...ports, environment: toldEnvironment(name, call) }, { timeoutMs: hook.timeoutMs, signal });
   ports.onHook(report);
   return report;
+}
+
+/** What a command sees: the environment, and what is known of the run. */
+export function toldEnvironment(name: HookName, { about, ports, facts }: Omit<HookCall, 'signal'>): HookPorts['environment'] {
+  const known: Facts = { HOOK: name, PLAN: about.plan, RUN: about.run, TYPE: about.type, ...facts };
+  return { ...ports.environment, ...Object.fromEntries(VARIABLES.map((key) => [`HOLDFAST_${key}`, known[key]?.replaceAll('\0', '')])) };
 }
 
 function factsOf({ manifest, statistics }: BackupOutcome): Facts {

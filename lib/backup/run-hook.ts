@@ -46,7 +46,8 @@ export async function runHook(hook: HookName, { command }: ResolvedHook, place: 
   };
 }
 
-async function programOf(command: string | readonly string[], environment: HookPlace['environment']): Promise<readonly string[]> {
+/** A program and its arguments; a line for a shell becomes one. */
+export async function programOf(command: string | readonly string[], environment: HookPlace['environment']): Promise<readonly string[]> {
   return typeof command === 'string' ? [...(await shellFor(command, environment)), '-c', command] : command;
 }
 

@@ -5,8 +5,10 @@ import { findContainerProgram, inspectContainer } from '../sources/containers.ts
 import type { Standstill } from '../sources/source.ts';
 import { hookInWords } from './hook-report.ts';
 import type { HookReport } from './hook-report.ts';
-import { performAnyway, performHook } from './hooks.ts';
+import { performAnyway, performHook, toldEnvironment } from './hooks.ts';
 import type { HookPorts, HookedRun } from './hooks.ts';
+import { ResumeGuard } from './resume-guard.ts';
+import { programOf } from './run-hook.ts';
 
 /** To the container's own time for stopping, for the program that stops it. */
 const PROGRAM_MILLISECONDS = 60_000;
@@ -22,6 +24,7 @@ export class CommandStandstill implements Standstill {
   readonly #about: HookedRun;
   readonly #ports: HookPorts;
   #hasBegun = false;
+  #guard: ResumeGuard | undefined;
   /** In the order in which they were told to stop. */
   #stopped: string[] = [];
 
@@ -42,6 +45,7 @@ export class CommandStandstill implements Standstill {
   async begin(signal: AbortSignal): Promise<readonly string[]> {
     const { quiesce, containers } = this.#wanted;
     signal.throwIfAborted();
+    this.#guard = await this.#startGuard();
     this.#hasBegun = true; // Also a command that fails half-way has done something.
     if (quiesce !== undefined) this.#refuse(await performHook('quiesce', quiesce, this.#call(signal)));
     if (containers === undefined) return [];
@@ -57,13 +61,25 @@ export class CommandStandstill implements Standstill {
     const { resume } = this.#wanted;
     if (resume !== undefined && this.#hasBegun) complaints.push(...complaintsOf(await performAnyway('resume', resume, this.#call(undefined)), 'What the command was to set going again may stand still: look at it now.'));
     this.#hasBegun = false;
+    await this.#guard?.release();
+    this.#guard = undefined;
     return complaints;
+  }
+
+  /** Whoever is killed sets nothing going again. */
+  async #startGuard(): Promise<ResumeGuard | undefined> {
+    const { resume, containers } = this.#wanted;
+    if (resume === undefined && containers === undefined) return undefined;
+    const { environment } = this.#ports;
+    const program = containers && (await this.#program());
+    return ResumeGuard.start({ program, resume: resume ? await programOf(resume.command, environment) : [] }, { ...this.#ports, environment: toldEnvironment('resume', this.#call(undefined)) });
   }
 
   async #stop(program: string, name: string, stopSeconds: number): Promise<string[]> {
     const { signal } = this.#ports;
     if (!(await inspectContainer(program, name, this.#ports)).isRunning) return [];
     this.#stopped.push(name);
+    await this.#guard?.stopping(name);
     const hook: ResolvedHook = { command: [program, 'stop', '--time', String(stopSeconds), name], timeoutMs: stopSeconds * 1000 + PROGRAM_MILLISECONDS };
     this.#refuse(await performHook('quiesce', hook, this.#call(signal)));
     const { isRunning, exitCode } = await inspectContainer(program, name, this.#ports);
