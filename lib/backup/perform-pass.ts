@@ -6,6 +6,7 @@ import type { ByteString } from '../model/byte-string.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { SingleSource, Source, TreeSource } from '../sources/source.ts';
 import type { BackupRun, PassRun } from './backup-run.ts';
+import { BodyPass } from './body-pass.ts';
 import { exclusionOf } from './exclusion.ts';
 import { ObjectPass } from './object-pass.ts';
 import { performSetPass } from './set-pass.ts';
@@ -26,6 +27,7 @@ export async function performPass(run: BackupRun, source: Source, { isFull }: { 
 
 async function performSingle(run: PassRun, source: SingleSource, isFull: boolean): Promise<ProvedStreams> {
   if (source.shape === 'streams') return performStreamPass(run, source);
+  if (source.shape === 'bodies') return new BodyPass(run, source).perform();
   if (source.shape === 'objects') return new ObjectPass(run, source, { isFull }).perform();
   const readXattrs = source.options.isKeepingXattrs ? loadXattrReader() : undefined;
   const isExcluded = exclusionOf(source.options.include, source.options.exclude);

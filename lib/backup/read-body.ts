@@ -5,10 +5,12 @@ import type { ChunkGatherer, PlacedChunk } from './chunk-gatherer.ts';
 import type { MetaPacks } from './meta-packs.ts';
 
 export interface BodyPorts {
-  /** Of files: the same content in a file and in a bucket is stored once. */
+  /** Of files for objects, because the same content in a file and in a bucket is stored once; of streams for bodies. */
   readonly chunker: Chunker;
   readonly gatherer: ChunkGatherer;
   readonly meta: MetaPacks;
+  /** The digest is given however short the content is. */
+  readonly isAlwaysDigested?: boolean;
 }
 
 export interface ReadBody {
@@ -22,12 +24,12 @@ export interface ReadBody {
 /** Chunks of one object that are cut and not yet placed: memory, with the two that `staging` holds. */
 const MAX_UNPLACED = 2;
 
-/** Reads a body to its end, cut into chunks as a file would be. At most four of the largest chunks are in memory. */
-export async function readBody(body: AsyncIterable<Uint8Array>, expected: number, { chunker, gatherer, meta }: BodyPorts): Promise<ReadBody> {
+/** Reads a body to its end, cut into chunks as a file would be. At most four of the largest chunks are in memory. `expected`: bytes, or infinity. */
+export async function readBody(body: AsyncIterable<Uint8Array>, expected: number, { chunker, gatherer, meta, isAlwaysDigested = false }: BodyPorts): Promise<ReadBody> {
   const { max } = chunker.sizes;
   const staging = Buffer.allocUnsafe(Math.min(expected, max));
   const placing = new Placing(gatherer);
-  const digest = expected > chunker.sizes.min ? createHash('sha256') : undefined;
+  const digest = isAlwaysDigested || expected > chunker.sizes.min ? createHash('sha256') : undefined;
   let filled = 0;
   let size = 0;
   const cut = async () => {
@@ -50,7 +52,7 @@ export async function readBody(body: AsyncIterable<Uint8Array>, expected: number
   while (filled > 0) await cut();
   const { list, packs, count } = await placing.finish();
   const finished = list.finish(meta);
-  return { size, list: finished, packs: [...packs, ...finished.packs], ...(count > 1 && digest && { sha256: digest.digest() }) };
+  return { size, list: finished, packs: [...packs, ...finished.packs], ...((count > 1 || isAlwaysDigested) && digest && { sha256: digest.digest() }) };
 }
 
 /** The chunks of one object in order, a few of them on their way. */

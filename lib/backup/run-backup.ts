@@ -86,7 +86,7 @@ export async function runBackup(request: BackupRequest, ports: BackupPorts): Pro
       return await attemptBackup(request, ports, { number: attempt, unreadableTree });
     } catch (error) {
       const isTreeUnreadable = isHoldfastError(error, 'damaged') && !unreadableTree;
-      const isRepeatable = (error instanceof PacksWithdrawn || isTreeUnreadable) && request.source.shape !== 'streams' && attempt < MAX_ATTEMPTS;
+      const isRepeatable = (error instanceof PacksWithdrawn || isTreeUnreadable) && !['streams', 'bodies'].includes(request.source.shape) && attempt < MAX_ATTEMPTS;
       if (!isRepeatable) throw error;
       if (isTreeUnreadable) unreadableTree = error;
     }

@@ -7,7 +7,7 @@ import type { SourceStream, StreamProof, StreamSource } from '../sources/source.
 import type { PassRun } from './backup-run.ts';
 import { PreviousCursor } from './previous-cursor.ts';
 
-interface StreamEntry {
+export interface StreamEntry {
   readonly path: ByteString;
   readonly body: Uint8Array;
   readonly packs: readonly string[];
@@ -19,7 +19,7 @@ export interface ProvedStreams {
   readonly facts: NonNullable<StreamProof['facts']>;
 }
 
-interface Gathered {
+export interface Gathered {
   readonly evidence: ManifestEvidence[];
   readonly facts: Record<string, string | number | boolean>;
 }
@@ -32,6 +32,12 @@ export async function performStreamPass(run: PassRun, source: StreamSource): Pro
   const entries: StreamEntry[] = [];
   const proved: Gathered = { evidence: [], facts: {} };
   for await (const stream of source.streams(run.signal)) entries.push(await readStream(run, stream, proved));
+  await writeStreams(run, entries);
+  return proved;
+}
+
+/** The whole new tree: what is not among these entries is gone. */
+export async function writeStreams(run: PassRun, entries: StreamEntry[]): Promise<void> {
   addFolders(entries, run);
   entries.sort((left, right) => comparePaths(left.path, right.path));
   const cursor = new PreviousCursor(run.previous);
@@ -45,7 +51,17 @@ export async function performStreamPass(run: PassRun, source: StreamSource): Pro
   }
   await cursor.drain((record) => gone.push(record));
   for (const record of gone) await run.builder.remove(record);
-  return proved;
+}
+
+/** What the producer of an entry proved, among what the others did. */
+export function takeProof(run: PassRun, name: ByteString, { proof, proved }: { readonly proof: StreamProof; readonly proved: Gathered }): void {
+  const { evidence, tables, versions, facts, warnings = [] } = proof;
+  if (evidence.length > 0 || tables !== undefined) proved.evidence.push({ entry: display(name), facts: [...evidence], ...(tables && { tables: [...tables] }), ...(versions && { versions }) });
+  Object.assign(proved.facts, facts);
+  for (const message of warnings) run.warnings.push({ code: 'source-suspect', path: display(name), message });
+  run.counters.entries++;
+  run.counters.files++;
+  run.counters.newFiles++;
 }
 
 async function readStream(run: PassRun, stream: SourceStream, proved: Gathered): Promise<StreamEntry> {
@@ -56,13 +72,7 @@ async function readStream(run: PassRun, stream: SourceStream, proved: Gathered):
   try {
     run.totalBytes = opened.size ?? stream.sizeHint ?? run.totalBytes;
     const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
-    const proof = await opened.finish({ bytes, tail });
-    if (proof.evidence.length > 0 || proof.tables !== undefined) proved.evidence.push({ entry: display(stream.name), facts: [...proof.evidence], ...(proof.tables && { tables: [...proof.tables] }), ...(proof.versions && { versions: proof.versions }) });
-    Object.assign(proved.facts, proof.facts);
-    for (const message of proof.warnings ?? []) run.warnings.push({ code: 'source-suspect', path: display(stream.name), message });
-    run.counters.entries++;
-    run.counters.files++;
-    run.counters.newFiles++;
+    takeProof(run, stream.name, { proof: await opened.finish({ bytes, tail }), proved });
     const writer = new ByteWriter(list.refs.length + 256);
     const flags = FLAG.digest | (list.isListed ? FLAG.listed : 0);
     encodeFileWithRefs({ type: ENTRY.stream, flags, ...stream.attributes, size: bytes, sha256, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 0n }, list.count, list.refs, writer);

@@ -4,6 +4,7 @@ import { resolveHook, resolveHooks } from './hooks-schema.ts';
 import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
 import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
+import type { MongodbFields, ResolvedMongodb } from './mongodb-schema.ts';
 import type { RedisFields, ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
@@ -105,6 +106,7 @@ function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSour
   if (source.type === 'postgres' && source.mode === 'physical') return resolvePhysical(config, source);
   if (source.type === 'postgres') return resolvePostgres(config, source);
   if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
+  if (source.type === 'mongodb') return resolveMongodb(config, source);
   if (source.type === 's3') return resolveS3Source(config, source);
   if (source.type === 'redis' || source.type === 'valkey') return resolveRedis(config, source);
   return {
@@ -154,6 +156,18 @@ function resolveMariadb(config: Config, fields: MariadbFields): ResolvedMariadb 
     ...(cert !== undefined && { sslRootCert: absolute(config, cert) }),
     excludeTables: fields['exclude-tables'] ?? [],
     minimumSizeBytes: fields['minimum-size'],
+  };
+}
+
+function resolveMongodb(config: Config, fields: MongodbFields): ResolvedMongodb {
+  const { uri, user, password, databases, collections = [], queries = {}, parallel, 'ca-file': caFile, 'exclude-collections': excludeCollections = [] } = fields;
+  return {
+    type: 'mongodb',
+    uri: typeof uri === 'string' ? uri : resolveReference(config, uri),
+    ...(user !== undefined && { user: typeof user === 'string' ? user : resolveReference(config, user) }),
+    ...(password !== undefined && { password: resolveReference(config, password) }),
+    ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
+    databases, collections, excludeCollections, queries, parallel,
   };
 }
 

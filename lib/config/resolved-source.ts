@@ -1,5 +1,6 @@
 import type { ResolvedHook } from './hooks-schema.ts';
 import type { ResolvedMariadb } from './mariadb-schema.ts';
+import type { ResolvedMongodb } from './mongodb-schema.ts';
 import type { ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedS3Source } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
@@ -7,7 +8,7 @@ import type { SecretReference } from './secret-reference.ts';
 /** What a plan protects, with every default and absolute path filled in. */
 export type ResolvedSource = ResolvedSingleSource | ResolvedSet;
 
-export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source;
+export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source | ResolvedMongodb;
 
 /** Several sources that are one backup. */
 export interface ResolvedSet extends ResolvedStandstill {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { USER_WANTED } from './connection-words.ts';
 import { mariadb, mysql } from './mariadb-schema.ts';
+import { mongodbSource } from './mongodb-schema.ts';
 import { redis, valkey } from './redis-schema.ts';
 import { s3Source } from './s3-source-schema.ts';
 import { byteSize, durationWithin, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
@@ -77,8 +78,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3Source], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3Source, mongodbSource], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3, mongodb) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

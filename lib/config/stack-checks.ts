@@ -1,5 +1,6 @@
 import { eventPatternProblems } from './event-pattern.ts';
 import type { Config } from './load-config.ts';
+import type { MongodbFields } from './mongodb-schema.ts';
 import { sourcesAt } from './parts.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, refused, unknownName, wrongValue } from './problems.ts';
@@ -82,6 +83,7 @@ function sourceProblems(at: ConfigPath, source: SourceFields, mounts: NonNullabl
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
   if (source.type === 's3') return bucketProblems(at, source, mounts);
+  if (source.type === 'mongodb') return mongodbProblems(at, source, mounts);
   return 'host' in source ? connectionProblems(at, source, mounts) : [];
 }
 
@@ -89,6 +91,14 @@ function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNulla
   const caFile = source['ca-file'];
   return [
     ...(['access-key-id', 'secret-access-key'] as const).flatMap((key) => secretProblems([...at, key], source[key])),
+    ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
+  ];
+}
+
+function mongodbProblems(at: ConfigPath, source: MongodbFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  const caFile = source['ca-file'];
+  return [
+    ...(['uri', 'user', 'password'] as const).flatMap((key) => (typeof source[key] === 'object' ? secretProblems([...at, key], source[key]) : [])),
     ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
   ];
 }

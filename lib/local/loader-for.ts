@@ -7,6 +7,7 @@ import { MariadbLoader } from '../sources/mariadb/loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
 import { findConfig } from './configuration.ts';
 import { MARIADB_URL, mariadbPlaces, parseMariadbUrl } from './mariadb-places.ts';
+import { MONGODB_URL, parseMongodbUrl } from './mongodb-places.ts';
 import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
 import type { DatabaseRequest } from './restore-database.ts';
 import type { LocalContext } from './vault.ts';
@@ -18,7 +19,7 @@ export interface ChosenLoader {
 }
 
 /** `given`: the password of the request; wins over the one of a declared target when it comes from a file. */
-type UrlLoader = (text: string, given: GivenPassword | undefined, context: LoaderPlaces) => DatabaseLoader;
+type UrlLoader = (text: string, given: GivenPassword | undefined, context: LoaderPlaces) => DatabaseLoader | Promise<DatabaseLoader>;
 
 /** Archives lie below `scratchFolder` in plain while a program reads them. */
 type LoaderPlaces = LocalContext & { readonly scratchFolder: string };
@@ -29,14 +30,14 @@ interface GivenPassword {
 }
 
 const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
-const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl };
-const URLS_WANTED = [POSTGRES_URL, MARIADB_URL];
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl };
+const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
 export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
   const places = { ...context, scratchFolder: join(stateFolder, 'scratch') };
   const given = await givenPassword(request, context.environment);
-  if (request.target === undefined) return { loader: byUrl(request.url ?? '', given, places), isCreating: false };
+  if (request.target === undefined) return { loader: await byUrl(request.url ?? '', given, places), isCreating: false };
   const { config, fields } = declaredTarget(request.target, await findConfig(context.environment, request.config));
   switch (fields.type) {
     case 'postgres': {
@@ -49,10 +50,10 @@ export async function loaderFor(request: DatabaseRequest, stateFolder: string, c
 }
 
 /** A password in a URL is refused, and not repeated: every user of the machine sees the arguments of a command. */
-function byUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): DatabaseLoader {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.password || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
-  const make = BY_SCHEME[url?.protocol.slice(0, -1) ?? ''];
+async function byUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): Promise<DatabaseLoader> {
+  if ((URL.canParse(text) && new URL(text).password) || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
+  // Several hosts, as MongoDB has them, are no URL to the standard.
+  const make = BY_SCHEME[/^([a-z+]+):\/\//.exec(text)?.[1] ?? ''];
   if (make !== undefined) return make(text, given, context);
   throw new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URLS_WANTED.join(' or ')}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
 }
@@ -68,6 +69,12 @@ function postgres(connection: ReturnType<typeof parsePostgresUrl>, { environment
 function sqlByUrl(text: string, given: GivenPassword | undefined, { environment, clock }: LocalContext): DatabaseLoader {
   const { type, database, connection } = parseMariadbUrl(text);
   return new MariadbLoader({ type, database, connection: { ...connection, ...chosenPassword(undefined, given) }, ...mariadbPlaces(environment), clock });
+}
+
+async function mongodbByUrl(text: string, given: GivenPassword | undefined): Promise<DatabaseLoader> {
+  const { database, connection } = parseMongodbUrl(text);
+  const { MongodbLoader } = await import('../sources/mongodb/loader.ts');
+  return new MongodbLoader({ database, connection: { ...connection, ...chosenPassword(undefined, given) } });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {

@@ -12,11 +12,13 @@ import { inPart, sourceSet } from '../sources/set.ts';
 import type { SetOptions } from '../sources/set.ts';
 import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
+import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { ResolvedSet, ResolvedStandstill } from '../config/resolved-source.ts';
 import type { BackupOrder, OrderedSource } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
 import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
+import { mongoConnectionOf } from './mongodb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import { redisConnectionOf } from './redis-places.ts';
 import { secretReader } from './secret-reader.ts';
@@ -63,11 +65,19 @@ async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource
   if (source.type === 'redis' || source.type === 'valkey') {
     return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), temporaryFolder: environment.temporaryFolder, clock });
   }
+  if (source.type === 'mongodb') return mongodbSourceOf(source, { environment, clock });
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });
   const end = source.endMarker === undefined ? {} : { endMarker: source.endMarker };
   return new CommandSource({ command: source.command, name, minimumBytes, ...end, environment: commandVariables(environment, vault), folder: environment.workingFolder, temporaryFolder: environment.temporaryFolder, clock });
+}
+
+async function mongodbSourceOf(source: ResolvedMongodb, { environment, clock }: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {
+  const { databases, collections, excludeCollections: exclude, queries, parallel } = source;
+  const connection = await mongoConnectionOf(source, environment);
+  const { MongodbSource } = await import('../sources/mongodb.ts');
+  return new MongodbSource({ connection, databases, collections, exclude, queries, parallel, clock });
 }
 
 async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {

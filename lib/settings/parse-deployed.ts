@@ -102,6 +102,18 @@ const singleSource = z.discriminatedUnion('type', [
     tags: z.boolean(),
     parallel: z.int().min(1),
   }),
+  z.strictObject({
+    type: z.literal('mongodb'),
+    uri: z.union([z.string().min(1), reference]),
+    user: z.union([z.string(), reference]).optional(),
+    password: reference.optional(),
+    caFile: z.string().min(1).optional(),
+    databases: z.union([z.literal('all'), z.array(z.string().min(1)).min(1)]),
+    collections: z.array(z.string()),
+    excludeCollections: z.array(z.string()),
+    queries: z.record(z.string(), z.string()),
+    parallel: z.int().min(1),
+  }),
 ]);
 
 const hook = z.strictObject({ command: z.union([z.string().min(1), z.array(z.string()).min(1)]), timeoutMs: z.int().min(1) });

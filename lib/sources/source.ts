@@ -2,12 +2,13 @@ import type { ByteString } from '../model/byte-string.ts';
 
 /**
  * What a plan protects. A source says what it is, checks that it can run, and produces either a tree, which the engine
- * walks, or streams, which the engine reads from file descriptors, or objects, which the engine asks for one by one and
- * takes over from the backup before where they are unchanged. Or it is a set of such sources.
+ * walks, or streams, which the engine reads from file descriptors, or bodies, which are streams that this process makes in
+ * its memory, several at once, or objects, which the engine asks for one by one and takes over from the backup before where
+ * they are unchanged. Or it is a set of such sources.
  */
 export type Source = SingleSource | SourceSet;
 
-export type SingleSource = TreeSource | StreamSource | ObjectSource;
+export type SingleSource = TreeSource | StreamSource | BodySource | ObjectSource;
 
 interface SourceCommon {
   /** As in `holdfast.yaml`: `files`, `sqlite`, `command`, `stdin`. */
@@ -167,6 +168,38 @@ export interface OpenStream {
    * Ends what still runs and releases everything. Callable twice, and also while a reader is blocked in a read that it
    * will not return from by itself. Call it always, after `finish` too.
    */
+  close(): Promise<void>;
+}
+
+export interface BodySource extends SourceCommon {
+  readonly shape: 'bodies';
+  /** Bodies that may be open at once. */
+  readonly parallel: number;
+
+  /**
+   * The bodies, in any order. Each is opened soon after it was given, and read at once with the others; what the last one
+   * needs of those before it may be waited for here. An abort of `signal` ends what is under way, which fails as `interrupted`.
+   */
+  bodies(signal: AbortSignal): AsyncGenerator<SourceBody, void>;
+}
+
+/** One entry to be. Nothing is asked for before `open`. */
+export interface SourceBody {
+  /** Path of the entry, relative; the folders in it become entries, too. */
+  readonly name: ByteString;
+  readonly attributes: StreamAttributes;
+  /** Fails as `source-failed`, `busy`, `permission`, `interrupted`. */
+  open(): Promise<OpenBody>;
+}
+
+export interface OpenBody {
+  /** Bytes, exactly, when opening made them known. */
+  readonly size?: number;
+  /** All bytes, once; each piece is valid until the next is asked for. Fails where the producer failed, and ends only when all was given. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** As that of an `OpenStream`. */
+  finish(seen: Pick<StreamSeen, 'bytes'>): Promise<StreamProof>;
+  /** Releases everything; what is still asked for fails then. Callable twice, and after `finish` too. */
   close(): Promise<void>;
 }
 
