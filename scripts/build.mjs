@@ -1,7 +1,7 @@
 // Bundles every deployable into dist/: ES modules for Node 24, shared code split into chunks that each entry loads
 // on demand. `npm run build` puts the Node of this project first in PATH, which the schema step below needs.
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -16,10 +16,11 @@ const SCHEMA_SOURCE = 'lib/config/json-schema.ts';
 const SCHEMA = 'holdfast.schema.json';
 // The folder with the bundles is the image's build context.
 const IMAGE = ['Dockerfile', '.dockerignore'];
+const SCRIPT = 'holdfast-wal';
 
 process.chdir(join(import.meta.dirname, '..'));
 await mkdir(OUT, { recursive: true });
-const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema()), ...(await image()), ...(await kit())];
+const written = [...(await bundle(PROGRAMS)), ...(await bundle(THREADS)), ...(await schema()), ...(await image()), ...(await kit()), ...(await script())];
 await removeStale(new Set(written));
 
 async function bundle(entries) {
@@ -67,6 +68,12 @@ async function kit() {
   const { files, bytes } = await buildKit(OUT);
   console.log(`${OUT}/kit.mjs ${Math.round(bytes / 1024)} KiB`);
   return files;
+}
+
+async function script() {
+  await copyFile(join('bin', SCRIPT), join(OUT, SCRIPT));
+  await chmod(join(OUT, SCRIPT), 0o755);
+  return [SCRIPT];
 }
 
 /** After the new files stand, so that a process started meanwhile finds either build whole. */

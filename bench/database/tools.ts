@@ -107,13 +107,12 @@ export const PHYSICAL: readonly PhysicalTool[] = [
 ];
 
 const ASYNC = PGBACKREST_CONFIG.replace('process-max=2', 'process-max=2\narchive-async=y');
-const HOLDFAST_ARCHIVE = `{holdfast} wal-archive %p %f --plan bench ${CONFIG}`;
-const HOLDFAST_FETCH = `{holdfast} wal-fetch %f %p --plan bench ${CONFIG}`;
+const OF_PLAN = `--plan bench ${CONFIG}`;
 const PGBACKREST_ARCHIVE = { archive: `${PGBACKREST} archive-push %p`, fetch: `${PGBACKREST} archive-get %f %p` };
 
 export const WAL: readonly WalTool[] = [
-  { ...holdfast('holdfast', 'mode: physical'), archive: HOLDFAST_ARCHIVE, fetch: HOLDFAST_FETCH },
-  { ...holdfast('holdfast (ahead)', 'mode: physical'), archive: `${HOLDFAST_ARCHIVE} --also-ready 50`, fetch: `${HOLDFAST_FETCH} --also-next 30` },
+  { ...holdfast('holdfast', 'mode: physical'), archive: `{holdfast} wal-archive %p %f ${OF_PLAN}`, fetch: `{holdfast} wal-fetch %f %p ${OF_PLAN}` },
+  { ...holdfast('holdfast-wal (ahead)', 'mode: physical'), archive: `{wal} archive %p %f ${OF_PLAN} --also-ready 50`, fetch: `{wal} fetch %f %p ${OF_PLAN} --also-next 30` },
   { ...pgbackrest('pgBackRest'), ...PGBACKREST_ARCHIVE },
   { ...pgbackrest('pgBackRest (async)', ASYNC), ...PGBACKREST_ARCHIVE },
 ];

@@ -197,7 +197,7 @@ export function commandTable(): CommandRow[] {
     {
       name: 'wal-archive', args: '<path> [name]', summary: 'keep one file of WAL; for archive_command of PostgreSQL, which gives %p and %f',
       options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory'), option('--also-ready <n>', 'archive up to so many of the files that PostgreSQL will ask for next, too; their calls then return at once. Give %p and %f first', wholeNumber(1, 1000))],
-      examples: ["archive_command = 'holdfast wal-archive %p %f --plan cluster --also-ready 50'", "archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],
+      examples: ["archive_command = 'holdfast-wal archive %p %f --plan cluster --also-ready 50'", "archive_command = 'holdfast wal-archive %p %f --plan cluster'", 'holdfast wal-archive /var/lib/postgresql/18/main/pg_wal/00000002.history --plan cluster'],
       // PostgreSQL calls again after 1 to 125; more than that, or a signal, makes its archiver end.
       failureCode: (code) => (EXIT_CODE_OF[code] > 125 ? 1 : EXIT_CODE_OF[code]),
       load: () => import('./commands/wal-archive.ts'),
@@ -205,7 +205,7 @@ export function commandTable(): CommandRow[] {
     {
       name: 'wal-fetch', args: '<name> <path>', summary: 'write one file of WAL out; for restore_command of PostgreSQL, which gives %f and %p',
       options: [option('--plan <name>', 'plan that the WAL belongs to').makeOptionMandatory(), option('--system-id <number>', 'of the server, where it is not run in a data directory'), option('--also-next <n>', 'write out up to so many of the segments behind it, too, below the state directory; their calls then return at once. Give %f and %p first', wholeNumber(1, 200))],
-      examples: ["restore_command = 'holdfast wal-fetch %f %p --plan cluster --also-next 30'", "restore_command = 'holdfast wal-fetch %f %p --plan cluster'", 'holdfast wal-fetch 00000002.history /tmp/00000002.history --plan cluster --system-id 7713232593048825347'],
+      examples: ["restore_command = 'holdfast-wal fetch %f %p --plan cluster --also-next 30'", "restore_command = 'holdfast wal-fetch %f %p --plan cluster'", 'holdfast wal-fetch 00000002.history /tmp/00000002.history --plan cluster --system-id 7713232593048825347'],
       // 1 is the end of WAL for PostgreSQL; an error must not look like it. More than 125 ends recovery; 126 and 127 would be told as a command that is not there.
       failureCode: () => 200,
       load: () => import('./commands/wal-fetch.ts'),

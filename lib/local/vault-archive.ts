@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { shellQuote } from '../keyring/shell-quote.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { Owner } from '../recovery/data-directory/write-directory.ts';
@@ -50,16 +50,27 @@ export async function walFetchCommand(access: VaultOptions, { planName }: Pick<M
   const { directory, s3, key } = await chooseVault(access, environment, config);
   const { variables, workingFolder } = environment;
   const named = access.vault ?? variables['HOLDFAST_VAULT'];
+  // Root restores for another user, whose state directory is not the one of these variables.
+  const isAhead = process.getuid?.() !== 0;
   const words = [
-    process.execPath, realpathSync(process.argv[1] ?? ''), 'wal-fetch', '%f', '%p', '--plan', planName, '--system-id', facts.systemId,
-    // Root restores for another user, whose state directory is not the one of these variables.
-    ...(process.getuid?.() === 0 ? [] : ['--also-next', String(ALSO_NEXT)]),
+    ...(isAhead ? quickProgram() : slowProgram()), '%f', '%p', '--plan', planName, '--system-id', facts.systemId,
+    ...(isAhead ? ['--also-next', String(ALSO_NEXT)] : []),
     ...(config === undefined ? [] : ['--config', config.file]),
     ...(s3 === undefined ? ['--vault', directory] : named === undefined ? [] : ['--vault', named]),
     ...keyWords(key, workingFolder),
   ];
   // PostgreSQL puts names in for %f and %p; every other % is doubled.
   return words.map((word) => (word === '%f' || word === '%p' ? word : shellQuote(word).replaceAll('%', '%%'))).join(' ');
+}
+
+function slowProgram(): string[] {
+  return [process.execPath, realpathSync(process.argv[1] ?? ''), 'wal-fetch'];
+}
+
+/** What was fetched ahead is given away without Node: a server asks for thousands of files. */
+function quickProgram(): string[] {
+  const script = join(dirname(realpathSync(process.argv[1] ?? '')), 'holdfast-wal');
+  return existsSync(script) ? ['env', `NODE=${process.execPath}`, script, 'fetch'] : slowProgram();
 }
 
 const KEY_FLAGS: Readonly<Record<string, string>> = { 'key-file': '--key-file', 'passphrase-file': '--passphrase-file', 'recipient-key': '--recipient-key-file' };

@@ -17,7 +17,7 @@ export { decodeRefs, encodeRefs, followReplaced, isSigned, signRefs } from './re
 export type { PackRef, Refs, Replacement } from './refs.ts';
 export { newRepositoryConfig, openRepository, readConfig, writeConfig } from './repository.ts';
 export type { BackupRef, Repository, RepositoryConfig, Writer } from './repository.ts';
-export { Scratch, releaseBytes } from './scratch.ts';
+export { Scratch, releaseAll, releaseBytes } from './scratch.ts';
 export { associatedData, sealInto, sha256 } from './seal.ts';
 export { headProblem, openJson, openObject, sealJson, sealObject } from './sealed-object.ts';
 export { SnapshotReader, isBelow, isSnapshotFile, listSnapshots, placedChunk, readManifest } from './snapshot-reader.ts';

@@ -79,7 +79,7 @@ function zstd(raw: Uint8Array, level: number): Buffer {
 }
 
 /** At least `ZSTD_compressBound`: with so much room the library reads its input where it lies, with less it copies it first. */
-function zstdBound(length: number): number {
+export function zstdBound(length: number): number {
   return length + (length >> 8) + 512;
 }
 

@@ -17,3 +17,11 @@ export function releaseBytes(bytes: Uint8Array): void {
   const { buffer, byteLength } = bytes;
   if (buffer instanceof ArrayBuffer && 'transfer' in buffer && byteLength > 4096 && buffer.byteLength - byteLength <= 1) buffer.transfer(0);
 }
+
+/** Buffers of so many bytes are nobody's pool. */
+const LARGE_BYTES = 1 << 20;
+
+/** The same of all memory that large bytes are a view of: what a compressor answers has room behind it that was not needed. */
+export function releaseAll({ buffer }: Uint8Array): void {
+  if (buffer.byteLength >= LARGE_BYTES) releaseBytes(new Uint8Array(buffer));
+}

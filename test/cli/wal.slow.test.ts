@@ -138,7 +138,7 @@ describe('wal-archive and wal-fetch (S2, R4)', () => {
     await archive(desk, spool(desk, `${third}.partial`, makeSegment({ name: third, records: [{ kind: 'filler', bytes: 100 }] })));
     expect(await fetch(desk, FIRST, ...PLACE, '--also-next', '5')).toMatchObject({ code: 0, stdout: expect.stringMatching(/; 1 file ahead\n$/) });
     const kept = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('wal-ahead')).map((path) => basename(path));
-    expect(kept.filter((name) => name.startsWith('0000')).sort()).toEqual([SECOND, `${SECOND}.json`]);
+    expect(kept.filter((name) => name.startsWith('0000')).sort()).toEqual([SECOND, `${SECOND}.note`]);
     // As PostgreSQL does when it has come to the end, or to its target.
     expect(await fetch(desk, '00000002.history', ...PLACE, '--also-next', '5')).toMatchObject({ code: 1 });
     expect(readdirSync(state, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes(SECOND))).toEqual([]);

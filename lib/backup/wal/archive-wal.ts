@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { newUlid } from '../../model/ids.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { Clock } from '../../model/clock.ts';
-import { putWal, walFile } from '../../repository/index.ts';
+import { putWal, releaseAll, walFile } from '../../repository/index.ts';
 import type { PutWal, Repository, WalBytes, WalFile } from '../../repository/index.ts';
 import { LONG_HEADER_BYTES, checkSegment, segmentHeader } from '../../sources/postgres/wal/page-header.ts';
 import type { SegmentHeader } from '../../sources/postgres/wal/page-header.ts';
@@ -59,11 +59,13 @@ export async function archiveWal(archive: WalArchive, source: WalSource): Promis
 async function archiveSegment(archive: WalArchive, source: WalSource, file: WalFile, handle: FileHandle, size: number): Promise<ArchivedWal> {
   const header = segmentHeader(await read(handle, 0, Math.min(size, LONG_HEADER_BYTES), source.path), source.path);
   checkSegment(header, { ...file, sizeBytes: size, systemId: source.systemId });
+  let last: Uint8Array | undefined;
   const sizeBytes = file.kind === 'partial' ? await usedBytes(handle, size, header, source.path) : size;
-  const bytes: WalBytes = { sizeBytes, read: (offset, length) => read(handle, offset, length, source.path) };
+  const bytes: WalBytes = { sizeBytes, read: async (offset, length) => (last = await read(handle, offset, length, source.path)) };
   const { segmentBytes, systemId } = header;
   const partial = file.kind === 'partial' ? { partial: { bytes: sizeBytes, id: newUlid(archive.clock.now()) } } : {};
   const put = await putWal(archive.repository, { plan: archive.plan, systemId, ...file, ...partial, segmentBytes }, bytes, { signal: archive.signal });
+  if (last) releaseAll(last);
   return { ...put, kind: file.kind, name: file.name, timeline: file.timeline, systemId, sizeBytes, segmentBytes };
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { segmentName, segmentNumber } from '../../sources/postgres/wal/lsn.ts';
 import { fetchWal } from './fetch-wal.ts';
 import type { WalWanted } from './fetch-wal.ts';
-import { makeRoom, noteFetched } from './fetched-ahead.ts';
+import { bootIdOf, makeRoom, noteFetched } from './fetched-ahead.ts';
 import type { AheadNote, AheadPlace } from './fetched-ahead.ts';
 
 export interface Ahead {
@@ -28,6 +28,7 @@ export async function fetchAhead(asked: WalWanted, { place, count, chosenBy, tim
   const next = segmentNumber(asked.name, segmentBytes) + 1;
   const names = Array.from({ length: count }, (_, index) => segmentName(timeline, next + index, segmentBytes));
   const folder = makeRoom(place, names);
+  const bootId = bootIdOf();
   const rest = names[Symbol.iterator]();
   let done = 0;
   let isWell = true;
@@ -36,7 +37,7 @@ export async function fetchAhead(asked: WalWanted, { place, count, chosenBy, tim
       try {
         const fetched = await fetchWal({ ...asked, name: name.value, target: join(folder, name.value), onlyWhole: true });
         if (fetched.found !== 'whole') break;
-        noteFetched(folder, name.value, { sha256: fetched.sha256, systemId: asked.systemId, fetchedAt: place.now, chosenBy });
+        noteFetched(folder, name.value, { sha256: fetched.sha256, systemId: asked.systemId, bootId, fetchedAt: place.now, chosenBy });
         done += 1;
       } catch {
         break;

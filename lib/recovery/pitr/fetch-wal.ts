@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
-import { findWal, readWal, walFile, walFolder } from '../../repository/index.ts';
+import { findWal, readWal, releaseAll, walFile, walFolder } from '../../repository/index.ts';
 import type { Repository, WalEntry, WalHead } from '../../repository/index.ts';
 
 export interface WalWanted {
@@ -63,7 +63,10 @@ async function write({ repository, target }: WalWanted, entry: WalEntry): Promis
     const handle = await open(temporary, 'w', 0o600);
     let head: WalHead;
     try {
-      head = await readWal(repository, entry, async (bytes) => void (await handle.writeFile(bytes)));
+      head = await readWal(repository, entry, async (bytes) => {
+        await handle.writeFile(bytes);
+        releaseAll(bytes);
+      });
       // A hole reads as zeroes, as the rest of a segment that is being written does.
       if (entry.kind === 'partial') await handle.truncate(head.segmentBytes);
     } finally {

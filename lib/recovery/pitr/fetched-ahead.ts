@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isAsItWas, namesIn, noteFolder } from '../../backup/wal/acknowledged.ts';
+import { fingerprint, isAsItWas, namesIn, noteFolder, readNote, writeNote } from '../../backup/wal/acknowledged.ts';
 import type { AcknowledgedPlace } from '../../backup/wal/acknowledged.ts';
 import { dataFolders, systemIdIn } from '../../backup/wal/system-id.ts';
 
 /**
  * Segments that `wal-fetch --also-next` has written out before PostgreSQL asks for them: a file and a note of each, below
- * the state directory. Only Node's own modules are loaded here: the entry of the program asks first, and then a call costs
- * the start of Node and one digest. Whole segments alone are kept so, and given away only with the bytes that the vault
- * vouched for; of everything else the call itself finds out.
+ * the state directory. The script bin/holdfast-wal gives them away in a few milliseconds while the machine has not been
+ * started again since; the entry of the program for the start of Node and one digest: only Node's own modules are loaded here.
+ * Whole segments alone are kept so, and given away only with the bytes that the vault vouched for; of everything else the
+ * call itself finds out.
  */
 export interface AheadPlace extends AcknowledgedPlace {
   /** Milliseconds since 1970. */
@@ -20,13 +21,17 @@ export interface AheadNote {
   /** Hexadecimal, as the vault holds it. */
   readonly sha256: string;
   readonly systemId: string;
+  /** Of this start of the machine, as the kernel names it; `-` where it does not. */
+  readonly bootId: string;
+  /** Milliseconds since 1970. */
   readonly fetchedAt: number;
   /** What `fingerprint` said of the files that the vault was chosen by, before it was opened. */
   readonly chosenBy: readonly string[];
 }
 
 const FOLDER = 'wal-ahead';
-const NOTE = '.json';
+const NOTE = '.note';
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** What an earlier recovery left is not looked at: it costs nothing to fetch it again. */
 const KEPT_MS = 3_600_000;
 
@@ -35,9 +40,10 @@ export async function takeFetched(place: AheadPlace, name: string, path: string)
   const kept = join(noteFolder(place, FOLDER), name);
   const target = resolve(place.workingFolder, path);
   try {
-    const { sha256, systemId, fetchedAt, chosenBy } = JSON.parse(readFileSync(kept + NOTE, 'utf8')) as AheadNote;
-    const isNow = fetchedAt <= place.now && place.now - fetchedAt < KEPT_MS;
-    if (!isNow || !chosenBy.every(isAsItWas) || systemId !== (await systemIdIn(dataFolders(place.workingFolder, target)))) return false;
+    const [systemId, , fetchedAt, sha256, ...files] = readNote(kept + NOTE);
+    const age = place.now - Number(fetchedAt);
+    const isNow = age >= 0 && age < KEPT_MS;
+    if (!isNow || !files.every(isAsItWas) || systemId !== (await systemIdIn(dataFolders(place.workingFolder, target)))) return false;
     const bytes = readFileSync(kept);
     // The machine may have gone down before they were on its disk.
     if (createHash('sha256').update(bytes).digest('hex') !== sha256) return false;
@@ -89,10 +95,17 @@ export function forgetFetched(place: AheadPlace): void {
 }
 
 /** After the segment is whole in `folder`: from now on it may be taken. */
-export function noteFetched(folder: string, name: string, note: AheadNote): void {
-  const temporary = join(folder, `${name}${NOTE}.${process.pid}`);
-  writeFileSync(temporary, JSON.stringify(note), { mode: 0o600 });
-  renameSync(temporary, join(folder, name + NOTE));
+export function noteFetched(folder: string, name: string, { systemId, bootId, fetchedAt, sha256, chosenBy }: AheadNote): void {
+  writeNote(join(folder, name + NOTE), [systemId, bootId, String(fetchedAt), sha256, fingerprint(join(folder, name)), ...chosenBy]);
+}
+
+export function bootIdOf(): string {
+  try {
+    return readFileSync(BOOT_ID, 'utf8').trim();
+  } catch {
+    // Another system than Linux: every segment is proved by its digest there.
+    return '-';
+  }
 }
 
 /** What cannot be removed is only in the way: it is judged again before anybody gets it. */

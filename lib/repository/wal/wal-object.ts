@@ -2,7 +2,9 @@ import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 import { ByteReader, ByteWriter } from '../bytes.ts';
 import { damaged } from '../format.ts';
+import { zstdBound } from '../pack-builder.ts';
 import type { Repository } from '../repository.ts';
+import { releaseAll } from '../scratch.ts';
 import { openObject, openObjectAside, sealPacked } from '../sealed-object.ts';
 import { parseWalObjectName } from './wal-name.ts';
 import type { WalKind } from './wal-name.ts';
@@ -14,8 +16,6 @@ export const MAX_SEGMENT_BYTES = 1 << 30;
 
 const KINDS = { segment: 1, partial: 2, history: 3, label: 4 } as const satisfies Record<WalKind, number>;
 const DIGEST_BYTES = 32;
-/** Of its 16 KiB Node puts together hundreds. */
-const PIECE_BYTES = 1 << 20;
 const compress = promisify(zstdCompress);
 
 /** What each object says about the whole file that it is a part of. */
@@ -44,8 +44,10 @@ export async function sealWalPart({ keys, cipher }: Pick<Repository, 'keys' | 'c
   const { kind, segmentBytes, sizeBytes, sha256, offset, bytes } = part;
   const plain = new ByteWriter(bytes.length + 64).u8(KINDS[kind]).varint(segmentBytes).varint(sizeBytes).varint(offset).bytes(sha256).bytes(bytes);
   const view = plain.view();
-  const packed = await compress(view, { chunkSize: PIECE_BYTES, pledgedSrcSize: view.length });
-  return sealPacked(keys, 'wal', name, { plain: view, packed }, cipher, random);
+  const packed = await compress(view, { chunkSize: zstdBound(view.length), pledgedSrcSize: view.length });
+  const sealed = sealPacked(keys, 'wal', name, { plain: view, packed }, cipher, random);
+  for (const done of [view, packed]) releaseAll(done);
+  return sealed;
 }
 
 /** Fails as `damaged` for what is not the part of the file that its name says. */
@@ -53,7 +55,7 @@ export function openWalPart({ keys }: Pick<Repository, 'keys'>, name: string, st
   return readPart(name, openObject(keys, 'wal', name, stored));
 }
 
-/** The same, decompressed in another thread. */
+/** The same, decompressed in another thread. Takes the stored bytes over. */
 export async function openWalPartAside({ keys }: Pick<Repository, 'keys'>, name: string, stored: Uint8Array): Promise<WalPart> {
   return readPart(name, await openObjectAside(keys, 'wal', name, stored));
 }
@@ -64,7 +66,8 @@ function readPart(name: string, plain: Uint8Array): WalPart {
   const reader = new ByteReader(plain, name);
   const kind = kindOf(reader.u8(), name);
   const [segmentBytes, sizeBytes, offset] = [reader.varint(), reader.varint(), reader.varint()];
-  const sha256 = reader.bytes(DIGEST_BYTES);
+  // A copy: whoever is done with the bytes gives their memory back.
+  const sha256 = Uint8Array.from(reader.bytes(DIGEST_BYTES));
   const bytes = reader.bytes(reader.remaining);
   if (kind !== named.kind) throw damaged(`${name} holds a file of kind ${kind}, wanted ${named.kind}`);
   checkSizes(name, kind, segmentBytes, sizeBytes);

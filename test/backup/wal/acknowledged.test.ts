@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { acknowledge, fingerprint, forgetOthers, readyFiles, takeAcknowledged } from '../../../lib/backup/wal/acknowledged.ts';
+import { acknowledge, fingerprint, forgetOthers, isAcknowledged, readyFiles } from '../../../lib/backup/wal/acknowledged.ts';
+import { scriptAnswers } from '../../support/holdfast-wal.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const NAME = '000000010000000000000003';
@@ -12,14 +13,19 @@ function place(words: readonly string[] = ['--plan', 'cluster']) {
   return { words, environment: { HOME: workingFolder }, workingFolder };
 }
 
-describe('what was archived ahead (S2)', () => {
-  it('is answered once, for the very file that was read', () => {
+/** Both read the same notes: what one of them answers, the other must. */
+const READERS: readonly (readonly [string, typeof isAcknowledged])[] = [
+  ['the entry of the program', isAcknowledged],
+  ['the script', (place, path, name) => scriptAnswers(place, ['archive', path, name])],
+];
+
+describe.each(READERS)('what was archived ahead, as %s finds it (S2)', (_, isAnswered) => {
+  it('is answered for the very file that was read', () => {
     const here = place();
     const path = join(here.workingFolder, 'pg_wal', NAME);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
     acknowledge(here, NAME, fingerprint(path), []);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(true);
   });
 
   it.each<[string, (path: string) => void]>([
@@ -31,7 +37,7 @@ describe('what was archived ahead (S2)', () => {
     const path = join(here.workingFolder, 'pg_wal', NAME);
     acknowledge(here, NAME, fingerprint(path), []);
     change(path);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
 
   it.each<[string, (file: string) => void]>([
@@ -41,21 +47,31 @@ describe('what was archived ahead (S2)', () => {
   ])('is not answered when what chose the vault %s', (_, change) => {
     const here = place();
     const path = join(here.workingFolder, 'pg_wal', NAME);
-    const config = join(here.workingFolder, 'holdfast\n.yaml');
+    const config = join(here.workingFolder, 'holdfast 1.yaml');
     writeFileSync(config, 'vaults: one');
     acknowledge(here, NAME, fingerprint(path), [fingerprint(config)]);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(true);
     acknowledge(here, NAME, fingerprint(path), [fingerprint(config)]);
     change(config);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
 
   it('is not answered for another plan, vault or key', () => {
     const here = place();
     acknowledge(here, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)), []);
-    expect(takeAcknowledged({ ...here, words: ['--plan', 'other'] }, `pg_wal/${NAME}`, NAME)).toBe(false);
-    expect(takeAcknowledged({ ...here, environment: { ...here.environment, HOLDFAST_VAULT: '/elsewhere' } }, `pg_wal/${NAME}`, NAME)).toBe(false);
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+    expect(isAnswered({ ...here, words: ['--plan', 'other'] }, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered({ ...here, words: ['--plan', 'cluster', ''] }, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered({ ...here, environment: { ...here.environment, HOLDFAST_VAULT: '/elsewhere' } }, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+  });
+
+  it('is found again by variables of every kind, wherever the state is kept', () => {
+    const here = place(["--key-file", "it's a \"key\"\n"]);
+    const XDG_STATE_HOME = join(here.workingFolder, 'state of \u00fc');
+    const asked = { ...here, environment: { XDG_STATE_HOME, HOLDFAST_B: 'two\nlines', HOLDFAST_A: 'b c', HOLDFAST_A_B: '', HOLDFAST_: '\u00e9', OTHER: 'HOLDFAST_Z=1' } };
+    acknowledge(asked, NAME, fingerprint(join(here.workingFolder, 'pg_wal', NAME)), []);
+    expect(isAnswered(asked, `pg_wal/${NAME}`, NAME)).toBe(true);
+    expect(isAnswered({ ...asked, environment: { ...asked.environment, HOLDFAST_A: 'b  c' } }, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
 
   it('is forgotten when PostgreSQL does not wait for it any more', () => {
@@ -64,10 +80,12 @@ describe('what was archived ahead (S2)', () => {
     forgetOthers(here, new Set([NAME]));
     expect(readdirSync(join(here.workingFolder, '.local', 'state', 'holdfast', 'wal-acknowledged')).length).toBe(1);
     forgetOthers(here, new Set());
-    expect(takeAcknowledged(here, `pg_wal/${NAME}`, NAME)).toBe(false);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
+});
 
-  it('follows the order in which PostgreSQL asks, and passes over what is done', () => {
+describe('files that are ready (S2)', () => {
+  it('follow the order in which PostgreSQL asks, and what is done is passed over', () => {
     const here = place();
     const folder = join(here.workingFolder, 'pg_wal');
     for (const name of [`${NAME}.ready`, '000000010000000000000002.ready', '00000002.history.ready', '000000010000000000000001.done']) writeFileSync(join(folder, 'archive_status', name), '');
