@@ -33,7 +33,7 @@ async function isDoneAhead(): Promise<boolean> {
   const [command, first = '-', second = '-', ...words] = args;
   if (first.startsWith('-') || second.startsWith('-')) return false;
   const place = { words, environment: process.env, workingFolder: process.cwd() };
-  if (command === 'wal-archive' && words.includes('--also-ready')) return (await import('../lib/backup/wal/acknowledged.ts')).isAcknowledged(place, first, second);
+  if (command === 'wal-archive' && words.includes('--also-ready')) return (await import('../lib/backup/wal/acknowledged.ts')).takeAcknowledged(place, first, second);
   if (command === 'wal-fetch' && words.includes('--also-next')) return (await import('../lib/recovery/pitr/fetched-ahead.ts')).takeFetched({ ...place, now: Date.now() }, first, second);
   return false;
 }

@@ -74,7 +74,7 @@ describe('archive_command (S2)', () => {
     servers.push(server);
     mkdirSync(person.path('state'));
     readableBy(server.data, person);
-    await server.sql(`alter system set archive_command = 'XDG_STATE_HOME=${person.path('state')} ${programOf(person)} wal-archive %p %f --plan cluster --also-ready 20 --config ${person.path('work', 'holdfast.yaml')}'`);
+    await server.sql(`alter system set archive_command = 'XDG_STATE_HOME=${person.path('state')} ${quickProgramOf(person)} archive %p %f --plan cluster --also-ready 20 --config ${person.path('work', 'holdfast.yaml')}'`);
     await server.sql('select pg_reload_conf()');
     const ticker = await tick(server);
     await person.do(['backup', 'cluster']);
@@ -226,8 +226,15 @@ async function rowsAt(server: PostgresServer, person: Person, { bases }: WindowL
   }
 }
 
+/** Where there is a state directory, what is fetched ahead is kept there. */
 function fetchCommand(person: Person): string {
-  return `${programOf(person)} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`;
+  const [state, options] = [person.path('state'), `--plan cluster --config ${person.path('work', 'holdfast.yaml')}`];
+  return existsSync(state) ? `XDG_STATE_HOME=${state} ${quickProgramOf(person)} fetch %f %p ${options} --also-next 20` : `${programOf(person)} wal-fetch %f %p ${options}`;
+}
+
+function quickProgramOf(person: Person): string {
+  const { node, script } = reachableProgram(person);
+  return `NODE=${node} ${join(dirname(script), 'holdfast-wal')}`;
 }
 
 function programOf(person: Person): string {

@@ -21,10 +21,14 @@ export interface AcknowledgedPlace {
 const FOLDER = 'wal-acknowledged';
 const NANOSECONDS = 1_000_000_000n;
 
-export function isAcknowledged(place: AcknowledgedPlace, path: string, name: string): boolean {
+/** Removes the note: PostgreSQL asks for a file once. */
+export function takeAcknowledged(place: AcknowledgedPlace, path: string, name: string): boolean {
+  const note = join(noteFolder(place, FOLDER), name);
   try {
-    const [seen, ...chosenBy] = readNote(join(noteFolder(place, FOLDER), name));
-    return seen === fingerprint(resolve(place.workingFolder, path)) && chosenBy.every(isAsItWas);
+    const [seen, ...chosenBy] = readNote(note);
+    if (seen !== fingerprint(resolve(place.workingFolder, path)) || !chosenBy.every(isAsItWas)) return false;
+    unlinkSync(note);
+    return true;
   } catch {
     // There is no note, or no such file: whoever archives it says what is wrong.
     return false;

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { acknowledge, fingerprint, forgetOthers, isAcknowledged, readyFiles } from '../../../lib/backup/wal/acknowledged.ts';
+import { acknowledge, fingerprint, forgetOthers, readyFiles, takeAcknowledged } from '../../../lib/backup/wal/acknowledged.ts';
 import { scriptAnswers } from '../../support/holdfast-wal.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -14,18 +14,19 @@ function place(words: readonly string[] = ['--plan', 'cluster']) {
 }
 
 /** Both read the same notes: what one of them answers, the other must. */
-const READERS: readonly (readonly [string, typeof isAcknowledged])[] = [
-  ['the entry of the program', isAcknowledged],
+const READERS: readonly (readonly [string, typeof takeAcknowledged])[] = [
+  ['the entry of the program', takeAcknowledged],
   ['the script', (place, path, name) => scriptAnswers(place, ['archive', path, name])],
 ];
 
 describe.each(READERS)('what was archived ahead, as %s finds it (S2)', (_, isAnswered) => {
-  it('is answered for the very file that was read', () => {
+  it('is answered once, for the very file that was read', () => {
     const here = place();
     const path = join(here.workingFolder, 'pg_wal', NAME);
     expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
     acknowledge(here, NAME, fingerprint(path), []);
     expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(true);
+    expect(isAnswered(here, `pg_wal/${NAME}`, NAME)).toBe(false);
   });
 
   it.each<[string, (path: string) => void]>([
