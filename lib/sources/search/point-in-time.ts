@@ -1,0 +1,87 @@
+import { HoldfastError } from '../../model/errors.ts';
+import { provedAnswer } from './answers.ts';
+import type { SearchClient } from './client.ts';
+import { placeOf } from './connection.ts';
+import { membersOf, parsed, slice } from './json-spans.ts';
+import type { SearchServer } from './server.ts';
+
+/** How long the cluster keeps a point in time that nobody asks for; reading begins it anew. */
+const KEEP_ALIVE = '10m';
+/** So often it is begun anew while nobody reads, as when the vault does not answer for a while. */
+const TOUCH_MILLISECONDS = 3 * 60_000;
+
+/** One index as it was at one moment. */
+export interface PointInTime {
+  readonly index: string;
+  /** Another one with every answer, perhaps. */
+  id: string;
+  readonly keepAlive: string;
+  /** Primary shards. */
+  readonly shards: number;
+  /** Documents in it, counted by the cluster. */
+  readonly total: number;
+  /** What the cluster says of the index: `{"aliases":…,"mappings":…,"settings":…}`, settings flat, taken after the moment: a mapping grows only. */
+  readonly definition: Buffer;
+  /** What a search has to ask for to get all of a document. */
+  readonly source: string;
+  /** Lets it go; callable twice, never fails: the cluster lets it go by itself. */
+  close(): Promise<void>;
+}
+
+export interface PointPorts {
+  readonly client: SearchClient;
+  readonly server: SearchServer;
+  readonly signal: AbortSignal;
+}
+
+/** Fails as `source-failed`, `permission`. */
+export async function openPointInTime(index: string, { client, server, signal }: PointPorts): Promise<PointInTime> {
+  const { dialect } = server;
+  const name = encodeURIComponent(index);
+  const id = dialect.pitOf(await client.json<{ readonly id?: string; readonly pit_id?: string }>({ method: 'POST', path: `${dialect.openPath(name)}?keep_alive=${KEEP_ALIVE}` }, signal));
+  if (id === undefined) throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} opened no point in time of index ${index} and did not say why.`, { nextStep: 'Nothing of this run is kept. See the log of the cluster.' });
+  const held: { id: string; keepAlive: string; index: string } = { id, keepAlive: KEEP_ALIVE, index };
+  // When it fails, the next page says so.
+  const touch = setInterval(() => void count(held, client, signal).catch(() => undefined), TOUCH_MILLISECONDS);
+  touch.unref();
+  const close = async () => {
+    clearInterval(touch);
+    // Also after an abort; whatever fails, the cluster lets it go when its time is over.
+    await client.ask({ method: 'DELETE', path: dialect.closePath, body: JSON.stringify(dialect.closeBody(held.id)), isRepeatable: false, accepts: [404] }, AbortSignal.timeout(5000)).catch(() => undefined);
+  };
+  try {
+    const definition = await definitionOf(index, client, signal);
+    return Object.assign(held, { shards: shardsOf(definition), total: await count(held, client, signal), definition, source: wholeSource(server), close });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function count(held: { id: string; readonly keepAlive: string }, client: SearchClient, signal: AbortSignal): Promise<number> {
+  const body = JSON.stringify({ size: 0, track_total_hits: true, pit: { id: held.id, keep_alive: held.keepAlive } });
+  const { body: answer } = await client.ask({ method: 'POST', path: '/_search?allow_partial_search_results=false', body }, signal);
+  const members = provedAnswer(answer, client);
+  const total = membersOf(answer, members.get('hits')?.from).get('total');
+  const { value, relation } = total === undefined ? {} : parsed<{ readonly value?: number; readonly relation?: string }>(answer, total);
+  if (value === undefined || relation !== 'eq') throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} did not count its documents exactly (${relation ?? 'no total'}).`, { nextStep: 'Nothing of this run is kept; start the backup again.' });
+  return value;
+}
+
+async function definitionOf(index: string, client: SearchClient, signal: AbortSignal): Promise<Buffer> {
+  const { body } = await client.ask({ method: 'GET', path: `/${encodeURIComponent(index)}?flat_settings=true` }, signal);
+  const own = membersOf(body).get(index);
+  if (own === undefined) throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} told nothing of index ${index} when asked for its definition: an alias may have taken its name.`, { nextStep: 'Nothing of this run is kept; start the backup again.', retryable: true });
+  return slice(body, own);
+}
+
+function shardsOf(definition: Buffer): number {
+  const settings = membersOf(definition).get('settings');
+  return Number(settings === undefined ? Number.NaN : parsed<Readonly<Record<string, string>>>(definition, settings)['index.number_of_shards']);
+}
+
+/** Elasticsearch leaves vectors out of what it gives back from 9.2 on, unless they are asked for. */
+function wholeSource({ dialect, version }: SearchServer): string {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return dialect.product === 'Elasticsearch' && (major > 9 || (major === 9 && minor >= 2)) ? '{"exclude_vectors":false}' : 'true';
+}
