@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeployedPlan } from '../settings/deployed.ts';
 import { fromText } from '../model/byte-string.ts';
@@ -12,6 +13,8 @@ import type { PostgresConnection } from '../sources/postgres/connection.ts';
 import { RedisSource } from '../sources/redis.ts';
 import type { RedisConnection } from '../sources/redis/place.ts';
 import { S3Source } from '../sources/s3.ts';
+import { SearchSource } from '../sources/search.ts';
+import type { SearchConnection } from '../sources/search/connection.ts';
 import { inPart, sourceSet } from '../sources/set.ts';
 import type { SetOptions } from '../sources/set.ts';
 import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
@@ -22,6 +25,7 @@ import type { ResolvedRedis } from '../config/redis-schema.ts';
 import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
 import type { ResolvedSingleSource, ResolvedStandstill } from '../config/resolved-source.ts';
+import type { ResolvedSearch } from '../config/search-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { bucketClient } from './clients.ts';
@@ -96,6 +100,11 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
       const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
       return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, places.resolveSecret), minimumBytes, temporaryFolder: scratchFolder, clock });
     }
+    case 'elasticsearch':
+    case 'opensearch': {
+      const { type, indices, exclude, templates } = source;
+      return new SearchSource({ type, connection: await searchConnectionOf(source, places.resolveSecret), indices, exclude, isWithTemplates: templates, temporaryFolder: scratchFolder, clock });
+    }
     case 's3':
       return s3SourceOf(source, places);
     case 'mongodb':
@@ -113,6 +122,16 @@ async function mongodbSourceOf(source: ResolvedMongodb, { clock, resolveSecret }
   };
   const { MongodbSource } = await import('../sources/mongodb.ts');
   return new MongodbSource({ connection, databases, collections, exclude, queries, parallel, clock });
+}
+
+async function searchConnectionOf({ endpoint, user, password, apiKey, caFile }: ResolvedSearch, resolveSecret: TaskPlaces['resolveSecret']): Promise<SearchConnection> {
+  return {
+    endpoint,
+    ...(user !== undefined && { user: typeof user === 'string' ? user : await resolveSecret(user) }),
+    ...(password && { password: await resolveSecret(password) }),
+    ...(apiKey && { apiKey: await resolveSecret(apiKey) }),
+    ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
+  };
 }
 
 async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {

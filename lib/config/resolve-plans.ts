@@ -11,6 +11,7 @@ import { resolvePolicy } from './resolve-policy.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
 import type { ResolvedS3Source, S3SourceFields } from './s3-source-schema.ts';
 import type { ResolvedPostgres, ResolvedPostgresPhysical, ResolvedPostgresPlace, ResolvedSet, ResolvedSingleSource, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedSearch, SearchFields } from './search-schema.ts';
 import type { SetFields } from './set-schema.ts';
 import type { SourceFields } from './source-schema.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
@@ -107,6 +108,7 @@ function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSour
   if (source.type === 'postgres') return resolvePostgres(config, source);
   if (source.type === 'mariadb' || source.type === 'mysql') return resolveMariadb(config, source);
   if (source.type === 'mongodb') return resolveMongodb(config, source);
+  if (source.type === 'elasticsearch' || source.type === 'opensearch') return resolveSearch(config, source);
   if (source.type === 's3') return resolveS3Source(config, source);
   if (source.type === 'redis' || source.type === 'valkey') return resolveRedis(config, source);
   return {
@@ -168,6 +170,17 @@ function resolveMongodb(config: Config, fields: MongodbFields): ResolvedMongodb 
     ...(password !== undefined && { password: resolveReference(config, password) }),
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     databases, collections, excludeCollections, queries, parallel,
+  };
+}
+
+function resolveSearch(config: Config, { type, endpoint, user, password, 'api-key': apiKey, 'ca-file': caFile, indices, exclude = [], templates }: SearchFields): ResolvedSearch {
+  return {
+    type, endpoint: endpoint.replace(/\/$/, ''),
+    ...(user !== undefined && { user: typeof user === 'string' ? user : resolveReference(config, user) }),
+    ...(password !== undefined && { password: resolveReference(config, password) }),
+    ...(apiKey !== undefined && { apiKey: resolveReference(config, apiKey) }),
+    ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
+    indices, exclude, templates,
   };
 }
 

@@ -3,12 +3,13 @@ import type { ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedMongodb } from './mongodb-schema.ts';
 import type { ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedS3Source } from './s3-source-schema.ts';
+import type { ResolvedSearch } from './search-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** What a plan protects, with every default and absolute path filled in. */
 export type ResolvedSource = ResolvedSingleSource | ResolvedSet;
 
-export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedS3Source | ResolvedMongodb;
+export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedSearch | ResolvedS3Source | ResolvedMongodb;
 
 /** Several sources that are one backup. */
 export interface ResolvedSet extends ResolvedStandstill {

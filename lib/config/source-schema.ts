@@ -4,6 +4,7 @@ import { mariadb, mysql } from './mariadb-schema.ts';
 import { mongodbSource } from './mongodb-schema.ts';
 import { redis, valkey } from './redis-schema.ts';
 import { s3Source } from './s3-source-schema.ts';
+import { elasticsearch, opensearch } from './search-schema.ts';
 import { byteSize, durationWithin, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 
 const files = strictMap({
@@ -78,8 +79,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3Source, mongodbSource], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3, mongodb) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3Source, mongodbSource], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, mongodb) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

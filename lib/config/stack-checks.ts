@@ -5,6 +5,7 @@ import { sourcesAt } from './parts.ts';
 import type { ConfigPath, Problem } from './problems.ts';
 import { pathText, refused, unknownName, wrongValue } from './problems.ts';
 import type { ConfigFields, PlanFields } from './schema.ts';
+import type { SearchFields } from './search-schema.ts';
 import type { S3SourceFields } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 import type { SourceFields } from './source-schema.ts';
@@ -82,6 +83,7 @@ function sourceProblems(at: ConfigPath, source: SourceFields, mounts: NonNullabl
   const below = (path: ConfigPath, written: string): Problem[] => outsideProblems(path, written, mounts);
   if (source.type === 'files') return source.paths.flatMap((written, index) => below([...at, 'paths', index], written));
   if (source.type === 'sqlite') return below([...at, 'path'], source.path);
+  if (source.type === 'elasticsearch' || source.type === 'opensearch') return clusterProblems(at, source, mounts);
   if (source.type === 's3') return bucketProblems(at, source, mounts);
   if (source.type === 'mongodb') return mongodbProblems(at, source, mounts);
   return 'host' in source ? connectionProblems(at, source, mounts) : [];
@@ -99,6 +101,15 @@ function mongodbProblems(at: ConfigPath, source: MongodbFields, mounts: NonNulla
   const caFile = source['ca-file'];
   return [
     ...(['uri', 'user', 'password'] as const).flatMap((key) => (typeof source[key] === 'object' ? secretProblems([...at, key], source[key]) : [])),
+    ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
+  ];
+}
+
+function clusterProblems(at: ConfigPath, { user, password, 'api-key': apiKey, 'ca-file': caFile }: SearchFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+  return [
+    ...(typeof user !== 'object' ? [] : secretProblems([...at, 'user'], user)),
+    ...secretProblems([...at, 'password'], password),
+    ...secretProblems([...at, 'api-key'], apiKey),
     ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
   ];
 }

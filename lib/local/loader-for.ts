@@ -4,11 +4,13 @@ import { resolveConnection } from '../config/resolve-plans.ts';
 import { HoldfastError } from '../model/errors.ts';
 import type { DatabaseLoader } from '../sources/database-loader.ts';
 import { MariadbLoader } from '../sources/mariadb/loader.ts';
+import { SearchLoader } from '../sources/search/loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
 import { findConfig } from './configuration.ts';
 import { MARIADB_URL, mariadbPlaces, parseMariadbUrl } from './mariadb-places.ts';
 import { MONGODB_URL, parseMongodbUrl } from './mongodb-places.ts';
 import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
+import { SEARCH_URL, parseSearchUrl } from './search-places.ts';
 import type { DatabaseRequest } from './restore-database.ts';
 import type { LocalContext } from './vault.ts';
 
@@ -30,8 +32,8 @@ interface GivenPassword {
 }
 
 const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
-const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl };
-const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL];
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl, http: searchByUrl, https: searchByUrl };
+const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL, SEARCH_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
 export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
@@ -75,6 +77,14 @@ async function mongodbByUrl(text: string, given: GivenPassword | undefined): Pro
   const { database, connection } = parseMongodbUrl(text);
   const { MongodbLoader } = await import('../sources/mongodb/loader.ts');
   return new MongodbLoader({ database, connection: { ...connection, ...chosenPassword(undefined, given) } });
+}
+
+/** Without a user the password is an API key. */
+function searchByUrl(text: string, given: GivenPassword | undefined, { environment, clock }: LocalContext): DatabaseLoader {
+  const { connection, rename } = parseSearchUrl(text, environment);
+  const { password } = chosenPassword(undefined, given);
+  const secret = password === undefined ? {} : connection.user === undefined ? { apiKey: password } : { password };
+  return new SearchLoader({ connection: { ...connection, ...secret }, rename, clock });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {

@@ -6,6 +6,7 @@ import { MariadbSource } from '../sources/mariadb.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import { RedisSource } from '../sources/redis.ts';
+import { SearchSource } from '../sources/search.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { S3Source } from '../sources/s3.ts';
 import { inPart, sourceSet } from '../sources/set.ts';
@@ -21,6 +22,7 @@ import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { mongoConnectionOf } from './mongodb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
 import { redisConnectionOf } from './redis-places.ts';
+import { searchConnectionOf } from './search-places.ts';
 import { secretReader } from './secret-reader.ts';
 import type { LocalContext } from './vault.ts';
 
@@ -60,6 +62,10 @@ async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource
   if (source.type === 'mariadb' || source.type === 'mysql') {
     const { type, databases, excludeTables, minimumSizeBytes } = source;
     return new MariadbSource({ type, connection: await sqlConnectionOf(source, environment), databases, excludeTables, minimumBytes: Math.max(minimumSizeBytes, policy.minimumSizeBytes), ...mariadbPlaces(environment), clock });
+  }
+  if (source.type === 'elasticsearch' || source.type === 'opensearch') {
+    const { type, indices, exclude, templates } = source;
+    return new SearchSource({ type, connection: await searchConnectionOf(source, environment), indices, exclude, isWithTemplates: templates, temporaryFolder: environment.temporaryFolder, clock });
   }
   if (source.type === 's3') return s3SourceOf(source, { environment, clock });
   if (source.type === 'redis' || source.type === 'valkey') {

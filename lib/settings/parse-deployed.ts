@@ -59,6 +59,18 @@ const redis = <T extends 'redis' | 'valkey'>(type: T) => z.strictObject({
   minimumSizeBytes: whole,
 });
 
+const search = <T extends 'elasticsearch' | 'opensearch'>(type: T) => z.strictObject({
+  type: z.literal(type),
+  endpoint: z.string().min(1),
+  user: z.union([z.string(), reference]).optional(),
+  password: reference.optional(),
+  apiKey: reference.optional(),
+  caFile: z.string().min(1).optional(),
+  indices: z.array(z.string().min(1)).min(1),
+  exclude: z.array(z.string()),
+  templates: z.boolean(),
+});
+
 const singleSource = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('files'),
@@ -88,6 +100,8 @@ const singleSource = z.discriminatedUnion('type', [
   mariadb('mysql'),
   redis('redis'),
   redis('valkey'),
+  search('elasticsearch'),
+  search('opensearch'),
   z.strictObject({
     type: z.literal('s3'),
     bucket: z.string().min(1),
