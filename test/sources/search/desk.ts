@@ -1,0 +1,67 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { systemClock } from '../../../lib/model/clock.ts';
+import { executeDatabaseRestore, planDatabaseRestore } from '../../../lib/recovery/restore-database.ts';
+import type { DatabaseRestoreReport } from '../../../lib/recovery/restore-database.ts';
+import { SnapshotReader, names } from '../../../lib/repository/index.ts';
+import type { LoadRequest } from '../../../lib/sources/database-loader.ts';
+import { SearchSource } from '../../../lib/sources/search.ts';
+import type { SearchOptions } from '../../../lib/sources/search.ts';
+import type { SearchConnection } from '../../../lib/sources/search/connection.ts';
+import { SearchLoader } from '../../../lib/sources/search/loader.ts';
+import { backUp, testRepository } from '../../support/run-backup.ts';
+import type { SearchServerUnderTest } from '../../support/servers/search.ts';
+
+export function sourceFor({ product, connection }: SearchServerUnderTest, temporaryFolder: string, changes: Partial<Omit<SearchOptions, 'connection'>> & { readonly connection?: Partial<SearchConnection> } = {}): SearchSource {
+  const { connection: other, ...options } = changes;
+  return new SearchSource({ type: product, connection: { ...connection, ...other }, indices: ['*'], exclude: [], isWithTemplates: true, temporaryFolder, clock: systemClock, ...options });
+}
+
+/** A backup in a vault, to be restored. */
+export async function backUpFrom(source: SearchSource) {
+  const repository = testRepository();
+  const { manifest } = await backUp(repository, source);
+  return { manifest, reader: await SnapshotReader.open(repository, names.snapshot(manifest.plan, manifest.backup)) };
+}
+
+export interface RestoreTo {
+  readonly connection: SearchConnection;
+  readonly rename?: string;
+  readonly wanted?: Partial<LoadRequest>;
+  readonly signal?: AbortSignal;
+}
+
+export async function restore(reader: SnapshotReader, { connection, rename = '', wanted = {}, signal = new AbortController().signal }: RestoreTo): Promise<{ readonly reports: readonly DatabaseRestoreReport[]; readonly missing: readonly string[] }> {
+  const loader = new SearchLoader({ connection, rename, clock: systemClock });
+  const plan = await planDatabaseRestore(reader, loader, { wanted: { mode: 'empty', ...wanted }, signal });
+  const reports = await executeDatabaseRestore(plan, { clock: systemClock, signal });
+  return { reports, missing: (await Promise.all(plan.loads.map((load) => load.missingTables(signal)))).flat() };
+}
+
+/** What a proxy makes of the answers of a server; undefined: as they are. `times` counts the answers to requests of that path before. */
+export type Rewrite = (path: string, text: string, times: number) => string | undefined;
+
+/** Stands between and lies. */
+export async function startLyingProxy(upstream: SearchConnection, rewrite: Rewrite): Promise<{ readonly endpoint: string; stop(): Promise<void> }> {
+  const seen = new Map<string, number>();
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
+      const path = request.url ?? '';
+      const { 'content-type': type, authorization } = request.headers;
+      const answer = await fetch(`${upstream.endpoint}${path}`, { method: request.method ?? 'GET', headers: { ...(type !== undefined && { 'content-type': type }), ...(authorization !== undefined && { authorization }) }, ...(body.length > 0 && { body }) });
+      const text = await answer.text();
+      const times = seen.get(path) ?? 0;
+      seen.set(path, times + 1);
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(rewrite(path, text, times) ?? text);
+    })().catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () => new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    }),
+  };
+}
