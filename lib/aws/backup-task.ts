@@ -22,6 +22,7 @@ import { noteOfLeft } from '../validation/healing/healing-notes.ts';
 import { repairCommand } from './repair-command.ts';
 import { sourceOf } from './source-of.ts';
 import { tellHealing } from './tell-healing.ts';
+import { ToldStandstill } from './told-standstill.ts';
 import type { SourcePlaces, TaskPlaces } from './source-of.ts';
 import { openStackVault, placeOf } from './stack-vault.ts';
 import type { VaultClients } from './stack-vault.ts';
@@ -63,7 +64,7 @@ async function backUp(run: LedgerRun, ports: Pick<BackupPorts, 'signal' | 'befor
   const { commandEnvironment, scratchFolder, clock, onHook } = context;
   const hookPorts = { environment: commandEnvironment, folder: scratchFolder, secrets: [], clock, signal: ports.signal, onHook };
   const about = { plan: plan.name, run: run.runId, type: run.type, hooks: plan.hooks };
-  const standstill = (wanted: ResolvedStandstill) => new CommandStandstill(wanted, about, hookPorts);
+  const standstill = (wanted: ResolvedStandstill) => new ToldStandstill(new CommandStandstill(wanted, about, hookPorts), run, context);
   return withHooks(about, hookPorts, () => backUpPlan({ run, plan }, ports, { ...context, standstill }));
 }
 

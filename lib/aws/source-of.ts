@@ -24,6 +24,7 @@ import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
 import type { ResolvedRedis } from '../config/redis-schema.ts';
 import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
+import { isHalting } from '../config/parts.ts';
 import type { ResolvedSingleSource, ResolvedStandstill } from '../config/resolved-source.ts';
 import type { ResolvedSearch } from '../config/search-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
@@ -52,7 +53,7 @@ export async function sourceOf({ source, policy }: Pick<DeployedPlan, 'source' |
   const made: SourcePart[] = [];
   // The floor of the policy is one for the whole.
   for (const part of parts) made.push({ name: fromText(part.name), source: await inPart(fromText(part.name), () => singleOf({ source: part.source, policy: { ...policy, minimumSizeBytes: 0 } }, places)) });
-  return sourceSet({ parts: made, standstill: places.standstill?.(wanted) });
+  return sourceSet({ parts: made, standstill: isHalting(wanted) ? places.standstill?.(wanted) : undefined });
 }
 
 async function singleOf({ source, policy }: { readonly source: ResolvedSingleSource; readonly policy: DeployedPlan['policy'] }, places: TaskPlaces): Promise<SingleSource> {

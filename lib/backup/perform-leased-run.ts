@@ -5,6 +5,7 @@ import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { backupRecordOf } from '../validation/rebuild-catalog.ts';
+import { complaintsIn, withComplaints } from './complaints.ts';
 import { LEASE_MILLISECONDS, Lease } from './lease.ts';
 import type { BackupOutcome, BackupPorts } from './run-backup.ts';
 import type { BackupProgress } from './run-progress.ts';
@@ -71,7 +72,7 @@ export async function performLeasedRun(runId: RunId, ports: LeasedRunPorts): Pro
   } catch (error) {
     // Whoever asked it to stop says why; the backup itself knows only that it was.
     const asked = [lease.signal, ports.signal].find(({ aborted, reason }) => aborted && isHoldfastError(reason));
-    const cause: unknown = asked === undefined ? error : asked.reason;
+    const cause = withComplaints(asked === undefined ? error : asked.reason, asked === undefined ? [] : complaintsIn(error));
     // From here on the snapshot may stand, whatever was answered: only a look into the vault says how the run ended.
     if (hasBegunCommit) ports.onEvent?.({ event: 'end-not-recorded', reason: 'its commit had begun; the control plane looks into the vault and ends the run' });
     else if (!lease.isLost) await recordFailure(run, cause, ports);

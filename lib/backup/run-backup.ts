@@ -23,6 +23,7 @@ import { performPass } from './perform-pass.ts';
 import type { Proved } from './perform-pass.ts';
 import { findPredecessor } from './predecessor.ts';
 import type { Predecessor } from './predecessor.ts';
+import { withComplaints } from './complaints.ts';
 import type { BackupProgress } from './run-progress.ts';
 import { sourceRecord } from './source-record.ts';
 import type { BuiltTree } from './tree-builder.ts';
@@ -142,13 +143,6 @@ async function leaveReusable(error: unknown, run: BackupRun, engine: Engine, sig
     nextStep: 'Run it again: what was stored so far is reused.',
     cause: isHoldfastError(error) ? error : unrecorded,
   });
-}
-
-/** Something stands still that should not: more urgent than why there is no backup. */
-function withComplaints(error: unknown, complaints: readonly string[]): unknown {
-  if (complaints.length === 0) return error;
-  const { code, message, nextStep, data } = isHoldfastError(error) ? error : new HoldfastError('broken-invariant', error instanceof Error ? error.message : String(error));
-  return new HoldfastError(code, `${complaints.join(' ')} And there is no backup: ${message}`, { ...(nextStep !== undefined && { nextStep }), data: { ...data, complaints }, cause: error });
 }
 
 interface Engine {

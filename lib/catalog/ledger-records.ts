@@ -64,12 +64,12 @@ export interface PlanPause {
 
 export const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
-export const ALERT_KINDS = ['backup-failed', 'backup-delayed', 'wal-late', 'corruption-detected', 'storage-full', 'compliance-violation', 'recovery-failed', 'control-plane'] as const;
+export const ALERT_KINDS = ['backup-failed', 'backup-delayed', 'wal-late', 'not-resumed', 'corruption-detected', 'storage-full', 'compliance-violation', 'recovery-failed', 'control-plane'] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** Opened once, resolved by itself, kept. */
 export interface AlertRecord {
-  /** Names the occasion: `backup-failed/<run id>`, `backup-delayed/<plan>/<due time>`, `wal-late/<plan>/<since>`. */
+  /** Names the occasion: `backup-failed/<run id>`, `backup-delayed/<plan>/<due time>`, `wal-late/<plan>/<since>`, `not-resumed/<plan>/<run id>`. */
   readonly alertId: string;
   readonly kind: AlertKind;
   readonly severity: Severity;

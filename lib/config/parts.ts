@@ -1,5 +1,5 @@
 import type { ConfigPath } from './problems.ts';
-import type { ResolvedSingleSource, ResolvedSource } from './resolved-source.ts';
+import type { ResolvedSingleSource, ResolvedSource, ResolvedStandstill } from './resolved-source.ts';
 import type { PlanFields } from './schema.ts';
 import type { SourceFields } from './source-schema.ts';
 
@@ -12,4 +12,9 @@ export function sourcesAt(at: ConfigPath, source: PlanFields['source']): readonl
 /** The same of what the file was resolved to. */
 export function singlesOf(source: ResolvedSource): readonly ResolvedSingleSource[] {
   return source.type === 'set' ? source.parts.map((part) => part.source) : [source];
+}
+
+/** Whether a set holds anything still while it is read. */
+export function isHalting({ quiesce, resume, containers }: ResolvedStandstill): boolean {
+  return (quiesce ?? resume ?? containers) !== undefined;
 }

@@ -15,6 +15,7 @@ import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
+import { isHalting } from '../config/parts.ts';
 import type { ResolvedSet, ResolvedStandstill } from '../config/resolved-source.ts';
 import type { BackupOrder, OrderedSource } from './backup-order.ts';
 import { commandVariables } from './command-variables.ts';
@@ -43,7 +44,7 @@ export async function sourceOf(order: Pick<BackupOrder, 'source' | 'policy' | 'v
 async function setOf({ source: { parts, ...wanted }, policy, vault }: OrderOf<ResolvedSet>, stateFolder: string, context: SourceContext): Promise<Source> {
   const made: SourcePart[] = [];
   for (const { name, source } of parts) made.push({ name: fromText(name), source: await inPart(fromText(name), () => singleOf({ source, policy: { ...policy, minimumSizeBytes: 0 }, vault }, stateFolder, context)) });
-  return sourceSet({ parts: made, standstill: context.standstill?.(wanted) });
+  return sourceSet({ parts: made, standstill: isHalting(wanted) ? context.standstill?.(wanted) : undefined });
 }
 
 async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource, ResolvedSet>>, stateFolder: string, { environment, clock }: LocalContext): Promise<SingleSource> {

@@ -69,6 +69,27 @@ export function delayedAlert(delay: { readonly planName: string; readonly dueAt:
   };
 }
 
+/** Begins the ids of alerts about what stands still since a run of a plan; the id of the run follows. */
+export function standstillAlerts(planName: string): string {
+  return `not-resumed/${planName}/`;
+}
+
+/** What a run halted and could not set going again, whether it made a backup or not; once per run (P4). */
+export function standstillAlert(complaints: readonly string[], { planName, runId }: { readonly planName: string; readonly runId: RunId }, now: number): AlertRecord {
+  return {
+    alertId: `${standstillAlerts(planName)}${runId}`,
+    kind: 'not-resumed',
+    severity: 'critical',
+    state: 'open',
+    title: `What stood still for the backup of ${planName} may stand still yet`,
+    message: plainWords(complaints.join(' ')),
+    nextStep: `Look at it now and set it going by hand, as \`resume\` of ${planName} does. This alert resolves itself with the next run of ${planName} whose \`resume\` ends well.`,
+    planName,
+    runId,
+    openedAt: now,
+  };
+}
+
 /** A backup that does not read back as it was written; once per backup (V1). */
 export function corruptionAlert({ backupId, planName, runId }: Pick<BackupRecord, 'backupId' | 'planName' | 'runId'>, now: number): AlertRecord {
   return {

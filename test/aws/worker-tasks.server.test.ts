@@ -6,6 +6,7 @@ import { performBackupTask } from '../../lib/aws/backup-task.ts';
 import { kmsClient, s3Client } from '../../lib/aws/clients.ts';
 import { performRestoreTask } from '../../lib/aws/restore-task.ts';
 import { performVerifyTask } from '../../lib/aws/verify-task.ts';
+import type { ResolvedFiles } from '../../lib/config/resolved-source.ts';
 import type { SecretReference } from '../../lib/config/secret-reference.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import type { HealingNote } from '../../lib/catalog/ledger-records.ts';
@@ -32,12 +33,12 @@ function tree(): string {
 }
 
 /** As the check of the workflow orders it. */
-async function restoreInto(path: string, backup: string, select: readonly string[] = []): Promise<TaskResult> {
+async function restoreInto(path: string, backup: string, select: readonly string[] = [], part?: string): Promise<TaskResult> {
   const restoreId = `R-${randomBytes(4).toString('hex')}`;
   const backupId = backup as BackupId;
   await stack.catalog.recordRestore({ restoreId, backupId, target: 'scratch', state: 'running', startedAt: 1, files: 0, bytes: 0, stages: [] });
   return performRestoreTask(
-    { restoreId, backupId, planId: PLAN_ID, planName: 'files', vault: 'main', targetName: 'scratch', target: { type: 'directory', path, mounts: [] }, select },
+    { restoreId, backupId, planId: PLAN_ID, planName: 'files', vault: 'main', targetName: 'scratch', target: { type: 'directory', path, mounts: [] }, ...(part !== undefined && { part }), select },
     { ...stack.context(), catalog: stack.catalog, restoreEntry: entry('recovery/worker.ts'), heartbeat: async () => true, onTrouble: (error) => { throw error; } },
   );
 }
@@ -210,6 +211,42 @@ describe("the worker's tasks on the emulator", () => {
     } finally {
       await proxy.stop();
     }
+  });
+});
+
+describe('a plan of several sources in its task', () => {
+  const setOf = (root: string, command: string, resume: string) => ({
+    ...planOf(root), name: 'shop',
+    source: {
+      type: 'set' as const, parts: [{ name: 'out', source: { type: 'command' as const, command, stdinName: 'out.txt', minimumSizeBytes: 1 } }, { name: 'files', source: planOf(root).source as ResolvedFiles }],
+      quiesce: { command: `echo halted >> ${root}/story`, timeoutMs: 30_000 }, resume: { command: `echo going >> ${root}/story; ${resume}`, timeoutMs: 30_000 },
+    },
+  });
+
+  it('one part fails: the run has failed with its name, and nothing is in the catalog (P4)', async () => {
+    const root = tree();
+    const runId = await stack.admitted(setOf(root, 'echo no >&2; exit 4', 'true'));
+    const before = (await stack.catalog.listBackups({ plan: 'shop' })).backups.length;
+    await expect(performBackupTask(runId, stack.context())).rejects.toMatchObject({ code: 'source-failed' });
+    expect(await stack.ledger.getLedgerRun(runId)).toMatchObject({ state: 'failed', error: { message: expect.stringMatching(/^Part out: .*exit code 4/) as string } });
+    expect([(await stack.catalog.listBackups({ plan: 'shop' })).backups.length, readFileSync(join(root, 'story'), 'utf8')]).toEqual([before, 'halted\ngoing\n']);
+  });
+
+  it('a part is restored by itself; what was not set going again is a critical alert at once, which the next good run resolves (P4, M3)', async () => {
+    const root = tree();
+    const runId = await stack.admitted(setOf(root, 'echo content', 'exit 3'));
+    const outcome = await performBackupTask(runId, stack.context());
+    expect(await stack.ledger.getLedgerRun(runId)).toMatchObject({ state: 'warnings', backupId: outcome!.manifest.backup });
+    const alerts = async () => (await stack.ledger.listAlerts({ state: 'open' })).filter(({ kind }) => kind === 'not-resumed');
+    expect(await alerts()).toMatchObject([{ alertId: `not-resumed/shop/${runId}`, severity: 'critical', message: expect.stringContaining('ended with exit code 3') as string, nextStep: expect.stringContaining('set it going by hand') as string }]);
+
+    const target = join(temporaryFolder(), 'restored');
+    expect(await restoreInto(target, outcome!.manifest.backup, [], 'files')).toMatchObject({ state: 'completed', files: 32 });
+    expect(compareTrees(root, target)).toMatchObject({ differences: [{ path: 'story', what: 'time' }, { path: 'story', what: 'content' }] });
+    await expect(restoreInto(join(target, 'x'), outcome!.manifest.backup, [], 'file')).rejects.toMatchObject({ code: 'not-found', message: expect.stringContaining('did you mean "files"?') as string });
+
+    await performBackupTask(await stack.admitted(setOf(root, 'echo content', 'true')), stack.context());
+    expect(await alerts()).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { ALERT_KINDS, SEVERITIES } from '../../lib/catalog/ledger-records.ts';
 import type { RunId } from '../../lib/model/ids.ts';
-import { alertOfEnd, delayedAlert, unconfirmedAlert } from '../../lib/monitoring/alerts.ts';
+import { alertOfEnd, delayedAlert, standstillAlert, unconfirmedAlert } from '../../lib/monitoring/alerts.ts';
 import type { EndedRun } from '../../lib/monitoring/alerts.ts';
 import { freshUntil, isAnswered, overdueSince } from '../../lib/monitoring/freshness.ts';
 import { walLateAlert } from '../../lib/monitoring/wal-late.ts';
@@ -33,7 +33,7 @@ describe('the alert that the end of a run opens (M3)', () => {
   });
 
   it('uses only kinds and severities that channels know', () => {
-    for (const alert of [alertOfEnd(failed), delayedAlert({ planName: 'shop', dueAt: 0, now: 1 }), unconfirmedAlert('a@b.c', 1), walLateAlert({ planName: 'shop', limitMs: 1, since: 0, now: 1 })]) {
+    for (const alert of [alertOfEnd(failed), delayedAlert({ planName: 'shop', dueAt: 0, now: 1 }), unconfirmedAlert('a@b.c', 1), walLateAlert({ planName: 'shop', limitMs: 1, since: 0, now: 1 }), standstillAlert(['x'], { planName: 'shop', runId: 'R1' as RunId }, 1)]) {
       expect(ALERT_KINDS).toContain(alert?.kind);
       expect(SEVERITIES).toContain(alert?.severity);
     }

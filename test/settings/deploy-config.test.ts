@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../lib/config/load-config.ts';
+import type { DeployedPlan } from '../../lib/settings/deployed.ts';
 import { configHash, deployConfig } from '../../lib/settings/deploy-config.ts';
 import { stackPlanId } from '../../lib/settings/ids.ts';
 import { parseDeployedConfig, parseDeployedPlan } from '../../lib/settings/parse-deployed.ts';
@@ -72,6 +73,16 @@ describe('what a stack deploys (design: Plans)', () => {
     });
     expect(() => load(`${VAULT}plans: { a: { source: { type: s3, bucket: theirs, access-key-id: "\${env:ID}", secret-access-key: "\${env:KEY}" } } }`)).toThrow(/a\.source\.access-key-id is \$\{env:ID\}, wanted \$\{secret:NAME\}/);
     expect(() => load(`${VAULT}plans: { a: { source: { type: s3, bucket: theirs, ca-file: /etc/ca.pem } } }`)).toThrow(/a\.source\.ca-file is "\/etc\/ca\.pem", wanted an absolute path below one of the mounts/);
+  });
+
+  it('carries sets with their parts in the order of the file and references to their secrets alone, and reads them back (P4)', () => {
+    const parts = 'db: { type: mariadb, host: db, user: u, password: "${secret:shop#pw}", database: shop }, a: { type: s3, bucket: shop-media }, out: { type: command, command: x, stdin-name: d }';
+    const made = deployConfig(load(`${VAULT}plans: { shop: { source: { type: set, parts: { ${parts} }, quiesce: { command: [stop, it], timeout: 90s }, resume: go } } }`), 'prod');
+    const [plan] = parseDeployedConfig(JSON.stringify(made)).plans;
+    const source = parseDeployedPlan(JSON.stringify(plan)).source as Extract<DeployedPlan['source'], { type: 'set' }>;
+    expect(source).toEqual(plan?.source);
+    expect([source.parts.map(({ name, source: { type } }) => [name, type]), source.quiesce, source.resume]).toEqual([[['db', 'mariadb'], ['a', 's3'], ['out', 'command']], { command: ['stop', 'it'], timeoutMs: 90_000 }, { command: 'go', timeoutMs: 600_000 }]);
+    expect(JSON.stringify(source.parts[0])).toContain('{"kind":"secrets-manager","name":"shop","key":"pw"}');
   });
 
   it('carries the commands around the runs of a plan, and reads them back', () => {

@@ -7,7 +7,8 @@ const plan = (name: string, fields: string) => `  ${name}: { source: { type: s3,
 const template = templateOf({
   yaml: `vaults: { main: { aws: {} } }
 plans:
-${plan('some', 'bucket: shop-media, prefix: "uploads/"')}${plan('all', 'bucket: shop-logs, tags: false')}${plan('elsewhere', 'bucket: theirs, endpoint: "https://s3.example.com", access-key-id: "${secret:theirs/id}", secret-access-key: "${secret:theirs/key}"')}${plan('odd', 'bucket: odd-keys, prefix: "50%*$"')}notifications: { email: [operations@example.com] }
+${plan('some', 'bucket: shop-media, prefix: "uploads/"')}${plan('all', 'bucket: shop-logs, tags: false')}${plan('elsewhere', 'bucket: theirs, endpoint: "https://s3.example.com", access-key-id: "${secret:theirs/id}", secret-access-key: "${secret:theirs/key}"')}${plan('odd', 'bucket: odd-keys, prefix: "50%*$"')}  shop: { source: { type: set, parts: { media: { type: s3, bucket: shop-media, prefix: "images/" }, logs: { type: s3, bucket: shop-logs }, db: { type: mariadb, host: db, user: u, database: d, password: "\${secret:shop/db}" }, files: { type: files, paths: [/mnt/a] } } }, mounts: [{ path: /mnt/a, file-system: fs-0123456789abcdef0 }], policy: media }
+notifications: { email: [operations@example.com] }
 `,
 });
 
@@ -50,6 +51,12 @@ describe('the role of a plan whose source is a bucket (S7, C6)', () => {
   test('reads the keys of a bucket elsewhere, which another plan may not', () => {
     const secrets = (name: string) => JSON.stringify(roleOf(template, `backups of plan ${name}`).statements).includes('theirs/');
     expect([secrets('elsewhere'), secrets('some')]).toEqual([true, false]);
+  });
+
+  test('a set reads what its parts read, and nothing else (P4)', () => {
+    expect([may('shop', 's3:GetObject', 'shop-media/images/a.jpg'), may('shop', 's3:GetObject', 'shop-logs/a'), may('shop', 's3:GetObject', 'shop-media/uploads/a.jpg'), may('shop', 's3:GetObject', 'odd-keys/a')]).toEqual([true, true, false, false]);
+    const rights = JSON.stringify(roleOf(template, 'backups of plan shop').statements);
+    expect([rights.includes('shop/db'), rights.includes('elasticfilesystem:ClientMount'), rights.includes('theirs/')]).toEqual([true, true, false]);
   });
 
   test('every wildcard is explained', () => {

@@ -10,6 +10,7 @@ import { readWorkerSettings, workerEnvironment } from '../../../lib/settings/wor
 
 const BACKUP = '01J0000000000000000000000A';
 const FILES = '01J0000000000000000000000B';
+const SHOP = '01J0000000000000000000000C';
 const EXECUTION = { id: 'arn:aws:states:eu-central-1:1:execution:restore:one', startTime: '2026-11-21T10:00:00.000Z' };
 const STARTED = Date.parse(EXECUTION.startTime);
 
@@ -34,6 +35,7 @@ describe('the check of a restore (R1, R3)', () => {
     catalog = new SqliteCatalog(':memory:');
     await catalog.recordBackup(backup());
     await catalog.recordBackup(backup({ backupId: FILES as BackupId, planName: 'media', source: { type: 'files', description: '/srv' } }));
+    await catalog.recordBackup(backup({ backupId: SHOP as BackupId, planName: 'shop', source: { type: 'set', description: 'db (postgres: app), uploads (files: /srv)' } }));
     ports = {
       catalog,
       targets: TARGETS,
@@ -54,6 +56,13 @@ describe('the check of a restore (R1, R3)', () => {
     expect(checked.task).toMatchObject({ family: 'prod-restore-staging-db', networkConfiguration: { AwsvpcConfiguration: { Subnets: ['s-1'], SecurityGroups: ['g-1'], AssignPublicIp: 'ENABLED' } } });
     const environment = { ...workerEnvironment({ stackName: 'prod', table: 't', vaults: {} }), HOLDFAST_RESTORE: checked.task.order, HOLDFAST_TASK_TOKEN: 'x' };
     expect(readWorkerSettings(environment).task).toMatchObject({ order: { restoreId: checked.restoreId, backupId: BACKUP, vault: 'main', targetName: 'staging-db', target: TARGETS[0]?.target, select: [] } });
+  });
+
+  it('orders one part of a set, into a database and into a directory, and the whole into a directory alone (P4)', async () => {
+    const order = async (input: object) => (JSON.parse((await check(JSON.parse(restoreInput(input as never)))).task.order) as { part?: string }).part;
+    expect([await order({ ...good, backup: SHOP, part: 'db' }), await order({ backup: SHOP, target: 'disk', confirm: 'disk', part: 'uploads' }), await order({ backup: SHOP, target: 'disk', confirm: 'disk' })]).toEqual(['db', 'uploads', undefined]);
+    const environment = { ...workerEnvironment({ stackName: 'prod', table: 't', vaults: {} }), HOLDFAST_RESTORE: (await check({ ...good, backup: SHOP, part: 'db' })).task.order, HOLDFAST_TASK_TOKEN: 'x' };
+    expect(readWorkerSettings(environment).task).toMatchObject({ order: { backupId: SHOP, part: 'db' } });
   });
 
   it('writes the restore into the catalog with its first stage, once however often it is tried', async () => {
@@ -97,6 +106,9 @@ describe('the check of a restore (R1, R3)', () => {
     ['a selection that climbs out in the middle', { backup: FILES, target: 'disk', confirm: 'disk', select: ['photos/../../etc'] }, 'usage', /holds ".."/],
     ['a selection as long as a book', { backup: FILES, target: 'disk', confirm: 'disk', select: ['x'.repeat(3001)] }, 'usage', /at most 3000 characters/],
     ['a thousand patterns', { backup: FILES, target: 'disk', confirm: 'disk', select: Array.from({ length: 101 }, String) }, 'usage', /wrong or missing select/],
+    ['a set into a database, and no part of it named', { ...good, backup: SHOP }, 'refused', /takes one part of a backup; .* is one of several: db \(postgres: app\)/],
+    ['a part of a backup of one source', { ...good, part: 'db' }, 'usage', /"part" is "db", and backup \S+ of plan orders is one of postgres alone/],
+    ['a part that is a list', { ...good, backup: SHOP, part: ['db'] }, 'usage', /wrong or missing part/],
     ['a target whose network is gone', { backup: FILES, target: 'broken', confirm: 'broken' }, 'config-invalid', /network "gone"/],
   ])('refuses %s, and nothing is begun', async (_what, input, code, message) => {
     await expect(check(input)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
