@@ -13,7 +13,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a set without parts', set(''), '4: plans.shop.source.parts is a map, wanted at least two parts: a plan of one source needs no set'],
   ['a set of one part', set(A), '4: plans.shop.source.parts is a map, wanted at least two parts: a plan of one source needs no set'],
   ['a list of parts', set(A).replace(`{ ${A} }`, '[x]'), '4: plans.shop.source.parts is a list of 1, wanted a map from names to sources'],
-  ['a set in a set', set(`${A}, inner: { type: set, parts: { ${A}, ${B} } }`), '4: plans.shop.source.parts.inner.type is "set", wanted one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, s3'],
+  ['a set in a set', set(`${A}, inner: { type: set, parts: { ${A}, ${B} } }`), '4: plans.shop.source.parts.inner.type is "set", wanted one of files, …'],
   ['a part with a mistyped field', set(`${A}, b: { type: files, path: /b }`), '4: plans.shop.source.parts.b.paths is missing, wanted a list of paths', '4: plans.shop.source.parts.b.path is not a known key, did you mean "paths"?'],
   ['a part whose name is a number, which would change places', set(`${A}, 7: { type: files, paths: [/b] }`), '4: plans.shop.source.parts.7 is a map, wanted names of letters, digits, "_" and "-", beginning with a letter'],
   ['a part whose name is a path', set(`${A}, "x/y": { type: files, paths: [/b] }`), '4: plans.shop.source.parts["x/y"] is not a good name, wanted a name of letters, digits, ".", "_" and "-", at most 63, beginning with a letter or digit'],
@@ -35,7 +35,7 @@ describe('a set in holdfast.yaml (P1, P4)', () => {
   it.each(REFUSED)('refuses %s', (_, text, ...lines) => {
     const error = refusal(text);
     expect(isHoldfastError(error, 'config-invalid')).toBe(true);
-    expect((error as Error).message.split('\n')).toEqual(lines.map((line) => `/etc/holdfast.yaml:${line}`));
+    expect((error as Error).message.replace(/wanted one of files, (?:(?!set\b).)*$/, 'wanted one of files, …').split('\n')).toEqual(lines.map((line) => `/etc/holdfast.yaml:${line}`));
   });
 
   it('is resolved in the order of the file, with defaults and absolute paths', () => {

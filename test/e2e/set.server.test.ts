@@ -1,6 +1,8 @@
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startMongoStandIn } from '../support/servers/mongo-java.ts';
+import type { MongoStandIn } from '../support/servers/mongo-java.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import type { PostgresServer } from '../support/servers/postgres.ts';
 import { startRedis } from '../support/servers/redis.ts';
@@ -12,10 +14,11 @@ interface Shown { readonly kind: string; readonly parts: readonly { readonly nam
 
 let postgres: PostgresServer;
 let redis: RedisServer;
+let mongo: MongoStandIn;
 let person: Person;
 let ledger: DatabaseSync;
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([startPostgres({ version: 18 }), startRedis()]);
+  [postgres, redis, mongo] = await Promise.all([startPostgres({ version: 18 }), startRedis(), startMongoStandIn()]);
   person = new Person({ HOLDFAST_POSTGRES_BIN: postgres.binaries, APP_PASSWORD: postgres.password, REDIS_PASSWORD: redis.password, HOLDFAST_DATABASE_PASSWORD: postgres.password });
   mkdirSync(person.path('work', 'uploads'));
   ledger = new DatabaseSync(person.path('work', 'ledger.db'));
@@ -27,22 +30,23 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(async () => {
   ledger?.close();
-  await Promise.all([postgres?.stop(), redis?.stop()]);
+  await Promise.all([postgres?.stop(), redis?.stop(), mongo?.stop()]);
   expect(person?.said).not.toMatch(/rd-7c1f|7f3a/);
 });
 
 function writeConfig(): void {
   const db = `db: { type: postgres, host: 127.0.0.1, port: ${postgres.port}, database: app, user: holdfast, password: "\${env:APP_PASSWORD}" }`;
   const cache = `cache: { type: redis, host: 127.0.0.1, port: ${redis.port}, password: "\${env:REDIS_PASSWORD}" }`;
+  const documents = `documents: { type: mongodb, uri: "${mongo.uri}", databases: [app] }`;
   const [sqlite, files] = ['ledger: { type: sqlite, path: ledger.db }', 'uploads: { type: files, paths: [uploads] }'];
   const gone = cache.replace(String(redis.port), '1');
   const halting = 'quiesce: "touch ../pause; while [ ! -e ../paused ]; do sleep 0.02; done", resume: "rm -f ../pause ../paused"';
   writeFileSync(person.path('work', 'holdfast.yaml'), `
 vaults: { v: { directory: ../vault, key-file: ../key } }
 plans:
-  shop: { source: { type: set, parts: { ${db}, ${cache}, ${sqlite}, ${files} }, ${halting} } }
-  forward: { source: { type: set, parts: { ${db}, ${cache}, ${sqlite}, ${files} } } }
-  backward: { source: { type: set, parts: { ${files}, ${sqlite}, ${cache}, ${db} } } }
+  shop: { source: { type: set, parts: { ${db}, ${documents}, ${cache}, ${sqlite}, ${files} }, ${halting} } }
+  forward: { source: { type: set, parts: { ${db}, ${documents}, ${cache}, ${sqlite}, ${files} } } }
+  backward: { source: { type: set, parts: { ${files}, ${sqlite}, ${cache}, ${documents}, ${db} } } }
   broken: { source: { type: set, parts: { ${db}, ${sqlite}, ${files}, ${gone} }, quiesce: "echo never > ../quiesced" } }
 `);
 }
@@ -72,6 +76,7 @@ class Writer {
       }
       const n = this.written + 1;
       await postgres.sql('insert into marker values ($1)', { database: 'app', values: [n] });
+      await mongo.client.db('app').collection('marker').insertOne({ n });
       await redis.ask('SET', 'marker', String(n));
       ledger.prepare('insert into marker values (?)').run(n);
       appendFileSync(person.path('work', 'uploads', 'markers'), `${n}\n`);
@@ -86,6 +91,8 @@ async function markers(plan: string): Promise<number[]> {
   await person.do(['restore', `latest:${plan}`, '--to', folder]);
   await person.do(['restore', `latest:${plan}`, '--part', 'db', '--to-database', `postgres://holdfast@127.0.0.1:${postgres.port}/${database}`, '--create']);
   const [row] = await postgres.sql<{ max: number }>('select max(n) from marker', { database });
+  await person.do(['restore', `latest:${plan}`, '--part', 'documents', '--to-database', `${mongo.uri}/${database}`, '--create']);
+  const [newest] = await mongo.client.db(database).collection('marker').find().sort({ n: -1 }).limit(1).toArray();
   const data = temporaryFolder();
   copyFileSync(`${folder}/cache/dump.rdb`, `${data}/dump.rdb`);
   const revived = await startRedis({ folder: data });
@@ -94,14 +101,14 @@ async function markers(plan: string): Promise<number[]> {
   const restored = new DatabaseSync(`${folder}/ledger/ledger.db`);
   const { max } = restored.prepare('select max(n) as max from marker').get() as { max: number };
   restored.close();
-  return [row?.max ?? NaN, cached, max, Number(readFileSync(`${folder}/uploads/markers`, 'utf8').trim().split('\n').at(-1))];
+  return [row?.max ?? NaN, Number(newest?.['n']), cached, max, Number(readFileSync(`${folder}/uploads/markers`, 'utf8').trim().split('\n').at(-1))];
 }
 
 const ascends = (numbers: readonly number[]) => numbers.every((number, index) => index === 0 || number >= (numbers[index - 1] as number));
 const descends = (numbers: readonly number[]) => ascends([...numbers].reverse());
 
-describe('a snapshot of PostgreSQL, Redis, SQLite and files', () => {
-  it('quiesced, holds the same marker in all four while a writer writes; without it only reading in the opposite order never shows a marker later and not earlier (P4)', async () => {
+describe('a snapshot of PostgreSQL, MongoDB, Redis, SQLite and files', () => {
+  it('quiesced, holds the same marker in all of them while a writer writes; without it only reading in the opposite order never shows a marker later and not earlier (P4)', async () => {
     const writer = new Writer(0);
     while (writer.written < 20) await sleep(10);
     await person.do(['backup', 'shop']);
@@ -109,15 +116,15 @@ describe('a snapshot of PostgreSQL, Redis, SQLite and files', () => {
     for (const plan of ['forward', 'backward']) expect([0, 3]).toContain((await person.run(['backup', plan])).code);
     await writer.stop();
     const [quiesced, forward, backward] = [await markers('shop'), await markers('forward'), await markers('backward')];
-    expect(quiesced).toEqual(Array(4).fill(quiesced[0]));
+    expect(quiesced).toEqual(Array(5).fill(quiesced[0]));
     expect(quiesced[0]).toBeGreaterThanOrEqual(20);
     expect(existsSync(person.path('pause'))).toBe(false);
     expect(descends(backward)).toBe(true);
     // That the others could have shown it: read in the order of writing, without a standstill, it is there.
     expect([ascends(forward), forward[0]]).toEqual([true, expect.any(Number)]);
-    expect(forward[3]).toBeGreaterThan(forward[0] as number);
+    expect(forward[4]).toBeGreaterThan(forward[0] as number);
     const [shown] = await person.json<Shown>(['show', 'latest:shop']);
-    expect([shown?.kind, shown?.parts.map(({ name, files }) => [name, files])]).toEqual(['snapshot', [['db', 1], ['cache', 1], ['ledger', 1], ['uploads', 1]]]);
+    expect([shown?.kind, shown?.parts.map(({ name, files }) => [name, files])]).toEqual(['snapshot', [['db', 1], ['documents', 2], ['cache', 1], ['ledger', 1], ['uploads', 1]]]);
     expect((await person.do(['verify', '--level', 'full'])).stdout).toMatch(/3 of 3|3 backups/);
   }, 120_000);
 
