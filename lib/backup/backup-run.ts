@@ -1,6 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import type { ChunkTables } from '../engine/chunk-table.ts';
-import type { CrunchPool } from '../engine/crunch-pool.ts';
+import type { CrunchPool, ReadStream } from '../engine/crunch-pool.ts';
 import type { CrunchCounters } from '../engine/crunch-settings.ts';
 import type { StreamEnd } from '../engine/cutter.ts';
 import type { PackIds } from '../engine/pack-ids.ts';
@@ -76,11 +76,11 @@ export class BackupRun {
   }
 
   /** Reads an open file or stream through the stream lane; its chunk list when everything is crunched. */
-  async readStream(fd: number, sizes: 'files' | 'streams'): Promise<StreamEnd & { list: ReturnType<ChunkList['finish']>; packs: string[] }> {
+  async readStream(stream: ReadStream): Promise<StreamEnd & { list: ReturnType<ChunkList['finish']>; packs: string[] }> {
     await this.loadKnownChunks();
     const list = new ChunkList();
     const named = new Set<string>();
-    const end = await this.pool.stream(fd, sizes, ({ refs, counters, packs }) => {
+    const end = await this.pool.stream(stream, ({ refs, counters, packs }) => {
       list.add(refs);
       for (const pack of packs) named.add(pack);
       this.count(counters);

@@ -42,7 +42,7 @@ export class PartRun implements PassRun {
   readonly now: PassRun['now'] = () => this.#whole.now();
   readonly loadKnownChunks: PassRun['loadKnownChunks'] = () => this.#whole.loadKnownChunks();
   readonly count: PassRun['count'] = (counters) => this.#whole.count(counters);
-  readonly readStream: PassRun['readStream'] = (fd, sizes) => this.#whole.readStream(fd, sizes);
+  readonly readStream: PassRun['readStream'] = (stream) => this.#whole.readStream(stream);
   readonly report: PassRun['report'] = (phase) => this.#whole.report(phase);
   readonly checkpointIfDue: PassRun['checkpointIfDue'] = () => this.#whole.checkpointIfDue();
 }

@@ -71,8 +71,8 @@ async function readStream(run: PassRun, stream: SourceStream, proved: Gathered):
   run.signal.addEventListener('abort', onAbort, { once: true });
   try {
     run.totalBytes = opened.size ?? stream.sizeHint ?? run.totalBytes;
-    const { bytes, tail, sha256, list, packs } = await run.readStream(opened.fd, 'streams');
-    takeProof(run, stream.name, { proof: await opened.finish({ bytes, tail }), proved });
+    const { bytes, tail, sha256, list, packs, inspected } = await run.readStream({ fd: opened.fd, sizes: 'streams', inspection: opened.inspection });
+    takeProof(run, stream.name, { proof: await opened.finish({ bytes, tail, inspected }), proved });
     const writer = new ByteWriter(list.refs.length + 256);
     const flags = FLAG.digest | (list.isListed ? FLAG.listed : 0);
     encodeFileWithRefs({ type: ENTRY.stream, flags, ...stream.attributes, size: bytes, sha256, ctimeSeconds: 0, ctimeNanoseconds: 0, inode: 0n }, list.count, list.refs, writer);

@@ -232,7 +232,7 @@ export class TreePass {
 
   async #crunchLarge(item: OutItem, fd: number, before: BigIntStats): Promise<Uint8Array> {
     const startedAt = this.#run.now();
-    const { bytes, sha256, list, packs } = await this.#run.readStream(fd, 'files');
+    const { bytes, sha256, list, packs } = await this.#run.readStream({ fd, sizes: 'files' });
     const after = fstatSync(fd, { bigint: true });
     const hasChanged = before.mtimeNs !== after.mtimeNs || before.ctimeNs !== after.ctimeNs || BigInt(bytes) !== after.size;
     if (hasChanged) this.#warn(item.path, 'changed-while-read', 'the file changed while it was read; what was read is kept, and it is read again next time');

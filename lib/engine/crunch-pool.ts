@@ -2,6 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import type { ByteString } from '../model/byte-string.ts';
 import { endThread } from '../model/end-thread.ts';
 import { HoldfastError } from '../model/errors.ts';
+import type { Inspection } from '../sources/stream-inspection.ts';
 import type { ChunkTables } from './chunk-table.ts';
 import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
 import type { CutBlock, StreamEnd } from './cutter.ts';
@@ -13,13 +14,21 @@ const PATIENT_JOBS = 3;
 /** A stream this long has a pack to fill for each thread: then every thread that can be busy is started. */
 const SHORT_STREAM_BLOCKS = 6;
 
+/** A stream that is to be read. */
+export interface ReadStream {
+  readonly fd: number;
+  /** As what it is cut. */
+  readonly sizes: 'files' | 'streams';
+  readonly inspection?: Inspection | undefined;
+}
+
 /** The slice of the engine that a backup uses; one implementation with threads, one inline (simulations, tiny runs). */
 export interface CrunchPool {
   /** How many jobs may usefully be under way. */
   readonly width: number;
   files(paths: readonly ByteString[]): Promise<FilesResult>;
   /** Cuts a descriptor's stream to its end and crunches it; results in order. */
-  stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd>;
+  stream(stream: ReadStream, onBlock: (result: BlockResult) => void): Promise<StreamEnd>;
   /** Bytes that `chunks` takes at once. */
   readonly blockBytes: number;
   /** Crunches chunks that are cut already, at most a block of them: a ref for each, in order. Copied before it answers to anything. */
@@ -76,7 +85,7 @@ export class ThreadPool implements CrunchPool {
     return this.#ask(this.#idlest(PATIENT_JOBS), (job) => ({ type: 'files', job, paths }));
   }
 
-  async stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
+  async stream({ fd, sizes, inspection }: ReadStream, onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
     this.#feeder ??= this.#start();
     const results: Promise<void>[] = [];
     let previous = Promise.resolve();
@@ -94,7 +103,7 @@ export class ThreadPool implements CrunchPool {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      const end = await this.#ask<StreamEnd>(this.#feeder, (job) => ({ type: 'cut', job, fd, sizes, stop: stop.buffer }), onCut);
+      const end = await this.#ask<StreamEnd>(this.#feeder, (job) => ({ type: 'cut', job, fd, sizes, stop: stop.buffer, inspection }), onCut);
       await Promise.all(results);
       return end;
     } finally {

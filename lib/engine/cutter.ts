@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { HoldfastError } from '../model/errors.ts';
 import type { Chunker } from '../repository/index.ts';
+import type { Inspected, StreamInspection } from '../sources/stream-inspection.ts';
 import type { BufferSupply } from './shared-buffers.ts';
 
 const TAIL_BYTES = 4096;
@@ -12,6 +13,8 @@ export interface StreamEnd {
   /** The last 4096 bytes, or all. */
   readonly tail: Uint8Array;
   readonly sha256: Uint8Array;
+  /** When somebody was to look at it. */
+  readonly inspected?: Inspected;
 }
 
 /** A block of whole chunks of a stream, in a block buffer. */
@@ -21,16 +24,22 @@ export interface CutBlock {
   readonly bytes: number;
 }
 
+export interface CutOptions {
+  /** Ends the reading as `interrupted` when its word 0 is not 0 any more: a stream may be endless. */
+  readonly stop?: Int32Array | undefined;
+  /** Looks at all bytes; reading ends with its failure. */
+  readonly inspection?: StreamInspection | undefined;
+}
+
 /** Read, digested and cut before the next is read: what the processor's caches still hold is not fetched again. */
 const READ_BYTES = 256 << 10;
 
 /**
  * Reads a stream from a descriptor to its end and cuts it into chunks, a block buffer at a time. Synchronous: it runs
  * in a thread of its own and blocks there while the producer or the crunching threads are slower.
- * `emit` must see to it that the buffer is given back. Ends as `interrupted` at the next read when word 0 of `stop` is
- * not 0 any more: a stream may be endless. A read that fails is `source-failed`.
+ * `emit` must see to it that the buffer is given back. A read that fails is `source-failed`.
  */
-export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void, stop?: Int32Array): StreamEnd {
+export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, emit: (block: CutBlock) => void, { stop, inspection }: CutOptions = {}): StreamEnd {
   let tail: Uint8Array = new Uint8Array(0);
   const digest = createHash('sha256');
   const rest = new Uint8Array(chunker.sizes.max);
@@ -43,10 +52,17 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
       const view = blocks.view(buffer);
       view.set(rest.subarray(0, restLength));
       const cuts = new BlockCuts(chunker, view);
-      const filled = fill(fd, { view, from: restLength, onRead: (from, to) => void (digest.update(view.subarray(from, to)), cuts.goOn(to)) }, stop);
+      const onRead = (from: number, to: number) => {
+        const bytes = view.subarray(from, to);
+        digest.update(bytes);
+        inspection?.add(bytes);
+        cuts.goOn(to);
+        return inspection?.hasFailed !== true;
+      };
+      const filled = fill(fd, { view, from: restLength, onRead }, stop);
       total += filled - restLength;
       tail = lastBytes(tail, view.subarray(restLength, filled));
-      isEnd = filled < view.length;
+      isEnd = filled < view.length || inspection?.hasFailed === true;
       cuts.finish(filled, isEnd);
       restLength = filled - cuts.end;
       rest.set(view.subarray(cuts.end, filled));
@@ -57,7 +73,7 @@ export function cutStream(fd: number, chunker: Chunker, blocks: BufferSupply, em
     }
     if (block) emit(block);
   }
-  return { bytes: total, tail, sha256: digest.digest() };
+  return { bytes: total, tail, sha256: digest.digest(), ...(inspection && { inspected: inspection.end() }) };
 }
 
 /** The whole chunks at the beginning of a block that is being filled. */
@@ -101,7 +117,8 @@ function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array {
 interface Filling {
   readonly view: Uint8Array;
   readonly from: number;
-  readonly onRead: (from: number, to: number) => void;
+  /** False: enough. */
+  readonly onRead: (from: number, to: number) => boolean;
 }
 
 function fill(fd: number, { view, from, onRead }: Filling, stop?: Int32Array): number {
@@ -109,8 +126,8 @@ function fill(fd: number, { view, from, onRead }: Filling, stop?: Int32Array): n
   while (filled < view.length) {
     const count = readRetrying(fd, view.subarray(filled, filled + READ_BYTES), stop);
     if (count === 0) break;
-    onRead(filled, filled + count);
     filled += count;
+    if (!onRead(filled - count, filled)) break;
   }
   return filled;
 }

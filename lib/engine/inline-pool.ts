@@ -1,8 +1,9 @@
 import type { ByteString } from '../model/byte-string.ts';
 import { Chunker, gearTable } from '../repository/index.ts';
+import { StreamInspection } from '../sources/stream-inspection.ts';
 import { crunchFiles } from './crunch-files.ts';
 import type { CrunchFilesOptions } from './crunch-files.ts';
-import type { CrunchPool } from './crunch-pool.ts';
+import type { CrunchPool, ReadStream } from './crunch-pool.ts';
 import type { BlockResult, CrunchSettings, CrunchedPack, FilesResult } from './crunch-settings.ts';
 import { Cruncher } from './cruncher.ts';
 import { cutStream } from './cutter.ts';
@@ -26,13 +27,13 @@ export class InlinePool implements CrunchPool {
     return crunchFiles(this.#cruncher, paths, this.#files);
   }
 
-  async stream(fd: number, sizes: 'files' | 'streams', onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
+  async stream({ fd, sizes, inspection }: ReadStream, onBlock: (result: BlockResult) => void): Promise<StreamEnd> {
     const chunker = this.#settings.chunker[sizes];
     const blocks = new GrowingBuffers(chunker.max * 2);
     return cutStream(fd, new Chunker(gearTable(this.#settings.keys.chunker), chunker), blocks, (block) => {
       onBlock(this.#cruncher.crunchBlock(blocks.view(block.buffer), block.lengths));
       blocks.give(block.buffer);
-    });
+    }, { inspection: inspection && new StreamInspection(inspection) });
   }
 
   get blockBytes(): number {

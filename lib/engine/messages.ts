@@ -1,5 +1,6 @@
 import type { ByteString } from '../model/byte-string.ts';
 import type { ErrorCode } from '../model/errors.ts';
+import type { Inspection } from '../sources/stream-inspection.ts';
 import type { BlockResult, CrunchedPack, FilesResult } from './crunch-settings.ts';
 import type { CutBlock, StreamEnd } from './cutter.ts';
 
@@ -9,7 +10,7 @@ export type ToThread =
   | { readonly type: 'block'; readonly job: number; readonly buffer: number; readonly lengths: readonly number[] }
   | { readonly type: 'tables'; readonly tables: readonly SharedArrayBuffer[] }
   | { readonly type: 'flush'; readonly job: number }
-  | { readonly type: 'cut'; readonly job: number; readonly fd: number; readonly sizes: 'files' | 'streams'; readonly stop: SharedArrayBuffer };
+  | { readonly type: 'cut'; readonly job: number; readonly fd: number; readonly sizes: 'files' | 'streams'; readonly stop: SharedArrayBuffer; readonly inspection: Inspection | undefined };
 
 export type FromThread =
   | { readonly type: 'pack'; readonly pack: CrunchedPack }

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { END } from '../model/end-thread.ts';
 import { isHoldfastError } from '../model/errors.ts';
 import { Chunker, gearTable } from '../repository/index.ts';
+import { StreamInspection } from '../sources/stream-inspection.ts';
 import { crunchFiles } from './crunch-files.ts';
 import type { CrunchSettings } from './crunch-settings.ts';
 import { Cruncher } from './cruncher.ts';
@@ -20,7 +21,7 @@ const readXattrs = settings.keepXattrs ? loadXattrReader() : undefined;
 function perform(message: Exclude<ToThread, { type: 'tables' }>): void {
   if (message.type === 'cut') {
     const chunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker[message.sizes]);
-    const end = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }), new Int32Array(message.stop));
+    const end = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }), { stop: new Int32Array(message.stop), inspection: message.inspection && new StreamInspection(message.inspection) });
     return say({ type: 'done', job: message.job, result: end });
   }
   cruncher ??= new Cruncher(settings, (pack) => say({ type: 'pack', pack }));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { closeSync, constants, openSync, read } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -39,25 +39,5 @@ function openBothEnds(path: string): Pipe {
     return { readEnd: openSync(path, constants.O_RDONLY), writeEnd };
   } finally {
     closeSync(first);
-  }
-}
-
-const READ_BYTES = 256 << 10;
-const readOnce = promisify(read);
-
-/**
- * Everything that comes out of the read end of a pipe, which is closed with it. Each piece lies in the same memory and is
- * valid until the next: the main thread of a stream of buffers spends a third of its time on collecting them.
- */
-export async function* readPipe(fd: number): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
-  try {
-    for (;;) {
-      const { bytesRead } = await readOnce(fd, buffer, 0, READ_BYTES, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    closeSync(fd);
   }
 }

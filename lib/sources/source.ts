@@ -1,4 +1,5 @@
 import type { ByteString } from '../model/byte-string.ts';
+import type { Inspected, Inspection } from './stream-inspection.ts';
 
 /**
  * What a plan protects. A source says what it is, checks that it can run, and produces either a tree, which the engine
@@ -156,6 +157,8 @@ export interface OpenStream {
   readonly fd: number;
   /** Bytes, exactly, when opening made them known. */
   readonly size?: number;
+  /** Whoever reads lets this look at every byte, in order, and ends when it fails; what it says goes to `finish`. */
+  readonly inspection?: Inspection;
 
   /**
    * Call when the reader has seen the end. Waits for the producer to end and answers only when it ended well and
@@ -208,6 +211,8 @@ export interface StreamSeen {
   readonly bytes: number;
   /** The last `TAIL_BYTES` bytes, or all when there were fewer. */
   readonly tail: Uint8Array;
+  /** Of a stream with an `inspection`. */
+  readonly inspected?: Inspected | undefined;
 }
 
 /** An end marker must lie within these last bytes. */

@@ -102,7 +102,7 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       });
       await eachStream(await desk().good(), async (stream) => {
         const opened = await stream.open();
-        const seen = await readToEnd(opened.fd);
+        const seen = await readToEnd(opened);
         expect((await opened.finish(seen)).bytes).toBe(seen.bytes);
         await opened.close();
         await opened.close();
@@ -115,7 +115,7 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       await eachStream(source, async (stream) => {
         const opened = await stream.open().catch((error: unknown) => void outcomes.push(error));
         if (!opened) return;
-        const seen = await readToEnd(opened.fd);
+        const seen = await readToEnd(opened);
         outcomes.push(await opened.finish(seen).catch((error: unknown) => error));
         await opened.close();
       });
@@ -129,7 +129,7 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       for await (const stream of source.streams(stop.signal)) {
         const opened = await stream.open();
         expectNoSecret(descendants().map(({ argumentsAndEnvironment }) => argumentsAndEnvironment));
-        const reading = readToEnd(opened.fd, () => stop.abort(new HoldfastError('interrupted', 'Stopped by the test.')));
+        const reading = readToEnd(opened, () => stop.abort(new HoldfastError('interrupted', 'Stopped by the test.')));
         const error = await failure(opened.finish(await reading));
         expect(error.code).toBe('interrupted');
         expectNoSecret([wordsOf(error)]);

@@ -89,7 +89,7 @@ async function streamed(pool: CrunchPool, content: Buffer): Promise<string[]> {
   writeFileSync(file, content);
   const fd = openSync(file, 'r');
   const blocks: BlockResult[] = [];
-  const end = await pool.stream(fd, 'streams', (block) => blocks.push(block));
+  const end = await pool.stream({ fd, sizes: 'streams' }, (block) => blocks.push(block));
   closeSync(fd);
   expect(Buffer.from(end.sha256).equals(sha256(content))).toBe(true);
   return idsOfBlocks(blocks);
@@ -170,7 +170,7 @@ describe('crunching', () => {
     let started = 0;
     const { pool } = threadRig(1, (settings) => (started++ === 0 ? startThread(settings) : new Worker(new URL(`data:text/javascript,${encodeURIComponent(refusing)}`))));
     const fd = openSync('/dev/zero', 'r');
-    await expect(pool.stream(fd, 'streams', () => undefined)).rejects.toMatchObject({ code: 'broken-invariant' });
+    await expect(pool.stream({ fd, sizes: 'streams' }, () => undefined)).rejects.toMatchObject({ code: 'broken-invariant' });
     await pool.close();
     closeSync(fd);
   });
@@ -179,7 +179,7 @@ describe('crunching', () => {
     const { pool, stored } = threadRig(1);
     const folder = openSync(temporaryFolder(), 'r');
     // More often than there are buffers.
-    for (let turn = 0; turn < 5; turn++) await expect(pool.stream(folder, 'streams', () => undefined)).rejects.toMatchObject({ code: 'source-failed' });
+    for (let turn = 0; turn < 5; turn++) await expect(pool.stream({ fd: folder, sizes: 'streams' }, () => undefined)).rejects.toMatchObject({ code: 'source-failed' });
     closeSync(folder);
     const ids = await streamed(pool, Buffer.from('content'));
     await pool.flush();

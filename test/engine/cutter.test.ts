@@ -6,6 +6,7 @@ import { cutStream } from '../../lib/engine/cutter.ts';
 import type { StreamEnd } from '../../lib/engine/cutter.ts';
 import { GrowingBuffers } from '../../lib/engine/shared-buffers.ts';
 import { Chunker, gearTable } from '../../lib/repository/index.ts';
+import { StreamInspection } from '../../lib/sources/stream-inspection.ts';
 import { TINY_CHUNKS } from '../support/run-backup.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -13,7 +14,7 @@ const chunker = new Chunker(gearTable(new Uint8Array(32).fill(3)), TINY_CHUNKS);
 const BLOCK = TINY_CHUNKS.max * 2;
 
 /** What all blocks held one after another, with the chunks' lengths; buffers are overwritten when they are given back. */
-function cut(fd: number, stop?: Int32Array): { end: StreamEnd; content: Buffer; lengths: number[]; buffers: GrowingBuffers } {
+function cut(fd: number, stop?: Int32Array, inspection?: StreamInspection): { end: StreamEnd; content: Buffer; lengths: number[]; buffers: GrowingBuffers } {
   const buffers = new GrowingBuffers(BLOCK);
   const parts: Buffer[] = [];
   const lengths: number[] = [];
@@ -27,17 +28,17 @@ function cut(fd: number, stop?: Int32Array): { end: StreamEnd; content: Buffer; 
       buffers.view(block.buffer).fill(0xee);
       buffers.give(block.buffer);
     },
-    stop,
+    { stop, inspection },
   );
   return { end, content: Buffer.concat(parts), lengths, buffers };
 }
 
-function cutFile(content: Buffer): ReturnType<typeof cut> {
+function cutFile(content: Buffer, inspection?: StreamInspection): ReturnType<typeof cut> {
   const file = join(temporaryFolder(), 'content');
   writeFileSync(file, content);
   const fd = openSync(file, 'r');
   try {
-    return cut(fd);
+    return cut(fd, undefined, inspection);
   } finally {
     closeSync(fd);
   }
@@ -52,6 +53,37 @@ function expectWhole({ end, content, lengths }: ReturnType<typeof cut>, wanted: 
   for (let at = 0; at < wanted.length; at += expected.at(-1) as number) expected.push(chunker.cut(wanted, at, wanted.length));
   expect(lengths).toEqual(expected);
 }
+
+describe('cutting a stream that is looked at', () => {
+  /** A tar archive without its end. */
+  const begun = () => {
+    const header = Buffer.alloc(512);
+    header.write('PG_VERSION', 0);
+    header.write('0000600\0', 100);
+    header.write('00000000003\0', 124);
+    header.write('0', 156);
+    header.write('        ', 148);
+    header.write(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148);
+    return Buffer.concat([header, Buffer.from('18\n'), Buffer.alloc(509)]);
+  };
+  const inspection = () => new StreamInspection({ by: 'postgres-base-backup', walSegmentBytes: undefined });
+
+  it('says at its end what was found, and changes nothing of what is cut', () => {
+    const cutting = cutFile(begun(), inspection());
+    expectWhole(cutting, begun());
+    expect(cutting.end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('ends without the two blocks of zeros') } });
+  });
+
+  it('ends as soon as nothing can make it good any more', () => {
+    const { end } = cutFile(Buffer.concat([begun(), Buffer.alloc(BLOCK * 40, 7)]), inspection());
+    expect(end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('a number that is none (at byte 1024)') } });
+    expect(end.bytes).toBeLessThan(BLOCK * 4);
+  });
+
+  it('says nothing when nobody looks', () => {
+    expect(cutFile(begun()).end).not.toHaveProperty('inspected');
+  });
+});
 
 describe('cutting a stream', () => {
   const { min, max } = TINY_CHUNKS;

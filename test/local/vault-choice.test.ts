@@ -66,7 +66,7 @@ describe('which vault and which key', () => {
     const source = await sourceOf(order as BackupOrder, '/nowhere', { environment: here, clock: systemClock });
     const stream = await onlyStream(source as StreamSource);
     const open = await stream.open();
-    const said = (await readToEnd(open.fd)).tail.toString();
+    const said = (await readToEnd(open)).tail.toString();
     await open.close();
     expect(said).toContain('SEEN=four');
     expect(said).not.toMatch(/WORDS|PASSPHRASE|DATABASE/);

@@ -18,7 +18,7 @@ describe('a command source (S12)', () => {
     const stream = await onlyStream(source("printf 'one\\ntwo\\n'"));
     expect(stream).toMatchObject({ name: 'dump.sql', attributes: { mode: 0o600, uid: process.getuid?.() } });
     const open = await stream.open();
-    const seen = await readToEnd(open.fd);
+    const seen = await readToEnd(open);
     expect(seen.tail.toString()).toBe('one\ntwo\n');
     expect(await open.finish(seen)).toEqual({ bytes: 8, evidence: ['exit code 0'] });
     await open.close();
@@ -92,7 +92,7 @@ describe('a command source (S12)', () => {
     const stop = new AbortController();
     const stream = await onlyStream(source('sh -c "sleep 1000 & echo \\$! > pid; echo begun; wait"'), stop.signal);
     const open = await stream.open();
-    const reading = readToEnd(open.fd, () => stop.abort());
+    const reading = readToEnd(open, () => stop.abort());
     const seen = await reading;
     expect((await failure(open.finish(seen))).code).toBe('interrupted');
     await open.close();
@@ -105,7 +105,7 @@ describe('a command source (S12)', () => {
     const stop = new AbortController();
     const stream = await onlyStream(source('trap "" TERM; echo $$ > pid; echo begun; while :; do sleep 0.1; done', { clock: hurried }), stop.signal);
     const open = await stream.open();
-    const seen = await readToEnd(open.fd, () => stop.abort());
+    const seen = await readToEnd(open, () => stop.abort());
     expect((await failure(open.finish(seen))).code).toBe('interrupted');
     await open.close();
     await expectGone(Number(readFileSync(join(folder, 'pid'), 'utf8')));
@@ -169,7 +169,7 @@ async function run(command: CommandSource) {
   const stream = await onlyStream(command);
   const open = await stream.open();
   try {
-    const seen = await readToEnd(open.fd);
+    const seen = await readToEnd(open);
     return { seen, outcome: await open.finish(seen).catch((error: unknown) => error) };
   } finally {
     await open.close();

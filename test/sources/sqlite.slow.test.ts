@@ -48,7 +48,7 @@ describe('an SQLite source (S5)', () => {
     const stream = await onlyStream(source);
     expect(stream).toMatchObject({ name: 'shop.db', sizeHint: statSync(path).size, attributes: { mode: 0o640, uid: statSync(path).uid, gid: statSync(path).gid, mtimeSeconds: 1_700_000_000, mtimeNanoseconds: 250_000_000 } });
     const open = await stream.open();
-    const seen = await readToEnd(open.fd);
+    const seen = await readToEnd(open);
     expect(seen.bytes).toBe(open.size);
     expect(await open.finish(seen)).toEqual({ bytes: seen.bytes, evidence: ['integrity_check ok'] });
     await open.close();
@@ -81,7 +81,7 @@ describe('an SQLite source (S5)', () => {
     writeFileSync(join(folder, 'empty.db'), '');
     expect(inspect(await copied(join(folder, 'empty.db')), 'SELECT count(*) AS count FROM sqlite_schema')).toEqual({ count: 0 });
     const open = await (await onlyStream(sqlite(join(folder, 'empty.db')))).open();
-    expect(await open.finish(await readToEnd(open.fd))).toMatchObject({ warnings: ['the database is empty (0 bytes)'] });
+    expect(await open.finish(await readToEnd(open))).toMatchObject({ warnings: ['the database is empty (0 bytes)'] });
     await open.close();
   });
 

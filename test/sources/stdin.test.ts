@@ -23,7 +23,7 @@ describe('standard input as a source', () => {
     const stream = await onlyStream(source(await producer('head -c 3000000 /dev/zero')));
     expect(stream.sizeHint).toBeUndefined();
     const open = await stream.open();
-    const seen = await readToEnd(open.fd);
+    const seen = await readToEnd(open);
     expect(await open.finish(seen)).toEqual({ bytes: 3_000_000, evidence: ['end of input'] });
     await open.close();
   });
@@ -35,7 +35,7 @@ describe('standard input as a source', () => {
 
   it('that ends under the minimum size fails', async () => {
     const open = await (await onlyStream(source(await producer('printf 123'), 4))).open();
-    const error = await failure(open.finish(await readToEnd(open.fd)));
+    const error = await failure(open.finish(await readToEnd(open)));
     expect(error).toMatchObject({ code: 'source-failed', message: 'Standard input ended after 3 bytes, wanted at least 4.' });
     await open.close();
   });
@@ -58,7 +58,7 @@ describe('standard input as a source', () => {
     const stop = new AbortController();
     const fd = await producer('echo begun; sleep 1');
     const open = await (await onlyStream(source(fd), stop.signal)).open();
-    const seen = await readToEnd(open.fd, () => stop.abort());
+    const seen = await readToEnd(open, () => stop.abort());
     expect(seen.tail.toString('latin1')).toMatch(/^begun\n\0/);
     expect((await failure(open.finish(seen))).code).toBe('interrupted');
     await open.close();

@@ -8,6 +8,7 @@ import type { FromThread, ToThread } from '../../lib/engine/messages.ts';
 import { SharedBuffers } from '../../lib/engine/shared-buffers.ts';
 import { END } from '../../lib/model/end-thread.ts';
 import { Chunker, gearTable } from '../../lib/repository/index.ts';
+import { StreamInspection } from '../../lib/sources/stream-inspection.ts';
 
 /**
  * Stands in for a crunching thread where hundreds of runs would spend minutes on starting threads: the same work in the
@@ -25,7 +26,7 @@ export function threadInProcess(settings: CrunchSettings, now: () => number = Da
     if (message.type === 'files') return say({ type: 'done', job: message.job, result: crunchFiles(cruncher, message.paths, { now, readXattrs: undefined }) });
     if (message.type === 'cut') {
       const chunker = new Chunker(gearTable(settings.keys.chunker), settings.chunker[message.sizes]);
-      const result = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }), new Int32Array(message.stop));
+      const result = cutStream(message.fd, chunker, blocks, (block) => say({ type: 'cut-block', job: message.job, block }), { stop: new Int32Array(message.stop), inspection: message.inspection && new StreamInspection(message.inspection) });
       return say({ type: 'done', job: message.job, result });
     }
     if (message.type === 'block') {

@@ -26,7 +26,7 @@ export async function dumpWhole(source: MariadbSource, onFirst?: () => unknown) 
     try {
       const head = onFirst === undefined ? 0 : await readPast(opened.fd, 1_000_000);
       await onFirst?.();
-      const rest = await readToEnd(opened.fd);
+      const rest = await readToEnd(opened);
       const seen = { ...rest, bytes: head + rest.bytes };
       dumps.push({ name: stream.name as string, proof: await opened.finish(seen), seen });
     } finally {

@@ -156,7 +156,7 @@ describe('a dump (S11)', () => {
       await readPast(opened.fd, 1_000_000);
       // The program waits for its reader in the first table.
       await server.sql('alter table skipped modify word varchar(500) character set latin1', 'app');
-      expect(await failure(opened.finish(await readToEnd(opened.fd)))).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/was altered while it was dumped.*skipped/) });
+      expect(await failure(opened.finish(await readToEnd(opened)))).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/was altered while it was dumped.*skipped/) });
     } finally {
       await opened.close();
     }

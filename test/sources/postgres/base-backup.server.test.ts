@@ -41,7 +41,7 @@ async function whole(source: PostgresPhysicalSource, during: (opened: OpenStream
   const opened = await (await onlyStream(source)).open();
   try {
     await during(opened);
-    const seen = await readToEnd(opened.fd);
+    const seen = await readToEnd(opened);
     return { seen, proof: await opened.finish(seen) };
   } finally {
     await opened.close();
@@ -97,6 +97,16 @@ describe('a base backup that is not what it seems (S2)', () => {
     const error = await failure(whole(sourceFor(servers[version], { binaries: binariesWith(servers[version], program, script) })));
     expect(error).toMatchObject({ code: 'source-failed', message: expect.stringMatching(message), nextStep: expect.stringMatching(/Nothing of this run is kept/) });
     expect(error.message).not.toContain(servers[version].password);
+  });
+
+  it('is not believed when whoever read it did not look', async () => {
+    const opened = await (await onlyStream(sourceFor(servers[version]))).open();
+    try {
+      const { bytes, tail } = await readToEnd({ fd: opened.fd });
+      expect(await failure(opened.finish({ bytes, tail }))).toMatchObject({ code: 'broken-invariant' });
+    } finally {
+      await opened.close();
+    }
   });
 
   it('fails with the words of the server when the connection is cut in the middle', async () => {

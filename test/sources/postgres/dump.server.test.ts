@@ -165,7 +165,7 @@ describe.each([15, 18] as const)('a PostgreSQL %i source (S1)', (version) => {
     try {
       await readSome(opened.fd);
       stop.abort();
-      expect(await failure(opened.finish(await readToEnd(opened.fd)))).toMatchObject({ code: 'interrupted' });
+      expect(await failure(opened.finish(await readToEnd(opened)))).toMatchObject({ code: 'interrupted' });
     } finally {
       await opened.close();
     }
@@ -219,7 +219,7 @@ async function failureMidway(source: PostgresSource, disaster: (opened: OpenStre
   try {
     await readSome(opened.fd);
     await disaster(opened);
-    return await failure(opened.finish(await readToEnd(opened.fd)));
+    return await failure(opened.finish(await readToEnd(opened)));
   } finally {
     await opened.close();
   }

@@ -102,7 +102,7 @@ describe('other ways to lie', () => {
         while ((await own.sql("select 1 from pg_stat_activity where query like 'COPY %big%'")).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
         await own.stop();
         const { readToEnd } = await import('../reading.ts');
-        const error = await failure(opened.finish(await readToEnd(opened.fd)));
+        const error = await failure(opened.finish(await readToEnd(opened)));
         expect(error).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/broke: .*(terminating connection due to administrator command|closed the connection)/) });
       } finally {
         await opened.close();

@@ -18,7 +18,7 @@ export async function snapshotWhole(source: RedisSource, onFirst?: () => unknown
     try {
       const head = onFirst === undefined ? 0 : await readPast(opened.fd, 200_000);
       await onFirst?.();
-      const rest = await readToEnd(opened.fd);
+      const rest = await readToEnd(opened);
       return await opened.finish({ ...rest, bytes: head + rest.bytes });
     } finally {
       await opened.close();
