@@ -5,7 +5,10 @@ export default {
   testMatch: ['**/*.test.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+    // Has no CommonJS form.
+    '/node_modules/@platformatic/.+\\.js$': ['@swc/jest', { jsc: { target: 'es2024' }, module: { type: 'commonjs' } }],
   },
+  transformIgnorePatterns: ['/node_modules/(?!@platformatic/)'],
   workerIdleMemoryLimit: '1500MB',
   testTimeout: 60_000,
   // All cores: the tests wait for disks and children as much as they compute.

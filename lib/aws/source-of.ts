@@ -10,6 +10,7 @@ import type { SqlConnection } from '../sources/mariadb/connection.ts';
 import { PostgresSource } from '../sources/postgres.ts';
 import { PostgresPhysicalSource } from '../sources/postgres-physical.ts';
 import type { PostgresConnection } from '../sources/postgres/connection.ts';
+import type { KafkaPlace } from '../sources/kafka/place.ts';
 import { RedisSource } from '../sources/redis.ts';
 import type { RedisConnection } from '../sources/redis/place.ts';
 import { S3Source } from '../sources/s3.ts';
@@ -21,6 +22,7 @@ import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { SqliteSource } from '../sources/sqlite.ts';
 import { BucketObjects } from '../stores/s3/bucket-objects.ts';
 import type { ResolvedMariadb } from '../config/mariadb-schema.ts';
+import type { ResolvedKafka } from '../config/kafka-schema.ts';
 import type { ResolvedRedis } from '../config/redis-schema.ts';
 import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
 import type { ResolvedPostgresPlace } from '../config/resolved-aws.ts';
@@ -110,6 +112,10 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
       return s3SourceOf(source, places);
     case 'mongodb':
       return mongodbSourceOf(source, places);
+    case 'kafka': {
+      const { KafkaSource } = await import('../sources/kafka.ts');
+      return new KafkaSource({ ...source, place: await kafkaPlaceOf(source, places.resolveSecret), temporaryFolder: scratchFolder, clock });
+    }
   }
 }
 
@@ -139,6 +145,14 @@ async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, cr
   const keys = credentials && { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
   const client = bucketClient({ ...place, ...(keys && { credentials: keys }) });
   return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
+}
+
+async function kafkaPlaceOf({ brokers, sasl, tls, caFile }: ResolvedKafka, resolveSecret: TaskPlaces['resolveSecret']): Promise<KafkaPlace> {
+  return {
+    brokers,
+    ...(sasl && { sasl: { mechanism: sasl.mechanism, user: typeof sasl.user === 'string' ? sasl.user : await resolveSecret(sasl.user), password: await resolveSecret(sasl.password) } }),
+    ...(tls && { tls: { ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) } }),
+  };
 }
 
 async function redisConnectionOf({ host, port, user, password, sslMode, sslRootCert }: ResolvedRedis, resolveSecret: TaskPlaces['resolveSecret']): Promise<RedisConnection> {

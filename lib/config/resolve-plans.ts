@@ -5,6 +5,8 @@ import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
 import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
 import type { MongodbFields, ResolvedMongodb } from './mongodb-schema.ts';
+import { parseBroker } from './kafka-schema.ts';
+import type { KafkaFields, ResolvedKafka, SaslMechanism } from './kafka-schema.ts';
 import type { RedisFields, ResolvedRedis } from './redis-schema.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { resolvePolicy } from './resolve-policy.ts';
@@ -111,6 +113,7 @@ function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSour
   if (source.type === 'elasticsearch' || source.type === 'opensearch') return resolveSearch(config, source);
   if (source.type === 's3') return resolveS3Source(config, source);
   if (source.type === 'redis' || source.type === 'valkey') return resolveRedis(config, source);
+  if (source.type === 'kafka') return resolveKafka(config, source);
   return {
     type: 'files',
     paths: source.paths.map((path) => absolute(config, path)),
@@ -181,6 +184,21 @@ function resolveSearch(config: Config, { type, endpoint, user, password, 'api-ke
     ...(apiKey !== undefined && { apiKey: resolveReference(config, apiKey) }),
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     indices, exclude, templates,
+  };
+}
+
+function resolveKafka(config: Config, fields: KafkaFields): ResolvedKafka {
+  const { brokers, topics, groups, sasl, user, password, tls, holes, 'ca-file': caFile } = fields;
+  return {
+    type: 'kafka', topics, groups, tls, holes,
+    brokers: brokers.map((written) => {
+      const broker = parseBroker(written);
+      invariant(broker !== undefined, `the broker ${written} was checked`);
+      return broker;
+    }),
+    excludeTopics: fields['exclude-topics'] ?? [],
+    ...(sasl && user !== undefined && password && { sasl: { mechanism: sasl.toUpperCase() as SaslMechanism, user: typeof user === 'string' ? user : resolveReference(config, user), password: resolveReference(config, password) } }),
+    ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
   };
 }
 

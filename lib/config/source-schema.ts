@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { USER_WANTED } from './connection-words.ts';
+import { kafka } from './kafka-schema.ts';
 import { mariadb, mysql } from './mariadb-schema.ts';
 import { mongodbSource } from './mongodb-schema.ts';
 import { redis, valkey } from './redis-schema.ts';
@@ -79,8 +80,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3Source, mongodbSource], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, mongodb) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3Source, kafka, mongodbSource], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

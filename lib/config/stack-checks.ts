@@ -86,6 +86,7 @@ function sourceProblems(at: ConfigPath, source: SourceFields, mounts: NonNullabl
   if (source.type === 'elasticsearch' || source.type === 'opensearch') return clusterProblems(at, source, mounts);
   if (source.type === 's3') return bucketProblems(at, source, mounts);
   if (source.type === 'mongodb') return mongodbProblems(at, source, mounts);
+  if (source.type === 'kafka') return clusterProblems(at, source, mounts);
   return 'host' in source ? connectionProblems(at, source, mounts) : [];
 }
 
@@ -105,7 +106,7 @@ function mongodbProblems(at: ConfigPath, source: MongodbFields, mounts: NonNulla
   ];
 }
 
-function clusterProblems(at: ConfigPath, { user, password, 'api-key': apiKey, 'ca-file': caFile }: SearchFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
+function clusterProblems(at: ConfigPath, { user, password, 'api-key': apiKey, 'ca-file': caFile }: Pick<SearchFields, 'user' | 'password' | 'ca-file'> & Partial<Pick<SearchFields, 'api-key'>>, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
   return [
     ...(typeof user !== 'object' ? [] : secretProblems([...at, 'user'], user)),
     ...secretProblems([...at, 'password'], password),

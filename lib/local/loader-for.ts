@@ -7,6 +7,7 @@ import { MariadbLoader } from '../sources/mariadb/loader.ts';
 import { SearchLoader } from '../sources/search/loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
 import { findConfig } from './configuration.ts';
+import { KAFKA_URL, parseKafkaUrl } from './kafka-places.ts';
 import { MARIADB_URL, mariadbPlaces, parseMariadbUrl } from './mariadb-places.ts';
 import { MONGODB_URL, parseMongodbUrl } from './mongodb-places.ts';
 import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
@@ -32,8 +33,8 @@ interface GivenPassword {
 }
 
 const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
-const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl, http: searchByUrl, https: searchByUrl };
-const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL, SEARCH_URL];
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl, http: searchByUrl, https: searchByUrl, kafka: kafkaByUrl };
+const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL, SEARCH_URL, KAFKA_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
 export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
@@ -54,7 +55,7 @@ export async function loaderFor(request: DatabaseRequest, stateFolder: string, c
 /** A password in a URL is refused, and not repeated: every user of the machine sees the arguments of a command. */
 async function byUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): Promise<DatabaseLoader> {
   if ((URL.canParse(text) && new URL(text).password) || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
-  // Several hosts, as MongoDB has them, are no URL to the standard.
+  // Several hosts, as MongoDB and Kafka have them, are no URL to the standard.
   const make = BY_SCHEME[/^([a-z+]+):\/\//.exec(text)?.[1] ?? ''];
   if (make !== undefined) return make(text, given, context);
   throw new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URLS_WANTED.join(' or ')}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
@@ -85,6 +86,11 @@ function searchByUrl(text: string, given: GivenPassword | undefined, { environme
   const { password } = chosenPassword(undefined, given);
   const secret = password === undefined ? {} : connection.user === undefined ? { apiKey: password } : { password };
   return new SearchLoader({ connection: { ...connection, ...secret }, rename, clock });
+}
+
+async function kafkaByUrl(text: string, given: GivenPassword | undefined, { environment, clock }: LocalContext): Promise<DatabaseLoader> {
+  const { KafkaLoader } = await import('../sources/kafka/loader.ts');
+  return new KafkaLoader({ ...(await parseKafkaUrl(text, given?.password, environment.workingFolder)), clock });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {

@@ -22,6 +22,7 @@ import { commandVariables } from './command-variables.ts';
 import { mariadbPlaces, sqlConnectionOf } from './mariadb-places.ts';
 import { mongoConnectionOf } from './mongodb-places.ts';
 import { connectionOf, postgresPlaces } from './postgres-places.ts';
+import { kafkaPlaceOf } from './kafka-places.ts';
 import { redisConnectionOf } from './redis-places.ts';
 import { searchConnectionOf } from './search-places.ts';
 import { secretReader } from './secret-reader.ts';
@@ -73,6 +74,10 @@ async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource
     return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), temporaryFolder: environment.temporaryFolder, clock });
   }
   if (source.type === 'mongodb') return mongodbSourceOf(source, { environment, clock });
+  if (source.type === 'kafka') {
+    const { KafkaSource } = await import('../sources/kafka.ts');
+    return new KafkaSource({ ...source, place: await kafkaPlaceOf(source, secretReader(environment)), temporaryFolder: environment.temporaryFolder, clock });
+  }
   const name = fromText(source.stdinName);
   const minimumBytes = Math.max(source.minimumSizeBytes, policy.minimumSizeBytes);
   if (source.type === 'stdin') return new StdinSource({ name, minimumBytes, clock });

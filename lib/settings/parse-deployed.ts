@@ -103,6 +103,17 @@ const singleSource = z.discriminatedUnion('type', [
   search('elasticsearch'),
   search('opensearch'),
   z.strictObject({
+    type: z.literal('kafka'),
+    brokers: z.array(z.strictObject({ host: z.string().min(1), port: z.int().min(1).max(65_535) })).min(1),
+    topics: z.union([z.literal('all'), z.array(z.string().min(1)).min(1)]),
+    excludeTopics: z.array(z.string()),
+    groups: z.union([z.enum(['all', 'none']), z.array(z.string().min(1)).min(1)]),
+    sasl: z.strictObject({ mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']), user: z.union([z.string(), reference]), password: reference }).optional(),
+    tls: z.boolean(),
+    caFile: z.string().min(1).optional(),
+    holes: z.enum(['refuse', 'warn']),
+  }),
+  z.strictObject({
     type: z.literal('s3'),
     bucket: z.string().min(1),
     prefix: z.string(),

@@ -120,7 +120,7 @@ describe('a deployed configuration that is not what `cdk deploy` wrote', () => {
   it.each<[string, string, string]>([
     ['no JSON', '{', 'The plan of this run is not what `cdk deploy` writes: it is not JSON.'],
     ['nothing', 'null', 'The plan of this run is not what `cdk deploy` writes: the whole: Invalid input: expected object, received null.'],
-    ['an unknown source', JSON.stringify({ ...plan, source: { type: 'oracle' } }), 'The plan of this run is not what `cdk deploy` writes: source.type: Invalid discriminator value. Expected \'files\' | \'sqlite\' | \'command\' | \'postgres\' | \'postgres-physical\' | \'mariadb\' | \'mysql\' | \'redis\' | \'valkey\' | \'elasticsearch\' | \'opensearch\' | \'s3\' | \'set\'.'],
+    ['an unknown source', JSON.stringify({ ...plan, source: { type: 'oracle' } }), 'The plan of this run is not what `cdk deploy` writes: source.type: Invalid discriminator value. Expected \'files\' | \'sqlite\' | \'command\' | \'postgres\' | \'postgres-physical\' | \'mariadb\' | \'mysql\' | \'redis\' | \'valkey\' | \'elasticsearch\' | \'opensearch\' | \'kafka\' | \'s3\' | \'mongodb\' | \'set\'.'],
     ['a field that nobody wrote', JSON.stringify({ ...plan, extra: 1 }), 'The plan of this run is not what `cdk deploy` writes: the whole: Unrecognized key: "extra".'],
     ['a secret of the machine that deployed', JSON.stringify({ ...plan, source: { ...plan!.source, password: { kind: 'env', name: 'AWS_SECRET_ACCESS_KEY' } } }), 'The plan of this run is not what `cdk deploy` writes: source.password.kind: Invalid discriminator value. Expected \'ssm\' | \'secrets-manager\'.'],
     ['no plan id', JSON.stringify({ ...plan, planId: '../x' }), 'The plan of this run is not what `cdk deploy` writes: planId: wanted 32 hexadecimal digits.'],
