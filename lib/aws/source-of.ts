@@ -63,7 +63,7 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
   switch (source.type) {
     case 'files': {
       const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
-      return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
+      return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs }, source.minimumSizeBytes);
     }
     case 'sqlite':
       return new SqliteSource({ path: source.path, scratchFolder: join(scratchFolder, 'copies'), clock });
@@ -141,10 +141,10 @@ async function searchConnectionOf({ endpoint, user, password, apiKey, caFile }: 
   };
 }
 
-async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {
+async function s3SourceOf({ bucket, prefix, include, exclude, tags, parallel, credentials, minimumSizeBytes, ...place }: ResolvedS3Source, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {
   const keys = credentials && { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
   const client = bucketClient({ ...place, ...(keys && { credentials: keys }) });
-  return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
+  return new S3Source({ bucket: new BucketObjects({ client, bucket, clock, random: Math.random }), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel, minimumBytes: minimumSizeBytes });
 }
 
 async function kafkaPlaceOf({ brokers, sasl, tls, caFile }: ResolvedKafka, resolveSecret: TaskPlaces['resolveSecret']): Promise<KafkaPlace> {

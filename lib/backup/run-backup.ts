@@ -26,6 +26,7 @@ import type { Predecessor } from './predecessor.ts';
 import { withComplaints } from './complaints.ts';
 import type { BackupProgress } from './run-progress.ts';
 import { sourceRecord } from './source-record.ts';
+import { refuseTooSmall } from './too-small.ts';
 import type { BuiltTree } from './tree-builder.ts';
 
 /** What a run needs from the process that composes it. */
@@ -113,7 +114,7 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
   try {
     const proved = await performPass(run, request.source, { isFull: request.type === 'full' });
     ports.signal.throwIfAborted();
-    refuseTooSmall(run.counters.bytes, request);
+    refuseTooSmall(run.counters.bytes, request.source, request.minimumBytes);
     run.report('committing');
     await engine.pool.flush();
     const tree = await run.builder.finish();
@@ -125,11 +126,6 @@ async function attemptBackup(request: BackupRequest, ports: BackupPorts, { numbe
   } finally {
     await engine.pool.close();
   }
-}
-
-function refuseTooSmall(bytes: number, { minimumBytes = 0, source }: BackupRequest): void {
-  if (bytes >= minimumBytes) return;
-  throw new HoldfastError('source-failed', `The source (${source.description}) held ${bytes} bytes, wanted at least ${minimumBytes}.`, { nextStep: 'Nothing of this run is kept. Check that what should be there is there and mounted, or lower the minimum size.' });
 }
 
 /** A run that a signal ended leaves what it stored to the next one (format §8, partial). */

@@ -10,6 +10,7 @@ import { PartRun } from './part-run.ts';
 import { sourceRecord } from './source-record.ts';
 import type { ProvedStreams } from './stream-pass.ts';
 import type { MergedRecord, TreeWriter } from './tree-builder.ts';
+import { refuseTooSmall } from './too-small.ts';
 import { TreeSpool } from './tree-spool.ts';
 
 export interface SinglePass {
@@ -82,6 +83,7 @@ class SetPass {
     const run = new PartRun(this.#run, { folder: name, isRooted, builder });
     const proved = await this.#pass.perform(run, source);
     this.#run.signal.throwIfAborted();
+    refuseTooSmall(this.#run.counters.bytes - bytes, source);
     for (const warning of run.warnings) this.#run.warnings.push({ ...warning, path: [display(name), ...(warning.path ? [warning.path] : [])].join('/') });
     if (isNext) await this.#writeNext();
     const { counters } = this.#run;

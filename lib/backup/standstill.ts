@@ -80,7 +80,7 @@ export class CommandStandstill implements Standstill {
     if (!(await inspectContainer(program, name, this.#ports)).isRunning) return [];
     this.#stopped.push(name);
     await this.#guard?.stopping(name);
-    const hook: ResolvedHook = { command: [program, 'stop', '--time', String(stopSeconds), name], timeoutMs: stopSeconds * 1000 + PROGRAM_MILLISECONDS };
+    const hook: ResolvedHook = { command: [program, 'stop', '-t', String(stopSeconds), name], timeoutMs: stopSeconds * 1000 + PROGRAM_MILLISECONDS };
     this.#refuse(await performHook('quiesce', hook, this.#call(signal)));
     const { isRunning, exitCode } = await inspectContainer(program, name, this.#ports);
     if (isRunning) throw new HoldfastError('source-failed', `The container ${name} still runs after \`${program} stop\` ended well.`, { nextStep: `Nothing was read. Look at it: \`${program} ps\`.` });

@@ -123,6 +123,7 @@ function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSour
     followSymlinks: source['follow-symlinks'],
     changeDetection: source['change-detection'],
     xattrs: source.xattrs,
+    ...(source['minimum-size'] !== undefined && { minimumSizeBytes: source['minimum-size'] }),
   };
 }
 
@@ -213,6 +214,7 @@ function resolveS3Source(config: Config, fields: S3SourceFields): ResolvedS3Sour
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     ...(accessKeyId && secretAccessKey && { credentials: { accessKeyId: resolveReference(config, accessKeyId), secretAccessKey: resolveReference(config, secretAccessKey) } }),
     tags, parallel,
+    ...(fields['minimum-size'] !== undefined && { minimumSizeBytes: fields['minimum-size'] }),
   };
 }
 

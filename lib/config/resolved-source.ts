@@ -47,6 +47,8 @@ export interface ResolvedFiles {
   readonly followSymlinks: boolean;
   readonly changeDetection: 'auto' | 'ctime+inode' | 'ctime' | 'mtime' | 'content';
   readonly xattrs: boolean;
+  /** Less than this in all fails the run; absent: nothing does. */
+  readonly minimumSizeBytes?: number;
 }
 
 export interface ResolvedSqlite {

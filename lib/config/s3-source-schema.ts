@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { bucketPlace } from './bucket-words.ts';
-import { secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
+import { byteSize, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** The objects of a bucket, with every default filled in. */
@@ -18,6 +18,8 @@ export interface ResolvedS3Source {
   readonly caFile?: string;
   /** Absent: the chain of the SDK. */
   readonly credentials?: { readonly accessKeyId: SecretReference; readonly secretAccessKey: SecretReference };
+  /** Less than this in all fails the run; absent: nothing does. */
+  readonly minimumSizeBytes?: number;
   readonly tags: boolean;
   /** Objects that are read at once. */
   readonly parallel: number;
@@ -33,6 +35,7 @@ export const s3Source = strictMap({
   exclude: texts('pattern').optional().meta({ description: 'Keys that match one of these are left out; wins over include.' }),
   'access-key-id': secret.optional().meta({ description: 'Where the access key is, with `secret-access-key`. Without both: the credentials of the environment, a profile or a role.' }),
   'secret-access-key': secret.optional(),
+  'minimum-size': byteSize.optional().meta({ description: 'Less than this in all objects together fails the run.' }),
   tags: yesOrNo().default(true).meta({ description: 'Keep the tags of objects: one more request for each that is new or changed.' }),
   parallel: wholeNumber(1, 256).default(16).meta({ description: 'Objects that are read at once.' }),
 }, 'an s3 source').superRefine((fields, context) => {

@@ -16,6 +16,7 @@ const files = strictMap({
   'one-file-system': yesOrNo().default(false).meta({ description: 'Do not enter other mounts below the paths.' }),
   'follow-symlinks': yesOrNo().default(false).meta({ description: 'Keep what symbolic links point to instead of the links.' }),
   'change-detection': oneOf(['auto', 'ctime+inode', 'ctime', 'mtime', 'content']).default('auto'),
+  'minimum-size': byteSize.optional().meta({ description: 'Less than this in all files together fails the run: a floor against a mount that is not there.' }),
   xattrs: yesOrNo().default(true).meta({ description: 'Keep extended attributes and ACLs where the optional native module is installed.' }),
 }, 'a files source');
 

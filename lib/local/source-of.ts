@@ -51,7 +51,7 @@ async function setOf({ source: { parts, ...wanted }, policy, vault }: OrderOf<Re
 async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource, ResolvedSet>>, stateFolder: string, { environment, clock }: LocalContext): Promise<SingleSource> {
   if (source.type === 'files') {
     const { include, exclude, oneFileSystem, followSymlinks, changeDetection, xattrs } = source;
-    return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs });
+    return filesSource(source.paths.map(fromText), { include, exclude, isOneFileSystem: oneFileSystem, isFollowingSymlinks: followSymlinks, changeDetection, isKeepingXattrs: xattrs }, source.minimumSizeBytes);
   }
   if (source.type === 'sqlite') return new SqliteSource({ path: source.path, scratchFolder: join(stateFolder, 'scratch'), clock });
   if (source.type === 'postgres') {
@@ -97,5 +97,5 @@ async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 
   const read = secretReader(context.environment);
   const keys = credentials && { accessKeyId: await read(credentials.accessKeyId), secretAccessKey: await read(credentials.secretAccessKey) };
   const { openBucket } = await import('./s3-vault.ts');
-  return new S3Source({ bucket: openBucket(source, keys, context), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel });
+  return new S3Source({ bucket: openBucket(source, keys, context), prefix: fromText(prefix), include, exclude, isKeepingTags: tags, parallel, minimumBytes: source.minimumSizeBytes });
 }

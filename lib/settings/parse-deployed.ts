@@ -81,6 +81,7 @@ const singleSource = z.discriminatedUnion('type', [
     followSymlinks: z.boolean(),
     changeDetection: z.enum(['auto', 'ctime+inode', 'ctime', 'mtime', 'content']),
     xattrs: z.boolean(),
+    minimumSizeBytes: whole.optional(),
   }),
   z.strictObject({ type: z.literal('sqlite'), path: z.string().min(1) }),
   z.strictObject({ type: z.literal('command'), command: z.union([z.string(), z.array(z.string()).min(1)]), stdinName: z.string().min(1), endMarker: z.string().optional(), minimumSizeBytes: whole }),
@@ -125,6 +126,7 @@ const singleSource = z.discriminatedUnion('type', [
     caFile: z.string().min(1).optional(),
     credentials: z.strictObject({ accessKeyId: reference, secretAccessKey: reference }).optional(),
     tags: z.boolean(),
+    minimumSizeBytes: whole.optional(),
     parallel: z.int().min(1),
   }),
   z.strictObject({

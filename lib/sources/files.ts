@@ -7,13 +7,14 @@ import type { TreeOptions, TreeSource } from './source.ts';
 export const DEFAULT_TREE_OPTIONS: TreeOptions = { isOneFileSystem: false, isFollowingSymlinks: false, changeDetection: 'auto', isKeepingXattrs: true };
 
 /** Directory trees and single files (S6). Only roots are checked here: what lies below them is noticed by the walk. */
-export function filesSource(paths: readonly ByteString[], options: TreeOptions = DEFAULT_TREE_OPTIONS): TreeSource {
+export function filesSource(paths: readonly ByteString[], options: TreeOptions = DEFAULT_TREE_OPTIONS, minimumBytes?: number): TreeSource {
   return {
     shape: 'tree',
     type: 'files',
     description: paths.map(display).join(', '),
     paths,
     options,
+    minimumBytes,
     check: async () => {
       for (const path of paths) await checkRoot(path);
     },

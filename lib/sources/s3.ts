@@ -17,6 +17,8 @@ export interface S3SourceOptions {
   readonly isKeepingTags: boolean;
   /** Objects that are read at once. */
   readonly parallel: number;
+  /** Less than this in all fails the run. */
+  readonly minimumBytes?: number | undefined;
 }
 
 /**
@@ -30,6 +32,7 @@ export class S3Source implements ObjectSource {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly parallel: number;
+  readonly minimumBytes: number | undefined;
   readonly #options: S3SourceOptions;
 
   constructor(options: S3SourceOptions) {
@@ -38,6 +41,7 @@ export class S3Source implements ObjectSource {
     this.include = include;
     this.exclude = exclude;
     this.parallel = options.parallel;
+    this.minimumBytes = options.minimumBytes;
     this.description = prefix === '' ? bucket.description : `${bucket.description}/${Buffer.from(prefix, 'latin1').toString('utf8')}`;
   }
 

@@ -16,6 +16,8 @@ interface SourceCommon {
   readonly type: string;
   /** For people: list, show, error messages. Never holds a secret. */
   readonly description: string;
+  /** Less than this in all fails the run: a floor against an empty mount, or a prefix that nothing has. */
+  readonly minimumBytes?: number | undefined;
 
   /** Fails with the reason why a run would fail, before anything is written. Callable any number of times. */
   check(): Promise<void>;

@@ -77,7 +77,7 @@ describe('containers of a set', () => {
     expect([held, outcome?.manifest.warnings, outcome?.afterwards]).toEqual([['web started', 'worker started', 'worker flushed', 'web flushed'], [], undefined]);
     expect([await isRunning('web'), await isRunning('worker'), await isRunning('idle')]).toEqual([true, true, false]);
     expect(log().slice(4)).toEqual(['web started', 'worker started']);
-    expect(reports.map(({ hook, command }) => [hook, command.replace(/^\S*\//, '')])).toEqual([['quiesce', 'podman stop --time 10 worker'], ['quiesce', 'podman stop --time 10 web'], ['resume', 'podman start web'], ['resume', 'podman start worker']]);
+    expect(reports.map(({ hook, command }) => [hook, command.replace(/^\S*\//, '')])).toEqual([['quiesce', 'podman stop -t 10 worker'], ['quiesce', 'podman stop -t 10 web'], ['resume', 'podman start web'], ['resume', 'podman start worker']]);
   }, 60_000);
 
   it('are started again when a part fails and when another cannot be stopped; one that had to be killed is a warning (P4)', async () => {

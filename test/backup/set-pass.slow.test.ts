@@ -142,6 +142,16 @@ describe('a set of sources', () => {
     expect([read, await objectNames(repository.store)]).toEqual([false, []]);
   });
 
+  it('a part that holds less than it must fails the run, however much the others hold (P4)', async () => {
+    mkdirSync(join(made.folder, 'mount'));
+    const parts = { tree: made.parts['m-files'] as SingleSource, mount: { ...files(join(made.folder, 'mount')), minimumBytes: 1 } };
+    const repository = testRepository();
+    await expect(backUp(repository, set(parts), inProcess)).rejects.toMatchObject({ code: 'source-failed', message: expect.stringMatching(/^Part mount: The source \(.*mount\) held 0 bytes, wanted at least 1\.$/) });
+    expect(await objectNames(repository.store, 'snapshots/')).toEqual([]);
+    writeFileSync(join(made.folder, 'mount', 'file'), 'x');
+    expect((await backUp(repository, set(parts), inProcess)).statistics.files).toBe(31);
+  });
+
   it('warnings of a part name its place', async () => {
     const outcome = await backUp(testRepository(), set({ a: { ...files(made.folder), options: { ...DEFAULT_TREE_OPTIONS, isFollowingSymlinks: true } }, b: command('echo 1') }), inProcess);
     expect(outcome.manifest.warnings).toEqual([]);

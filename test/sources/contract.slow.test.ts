@@ -6,6 +6,7 @@ import { systemClock } from '../../lib/model/clock.ts';
 import { CommandSource } from '../../lib/sources/command.ts';
 import type { CommandOptions } from '../../lib/sources/command.ts';
 import { filesSource } from '../../lib/sources/files.ts';
+import { sourceSet } from '../../lib/sources/set.ts';
 import { SqliteSource } from '../../lib/sources/sqlite.ts';
 import { StdinSource } from '../../lib/sources/stdin.ts';
 import { sourceContract } from '../contract/source.ts';
@@ -53,6 +54,14 @@ sourceContract('command', desk((_place, temporary) => {
     slow: () => source({ command: 'echo begun; sleep 1000' }),
     refused: () => source({ command: 'if then' }),
   };
+}));
+
+sourceContract('set', desk((place, temporary) => {
+  mkdirSync(join(place, 'tree'));
+  writeFileSync(join(place, 'tree', 'file'), 'content');
+  const command = (line: string) => new CommandSource({ command: line, name: fromText('dump'), minimumBytes: 1, environment: { PATH: process.env['PATH'] }, temporaryFolder: temporary, clock: systemClock });
+  const source = (line: string, root = 'tree') => sourceSet({ parts: [{ name: fromText('tree'), source: filesSource([fromText(join(place, root))]) }, { name: fromText('out'), source: command(line) }] });
+  return { good: () => source('seq 1 50000'), failing: () => source('seq 1 50000; exit 3'), slow: () => source('echo begun; sleep 1000'), refused: () => source('echo', 'not-there') };
 }));
 
 sourceContract('stdin', desk((place) => {
