@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { singlesOf } from '../config/parts.ts';
+import { findContainerProgram, inspectContainer } from '../sources/containers.ts';
 import { findSqlClient, inWords } from '../sources/mariadb/client.ts';
 import type { SqlSourceType } from '../sources/mariadb/client.ts';
 import { findBaseBackupClient } from '../sources/postgres/base-backup-client.ts';
@@ -18,12 +19,16 @@ import { postgresPlaces } from './postgres-places.ts';
 /** Whether the programs that plans of this machine need are there, and which versions. */
 export async function programChecks(config: Config, environment: Environment): Promise<readonly DoctorCheck[]> {
   const { resolvePlans } = await import('../config/resolve-plans.ts');
-  const here = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws').flatMap(({ name, source }) => singlesOf(source).map((single) => ({ name, source: single })));
+  const plans = resolvePlans(config).filter(({ vault }) => vault.kind !== 'aws');
+  const sets = plans.flatMap(({ name, source }) => (source.type === 'set' ? [{ name, source }] : []));
+  const here = plans.flatMap(({ name, source }) => singlesOf(source).map((single) => ({ name, source: single })));
   const postgres = here.filter(({ source }) => source.type === 'postgres').map(({ name }) => name);
   const globals = here.filter(({ source }) => source.type === 'postgres' && source.globals !== 'none').map(({ name }) => name);
   const physical = here.filter(({ source }) => source.type === 'postgres-physical').map(({ name }) => name);
   const sql = here.flatMap(({ name, source }) => (source.type === 'mariadb' || source.type === 'mysql' ? [{ name, type: source.type }] : []));
-  const commands = here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : []));
+  const halting = sets.flatMap(({ name, source: { quiesce, resume } }) => [quiesce, resume].flatMap((hook) => (hook ? [{ name, command: hook.command }] : [])));
+  const commands = [...here.flatMap(({ name, source }) => (source.type === 'command' ? [{ name, command: source.command }] : [])), ...halting];
+  const containers = sets.flatMap(({ name, source }) => (source.containers ? [{ name, ...source.containers }] : []));
   return [
     ...(postgres.length > 0 ? [{ check: 'has the programs of PostgreSQL', run: () => client(environment, postgres) }] : []),
     ...(globals.length > 0 ? [{ check: 'has the program for roles', run: () => dumpall(environment, globals) }] : []),
@@ -33,7 +38,16 @@ export async function programChecks(config: Config, environment: Environment): P
       return plans.length > 0 ? [{ check: `has the programs for ${type}`, run: () => sqlClient(type, environment, plans) }] : [];
     }),
     ...(commands.length > 0 ? [{ check: 'can run its commands', run: () => runnable(commands, environment) }] : []),
+    ...containers.map((wanted) => ({ check: `can stop the containers of ${wanted.name}`, run: () => containersOf(wanted, environment) })),
   ];
+}
+
+/** Throws what a run of the plan would say. */
+async function containersOf({ names, program: wanted }: { readonly names: readonly string[]; readonly program?: 'docker' | 'podman' }, { variables }: Environment): Promise<ProbeFinding> {
+  const program = await findContainerProgram(wanted, variables);
+  const states: string[] = [];
+  for (const name of names) states.push(`${name} ${(await inspectContainer(program, name, { environment: variables, secrets: [] })).isRunning ? 'runs' : 'does not run, and stays so'}`);
+  return { result: 'ok', seen: `${program}: ${states.join(', ')}` };
 }
 
 /** Throws what a run of such a plan would say. */
@@ -72,7 +86,7 @@ async function runnable(commands: readonly { readonly name: string; readonly com
     const program = programOf(command);
     if (program !== undefined && !(await isThere(program, environment))) missing.push(`${program} of plan ${name}`);
   }
-  if (missing.length === 0) return { result: 'ok', seen: `what the commands of ${planWords(commands.map(({ name }) => name))} begin with is there` };
+  if (missing.length === 0) return { result: 'ok', seen: `what the commands of ${planWords([...new Set(commands.map(({ name }) => name))])} begin with is there` };
   return { result: 'failed', seen: `not in PATH: ${missing.join(', ')}`, nextStep: 'Install it, or write its whole path into holdfast.yaml. Cron has a shorter PATH than you.' };
 }
 

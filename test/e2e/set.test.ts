@@ -102,6 +102,13 @@ describe('a plan of several sources', () => {
     expect(story(person)).toEqual(['halted', 'read', 'going']);
   });
 
+  it('doctor says whether its commands and its containers are there (P4)', async () => {
+    const person = await shop(', quiesce: "no-such-command on", resume: "echo going", stop-containers: [web], container-program: podman');
+    const checks = (await person.run(['doctor', '--json'])).stdout.trim().split('\n').map((row) => JSON.parse(row) as { check?: string; result?: string; seen?: string });
+    expect(checks.find(({ check }) => check === 'can run its commands')).toMatchObject({ result: 'failed', seen: 'not in PATH: no-such-command of plan shop' });
+    expect(checks.find(({ check }) => check === 'can stop the containers of shop')).toMatchObject({ result: 'failed', seen: expect.stringMatching(/The container web could not be looked at|podman is not in PATH/) });
+  });
+
   it('a resume that fails is the first thing that is said, the backup is there, exit code 3 (P4)', async () => {
     const person = await shop(', quiesce: "true", resume: "echo nobody answers >&2; exit 6"');
     const ran = await person.run(['backup', 'shop']);
