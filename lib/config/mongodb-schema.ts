@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { path, secret, strictMap, text, texts, wholeNumber } from './schema-words.ts';
+import { oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** Databases of one MongoDB server, replica set or cluster, with every default filled in. */
@@ -18,6 +18,9 @@ export interface ResolvedMongodb {
   readonly excludeCollections: readonly string[];
   /** Extended JSON by `database.collection`. */
   readonly queries: Readonly<Record<string, string>>;
+  /** Users and roles, with the hashes of passwords. */
+  readonly users: boolean;
+  readonly oplog: 'auto' | 'required' | 'none';
   /** Collections that are read at once. */
   readonly parallel: number;
 }
@@ -42,6 +45,8 @@ export const mongodbSource = strictMap({
   collections: texts('name of a collection').optional().meta({ description: 'Only these collections and views: "database.collection" or "collection", with * and ?.' }),
   'exclude-collections': texts('name of a collection').optional().meta({ description: 'Collections and views that are left out; wins over collections.' }),
   queries: z.record(z.string(), query, { error: QUERIES_WANTED }).optional().meta({ description: 'Only documents that fit, by database.collection, each a query in extended JSON.' }),
+  users: yesOrNo().optional().meta({ description: 'Keep users and roles, with hashes of passwords: of the whole server, or of the databases that are named. By default with `databases: all` alone.' }),
+  oplog: oneOf(['auto', 'required', 'none']).default('auto').meta({ description: 'What happens on a replica set while all of it is read, so that a replay makes it of one moment. auto: where that is possible; required: else the run fails.' }),
   parallel: wholeNumber(1, 16).default(4).meta({ description: 'Collections that are read at once.' }),
 }, 'a mongodb source').superRefine(({ user, password, uri }, context) => {
   if (password !== undefined && user === undefined) context.addIssue({ code: 'custom', path: ['user'], message: 'a user, because there is a password' });

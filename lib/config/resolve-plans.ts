@@ -166,14 +166,14 @@ function resolveMariadb(config: Config, fields: MariadbFields): ResolvedMariadb 
 }
 
 function resolveMongodb(config: Config, fields: MongodbFields): ResolvedMongodb {
-  const { uri, user, password, databases, collections = [], queries = {}, parallel, 'ca-file': caFile, 'exclude-collections': excludeCollections = [] } = fields;
+  const { uri, user, password, databases, collections = [], queries = {}, users = databases === 'all', oplog, parallel, 'ca-file': caFile, 'exclude-collections': excludeCollections = [] } = fields;
   return {
     type: 'mongodb',
     uri: typeof uri === 'string' ? uri : resolveReference(config, uri),
     ...(user !== undefined && { user: typeof user === 'string' ? user : resolveReference(config, user) }),
     ...(password !== undefined && { password: resolveReference(config, password) }),
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
-    databases, collections, excludeCollections, queries, parallel,
+    databases, collections, excludeCollections, queries, users, oplog, parallel,
   };
 }
 

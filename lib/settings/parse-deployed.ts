@@ -139,6 +139,8 @@ const singleSource = z.discriminatedUnion('type', [
     collections: z.array(z.string()),
     excludeCollections: z.array(z.string()),
     queries: z.record(z.string(), z.string()),
+    users: z.boolean(),
+    oplog: z.enum(['auto', 'required', 'none']),
     parallel: z.int().min(1),
   }),
 ]);

@@ -6,7 +6,11 @@ import type { MongoConnection } from './connection.ts';
 import type { BsonMap } from './extended-json.ts';
 import { documentsName, listCollections } from './listing.ts';
 import type { ListedCollection } from './listing.ts';
+import { OplogReader, isAfter, oplogBetween, oplogEnd, oplogTimeText, refuseElection, refuseForgotten } from './oplog.ts';
+import type { OplogTime } from './oplog.ts';
 import { documentPieces } from './read-documents.ts';
+import { topologyOf } from './topology.ts';
+import type { Topology } from './topology.ts';
 
 export interface BodyContext {
   readonly client: MongoClient;
@@ -115,6 +119,34 @@ export async function collectionBody(context: BodyContext, listed: ListedCollect
           ...(before.documents === after.documents && documents !== after.documents && query === undefined && {
             warnings: [`${documents} documents of ${database}.${name} were read, and the server counts ${after.documents}: after a crash its count may be wrong (validate mends it), else documents moved while they were read`],
           }),
+        };
+      },
+    });
+  }, signal);
+}
+
+/** Users or roles, as the server keeps them: with the hashes of passwords. */
+export async function accountsBody(context: BodyContext, name: string, filter: Filter<object>): Promise<OpenBody> {
+  const cursor = context.client.db('admin').collection(name).find(filter, { raw: true });
+  return cursorBody(context, { what: `admin.${name}`, cursor, prove: (documents) => Promise.resolve({ evidence: [`${documents} documents in a cursor that ended`], tables: [{ schema: 'admin', table: name, rows: documents }] }) });
+}
+
+/** Everything that happened from a moment on until now: replayed, it makes all that was read meanwhile of this moment. */
+export async function oplogBody(context: BodyContext, start: OplogTime, before: Topology): Promise<OpenBody> {
+  const { client, connection, signal } = context;
+  return failingAs(connection, async () => {
+    await refuseForgotten(client, start);
+    const end = await oplogEnd(client);
+    const reader = new OplogReader();
+    return cursorBody(context, {
+      what: 'the oplog', cursor: oplogBetween(client, start, end), onDocument: reader.see,
+      prove: async (entries) => {
+        await refuseForgotten(client, start);
+        refuseElection(before, await topologyOf(client));
+        if (reader.last === undefined || isAfter(end, reader.last)) throw new HoldfastError('source-failed', `The oplog was read up to ${reader.last === undefined ? 'nothing' : oplogTimeText(reader.last)}, wanted up to ${oplogTimeText(end)}.`, { retryable: true, nextStep: 'Nothing of this run is kept. Start again.' });
+        return {
+          evidence: [`${entries} entries of the oplog from ${oplogTimeText(start)} to ${oplogTimeText(end)}`],
+          facts: { 'mongodb-oplog-from': `${start.seconds}:${start.number}`, 'mongodb-oplog-to': `${end.seconds}:${end.number}`, 'mongodb-consistency': `all of one moment, ${oplogTimeText(end)}, once oplog.bson is replayed (mongorestore --oplogReplay)` },
         };
       },
     });

@@ -17,6 +17,8 @@ export interface DumpedCollection extends CollectionMetadata {
 
 export interface DumpedDatabase {
   readonly name: string;
+  /** Its folder in the backup: the name, below the folder of its part in a set. */
+  readonly folder: string;
   readonly collections: readonly DumpedCollection[];
 }
 
@@ -41,18 +43,26 @@ export async function dumpIn(content: BackupContent, { entry = '', tables }: { r
     const collection = await collectionAt(path, file, files);
     if (!isChosen({ database: collection.database, name: collection.collection })) continue;
     if (collection.collection.startsWith('system.')) leftOut.push(collection.entry);
-    else databases.set(collection.database, [...(databases.get(collection.database) ?? []), collection]);
+    else databases.set(folderOf(path), [...(databases.get(folderOf(path)) ?? []), collection]);
   }
   for (const path of files.keys()) if (path.endsWith(DOCUMENTS) && isApart(path)) leftOut.push(path);
   if (databases.size === 0) {
     throw new HoldfastError('not-found', `The backup ${content.backup} holds no collection of MongoDB${entry === '' ? '' : ` at ${entry}`}${tables === undefined ? '' : ` that is one of ${tables.join(', ')}`}.`, { nextStep: `\`holdfast ls ${content.backup}\` shows what it holds: DATABASE/COLLECTION.bson.` });
   }
-  return { databases: Array.from(databases, ([name, collections]) => ({ name, collections })), leftOut };
+  return { databases: Array.from(databases, ([folder, collections]) => ({ name: nameOf(folder), folder, collections })), leftOut };
 }
 
 /** Users, roles and the oplog belong to the server, and have no metadata. */
 function isApart(path: string): boolean {
-  return path === 'oplog.bson' || /^admin\/system\.|\/\$admin\.system\./.test(path);
+  return /(^|\/)oplog\.bson$|(^|\/)admin\/system\.[^/]*$|\/\$admin\.system\.[^/]*$/.test(path);
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Documents are nothing without their metadata, and the other way round. */
@@ -62,12 +72,11 @@ function withSiblings(entry: string): readonly string[] {
 }
 
 async function collectionAt(path: string, file: ContentFile, files: ReadonlyMap<string, ContentFile>): Promise<DumpedCollection> {
-  const slash = path.indexOf('/');
-  const stem = path.slice(slash + 1, -METADATA.length);
+  const stem = nameOf(path).slice(0, -METADATA.length);
   const metadata = parseMetadata(await textOf(file, path), path, collectionOfFile(stem));
-  const database = path.slice(0, slash);
+  const database = nameOf(folderOf(path));
   if (metadata.type === 'view') return { ...metadata, database, entry: path };
-  const entry = `${database}/${metadata.type === 'timeseries' ? 'system.buckets.' : ''}${stem}${DOCUMENTS}`;
+  const entry = `${folderOf(path)}/${metadata.type === 'timeseries' ? 'system.buckets.' : ''}${stem}${DOCUMENTS}`;
   const documents = files.get(entry);
   if (documents === undefined) throw new HoldfastError('damaged', `The backup has ${path} and not ${entry}.`, { nextStep: 'Restore the whole database, or another backup.' });
   return { ...metadata, database, file: documents, entry };

@@ -18,22 +18,28 @@ export interface CollectionChoice {
   /** `database.collection` or `collection`, with `*` and `?`; empty: all. */
   readonly collections: readonly string[];
   readonly exclude: readonly string[];
+  /** Users and roles, too: those of the whole server with all databases, else those of the databases that are named. */
+  readonly users: boolean;
 }
 
 /** They describe one server or one cluster, and restoring them elsewhere breaks it. */
 const OWN_DATABASES: readonly string[] = ['local', 'config'];
 const BUCKETS = 'system.buckets.';
+/** Of the database admin; the last says how the others are to be read. */
+export const ACCOUNTS: readonly string[] = ['system.roles', 'system.users', 'system.version'];
 
 /** What is to be kept, sorted by name. Fails when a database that is named, or everything, holds nothing. */
-export async function chosenCollections(client: MongoClient, { databases, collections, exclude }: CollectionChoice): Promise<ListedCollection[]> {
+export async function chosenCollections(client: MongoClient, { databases, collections, exclude, users }: CollectionChoice): Promise<ListedCollection[]> {
   const names = databases === 'all' ? (await databaseNames(client)).filter((name) => !OWN_DATABASES.includes(name)) : databases;
   const isNamed = patternsOf(collections);
   const isExcluded = patternsOf(exclude);
   const chosen: ListedCollection[] = [];
   for (const database of [...names].sort()) {
-    const listed = (await listCollections(client.db(database))).filter(({ name }) => isKept(name));
+    const all = await listCollections(client.db(database));
+    const accounts = users && databases === 'all' && database === 'admin' ? all.filter(({ name }) => ACCOUNTS.includes(name)) : [];
+    const listed = all.filter(({ name }) => isKept(name));
     if (listed.length === 0 && databases !== 'all') throw nothing(`The database ${database} holds no collection, or the user may not see it.`);
-    chosen.push(...listed.filter((one) => (collections.length === 0 || isNamed(one)) && !isExcluded(one)));
+    chosen.push(...accounts, ...listed.filter((one) => (collections.length === 0 || isNamed(one)) && !isExcluded(one)));
   }
   if (chosen.length === 0) throw nothing(collections.length === 0 ? 'No database holds a collection that this user may see.' : `None of the collections ${collections.join(', ')} is there.`);
   return chosen;

@@ -63,7 +63,7 @@ export class MongodbLoader implements DatabaseLoader {
     refuseTarget(description, planned, existing);
     const [first] = dumped.collections.map(({ entry }) => content.evidenceOf(entry)?.versions?.['MongoDB']).filter((version) => version !== undefined);
     return {
-      mode: wanted.mode, description, entry: dumped.name, bytes: dumped.collections.reduce((sum, { file }) => sum + (file?.bytes ?? 0), 0), place: `${into} at ${serverName(connection)}`,
+      mode: wanted.mode, description, entry: dumped.folder, bytes: dumped.collections.reduce((sum, { file }) => sum + (file?.bytes ?? 0), 0), place: `${into} at ${serverName(connection)}`,
       archive: { server: first === undefined ? 'of an unknown version' : `MongoDB ${first}`, dumpedBy: 'holdfast', database: dumped.name },
       client: `the driver of MongoDB ${client.options.metadata.driver.version}`, server: topology.version,
       existing: { objects: existing.length, tables: existing },
@@ -143,12 +143,16 @@ function unmovable(what: string, series: readonly DumpedCollection[]): HoldfastE
   return new HoldfastError('unsupported', `The ${what} has the time series ${series.map(({ collection }) => collection).join(', ')}, which the server can neither rename nor exchange. Nothing was done.`, { nextStep: 'Drop it yourself, or restore into another database.' });
 }
 
+function isOplog(entry: string): boolean {
+  return entry.split('/').at(-1) === 'oplog.bson';
+}
+
 function warningsOn({ topology, dumped }: Planned, { leftOut }: Dump, from: string | undefined): string[] {
   const [was, is] = [from, topology.version].map((version) => Number(/^\d+/.exec(version ?? '')?.[0] ?? 0)) as [number, number];
   return [
     ...(was > is ? [`the dump is of MongoDB ${from} and goes into an older server (${topology.version}): what it does not know fails the restore`] : []),
-    ...leftOut.filter((entry) => entry === 'oplog.bson').map(() => 'the oplog of the backup is not replayed, so that collections are of different moments: restore it with --to DIRECTORY and `mongorestore --oplogReplay` for one moment'),
-    ...(leftOut.some((entry) => entry !== 'oplog.bson') ? [`users, roles and system collections are not restored (${leftOut.filter((entry) => entry !== 'oplog.bson').join(', ')}): restore the backup with --to DIRECTORY and use mongorestore for them`] : []),
+    ...leftOut.filter(isOplog).map(() => 'the oplog of the backup is not replayed, so that collections are of different moments: restore it with --to DIRECTORY and `mongorestore --oplogReplay` for one moment'),
+    ...(leftOut.some((entry) => !isOplog(entry)) ? [`users, roles and system collections are not restored (${leftOut.filter((entry) => !isOplog(entry)).join(', ')}): restore the backup with --to DIRECTORY and use mongorestore for them`] : []),
     ...(dumped.collections.some(({ type }) => type === 'timeseries') ? ['a time series is filled in its place, because it cannot be renamed: nobody should use it before the restore is over'] : []),
   ];
 }
