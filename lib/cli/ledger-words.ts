@@ -42,10 +42,12 @@ function lineLines(planName: string, { timeline, windows, gaps, stranded, waitin
 
 function windowLines({ fromLsn, toLsn, bases, lastTransactionAt, isLookedThrough, storedAt }: TimedWindow): string[] {
   const first = bases[0]?.stoppedAt ?? 0;
+  // A window shorter than a second would look as if there were nothing in it.
+  const inWords = lastTransactionAt !== undefined && lastTransactionAt - first < 1000 ? isoTime : timeInWords;
   return [
     `  window    ${formatLsn(fromLsn)} to ${formatLsn(toLsn)}, from ${counted(bases.length, 'base backup')}`,
-    `            from ${timeInWords(first)} (end of the first base backup, server's clock)`,
-    `            until ${lastTransactionAt === undefined ? (isLookedThrough ? 'the end of the base backup: no transaction is behind it' : 'a transaction before its newest segments, which hold none: a restore to a time looks for it') : `before ${timeInWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
+    `            from ${inWords(first)} (end of the first base backup, server's clock)`,
+    `            until ${lastTransactionAt === undefined ? (isLookedThrough ? 'the end of the base backup: no transaction is behind it' : 'a transaction before its newest segments, which hold none: a restore to a time looks for it') : `before ${inWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
   ];
 }
 

@@ -199,5 +199,5 @@ function tablesOf({ header, chosen }: Planned): readonly string[] {
 }
 
 function leftOutInWords(chosen: ChosenEntries | undefined): string[] {
-  return (chosen?.leftOut ?? []).map(({ kind, name = '' }) => `${kind.toLowerCase()} ${name} is left out: it needs a table that is not chosen`);
+  return (chosen?.leftOut ?? []).map(({ kind, name = '' }) => `${kind === 'FK CONSTRAINT' ? 'foreign key' : kind.toLowerCase()} ${name} is left out: it needs a table that is not chosen`);
 }

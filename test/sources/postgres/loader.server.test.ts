@@ -77,7 +77,7 @@ describe.each([15, 18] as const)('restoring into PostgreSQL %i (R1)', (version) 
     const [report] = await restore(version, 'parts', { mode: 'create', tables: ['event', '"Lager Süd".*'] });
     expect(report?.tables.map(({ table, rows }) => [table, rows])).toEqual([['Artikel "A"', 500], ['event_2025', expect.any(Number)], ['event_rest', expect.any(Number)]]);
     expect((report?.tables ?? []).slice(1).reduce((sum, { rows }) => sum + rows, 0)).toBe(5000);
-    expect(report?.warnings).toEqual([expect.stringMatching(/^fk constraint Artikel "A" Artikel "A"_owner_fkey is left out: it needs a table that is not chosen$/)]);
+    expect(report?.warnings).toEqual([expect.stringMatching(/^foreign key Artikel "A" Artikel "A"_owner_fkey is left out: it needs a table that is not chosen$/)]);
     expect(await servers[version].sql('select count(*)::int as count from event', { database: 'parts' })).toEqual([{ count: 5000 }]);
   });
 
