@@ -60,6 +60,7 @@ export class ObjectPass {
       await Promise.all(this.#underWay);
       await this.#cursor.drain((record) => this.#gone(record));
       await this.#outbox.drain();
+      for (const { path, code, message } of proof.warnings ?? []) this.#warn(path, code, message);
       invariant(this.#outbox.length === 0, `${this.#outbox.length} objects of the list were never read`);
       this.#tellUntold();
       const evidence: ManifestEvidence[] = [{ entry: this.#source.description, facts: [...proof.evidence] }];
@@ -95,7 +96,7 @@ export class ObjectPass {
     counters.files++;
     if (previous && !this.#isFull && this.#isUnchanged(object, previous)) {
       counters.unchangedFiles++;
-      counters.bytes += object.size;
+      counters.bytes += object.size ?? sizeOf(previous);
       this.#outbox.push({ path: object.path, previous, state: 'keep' });
     } else {
       const item: OutItem = { path: object.path, previous, state: 'waiting' };
@@ -130,12 +131,13 @@ export class ObjectPass {
     if (previous.body[0] !== ENTRY.file || this.#unusable.touch(previous)) return false;
     const body = decodeBody(previous.body, 'record of the previous backup');
     if (!isFile(body) || (body.flags & (FLAG.racy | FLAG.unreadable)) !== 0) return false;
-    return object.isUnchanged({ size: body.size, attributes: body.xattrs ?? [] });
+    const { size, mtimeSeconds, mtimeNanoseconds, xattrs = [] } = body;
+    return object.isUnchanged({ size, mtimeSeconds, mtimeNanoseconds, attributes: xattrs });
   }
 
   async #start(object: SourceObject, item: OutItem): Promise<void> {
     await this.#run.checkpointIfDue();
-    const bytes = Math.min(object.size, MOST_BYTES_OF_ONE);
+    const bytes = Math.min(object.size ?? MOST_BYTES_OF_ONE, MOST_BYTES_OF_ONE);
     while (this.#underWay.size > 0 && (this.#underWay.size >= this.#source.parallel || this.#openBytes + bytes > OPEN_BYTES)) await this.#oneMore();
     this.#openBytes += bytes;
     const job = this.#read(object, item).then(() => void (this.#openBytes -= bytes));
@@ -159,7 +161,7 @@ export class ObjectPass {
       const opened = await object.open();
       if ('missed' in opened) return this.#miss(object, item, opened);
       try {
-        return this.#settle(item, opened, await readBody(opened.body, opened.size, this.#body));
+        return this.#settle(item, opened, await readBody(opened.body, opened.size ?? Infinity, this.#body));
       } catch (error) {
         if (!isHoldfastError(error, 'stale') || attempt === MAX_ATTEMPTS) throw error;
       } finally {
@@ -168,8 +170,10 @@ export class ObjectPass {
     }
   }
 
-  #settle(item: OutItem, { attributes, extended, isRacy, size }: OpenObject, read: ReadBody): void {
-    invariant(read.size === size, `${read.size} bytes of an object were read, ${size} announced`);
+  #settle(item: OutItem, { attributes, extended, warnings, isRacy, size: announced }: OpenObject, read: ReadBody): void {
+    const { size } = read;
+    invariant(announced === undefined || size === announced, `${size} bytes of an object were read, ${announced} announced`);
+    for (const message of warnings ?? []) this.#warn(item.path, 'source-suspect', message);
     const flags = (read.sha256 ? FLAG.digest : 0) | (read.list.isListed ? FLAG.listed : 0) | (isRacy ? FLAG.racy : 0) | (extended.length > 0 ? FLAG.xattrs : 0);
     const body = { ...fileBody(attributes, size, flags), xattrs: extended, ...(read.sha256 && { sha256: read.sha256 }) };
     const writer = new ByteWriter(read.list.refs.length + 1024);
@@ -188,7 +192,7 @@ export class ObjectPass {
       return;
     }
     const writer = new ByteWriter(64);
-    encodeBody({ ...fileBody(attributes, object.size, FLAG.unreadable | FLAG.racy), refs: [] }, writer);
+    encodeBody({ ...fileBody(attributes, object.size ?? 0, FLAG.unreadable | FLAG.racy), refs: [] }, writer);
     this.#put(item, writer.finish(), []);
   }
 
@@ -214,6 +218,11 @@ export class ObjectPass {
   #tellUntold(): void {
     for (const [code, times] of this.#warned) if (times > MAX_WARNINGS) this.#run.warnings.push({ code, message: `${times - MAX_WARNINGS} more objects were ${code}, for the same or another reason.` });
   }
+}
+
+function sizeOf(record: MergedRecord): number {
+  const body = decodeBody(record.body, 'record of the previous backup');
+  return isFile(body) ? body.size : 0;
 }
 
 function fileBody(attributes: OpenObject['attributes'], size: number, flags: number): Omit<FileBody, 'refs'> {

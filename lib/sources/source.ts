@@ -80,13 +80,22 @@ export interface ObjectsProof {
   /** For example `1,204 keys in a listing that ended`. */
   readonly evidence: readonly string[];
   readonly facts?: StreamProof['facts'];
+  /** What was not there and need not be; each becomes a warning of the run. */
+  readonly warnings?: readonly ObjectsWarning[];
+}
+
+export interface ObjectsWarning {
+  readonly code: string;
+  /** In the backup, were it there. */
+  readonly path: ByteString;
+  readonly message: string;
 }
 
 /** One entry to be, as a list tells of it. */
 export interface SourceObject {
   readonly path: ByteString;
-  /** Bytes, by the list. */
-  readonly size: number;
+  /** Bytes, by the list; undefined where only reading tells. */
+  readonly size: number | undefined;
   /** True when the backup before holds exactly what is listed now: nothing is read then. */
   isUnchanged(previous: KeptObject): boolean;
   /**
@@ -99,6 +108,8 @@ export interface SourceObject {
 /** What the backup before says of an object of this path. */
 export interface KeptObject {
   readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
   readonly attributes: readonly ObjectAttribute[];
 }
 
@@ -116,9 +127,12 @@ export interface MissedObject {
 
 export interface OpenObject {
   readonly attributes: StreamAttributes;
-  /** Kept as extended attributes of the entry; `isUnchanged` gets them back. */
+  /** Kept as extended attributes of the entry; `isUnchanged` gets them back. Asked for when the body has ended. */
   readonly extended: readonly ObjectAttribute[];
-  readonly size: number;
+  /** What is whole and yet may not be what somebody meant. Asked for when the body has ended. */
+  readonly warnings?: readonly string[];
+  /** Undefined: as many as the body has. */
+  readonly size: number | undefined;
   /** Changed so shortly before that it may change again without a trace: it is read again the next time. */
   readonly isRacy: boolean;
   /**

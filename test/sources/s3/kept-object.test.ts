@@ -2,7 +2,7 @@ import { attributeOf, isSameObject, s3ObjectOf } from '../../../lib/sources/s3/k
 
 const OBJECT = { etag: 'a1', modified: 1_767_225_600_000, contentType: 'image/webp', metadata: { owner: 'ops' }, tags: { team: 'blue' } };
 const LISTED = { size: 5, etag: 'a1', modified: 1_767_225_600_000 };
-const kept = { size: 5, attributes: [attributeOf(OBJECT)] };
+const kept = { size: 5, mtimeSeconds: 0, mtimeNanoseconds: 0, attributes: [attributeOf(OBJECT)] };
 
 describe('what is kept of an object beside its bytes (S7)', () => {
   it('comes back as it was', () => {
@@ -20,7 +20,7 @@ describe('what is kept of an object beside its bytes (S7)', () => {
   });
 
   it('of an entry that came from no bucket nothing is taken over', () => {
-    expect(isSameObject({ size: 5, attributes: [] }, LISTED)).toBe(false);
+    expect(isSameObject({ size: 5, mtimeSeconds: 0, mtimeNanoseconds: 0, attributes: [] }, LISTED)).toBe(false);
   });
 
   it.each(['{', '{"etag":1}', '{"etag":"a","modified":1,"tags":{"a":1}}'])('%s is damage, not an object', (text) => {
