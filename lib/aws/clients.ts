@@ -1,3 +1,4 @@
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { KMSClient } from '@aws-sdk/client-kms';
@@ -59,6 +60,10 @@ export function s3Client({ maxAttempts, endpoint, region, credentials }: ClientO
 export function bucketClient({ endpoint, region, pathStyle, caFile, credentials }: BucketClientOptions): S3Client {
   const isElsewhere = endpoint === undefined && (process.env['AWS_ENDPOINT_URL'] !== undefined || process.env['AWS_ENDPOINT_URL_S3'] !== undefined);
   return new S3Client({ ...s3ClientOptions({ endpoint, region, pathStyle: pathStyle || isElsewhere, caFile }), ...(credentials && { credentials }) });
+}
+
+export function logsClient(options: ClientOptions = {}): CloudWatchLogsClient {
+  return new CloudWatchLogsClient(common(options));
 }
 
 export function secretsClient(options: ClientOptions = {}): SecretsManagerClient {

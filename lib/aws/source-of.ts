@@ -32,6 +32,7 @@ import type { ResolvedSearch } from '../config/search-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import type { SecretReference } from '../config/secret-reference.ts';
 import { bucketClient } from './clients.ts';
+import { configsSourceOf, logsSourceOf } from './service-sources.ts';
 
 export interface TaskPlaces {
   /** The only folder of the task that can be written; plain copies lie there while they are read. */
@@ -110,6 +111,10 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
     }
     case 's3':
       return s3SourceOf(source, places);
+    case 'configs':
+      return configsSourceOf(source, places);
+    case 'logs':
+      return logsSourceOf(source, places);
     case 'mongodb':
       return mongodbSourceOf(source, places);
     case 'kafka': {

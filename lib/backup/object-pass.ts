@@ -94,7 +94,7 @@ export class ObjectPass {
     const previous = await this.#previousOf(object.path);
     counters.entries++;
     counters.files++;
-    if (previous && !this.#isFull && this.#isUnchanged(object, previous)) {
+    if (previous && (!this.#isFull || object.isOnlyKept) && this.#isUnchanged(object, previous)) {
       counters.unchangedFiles++;
       counters.bytes += object.size ?? sizeOf(previous);
       this.#outbox.push({ path: object.path, previous, state: 'keep' });

@@ -6,6 +6,7 @@ import { clockShiftMinutes } from './longest-gap.ts';
 import { policyNames, resolvePolicy } from './resolve-policy.ts';
 import type { ResolvedPolicy } from './resolve-policy.ts';
 import { isReadyMade } from './ready-made-policies.ts';
+import { listedPaths } from './listed-paths.ts';
 import { longestGap } from './schedule.ts';
 import type { PlanFields, VaultFields } from './schema.ts';
 import type { SourceFields } from './source-schema.ts';
@@ -102,6 +103,7 @@ function vaultPaths(at: ConfigPath, vault: VaultFields): WrittenPath[] {
 function sourcePaths(at: ConfigPath, source: SourceFields): WrittenPath[] {
   if (source.type === 'files') return source.paths.map((written, index) => [[...at, 'paths', index], written] as const);
   if (source.type === 'sqlite') return [[[...at, 'path'], source.path]];
+  if (source.type === 'configs' || source.type === 'logs') return listedPaths(at, source);
   return connectionPaths(at, source);
 }
 

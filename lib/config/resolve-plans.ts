@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { invariant } from '../model/errors.ts';
+import type { ConfigsFields, ResolvedConfigs } from './configs-schema.ts';
 import { resolveHook, resolveHooks } from './hooks-schema.ts';
 import type { ResolvedHooks } from './hooks-schema.ts';
 import type { Config } from './load-config.ts';
+import type { LogsFields, ResolvedLogs } from './logs-schema.ts';
 import type { MariadbFields, ResolvedMariadb } from './mariadb-schema.ts';
 import type { MongodbFields, ResolvedMongodb } from './mongodb-schema.ts';
 import { parseBroker } from './kafka-schema.ts';
@@ -19,6 +21,7 @@ import type { SourceFields } from './source-schema.ts';
 import type { ResolvedCoverage, ResolvedKey, ResolvedVault } from './resolved-vault.ts';
 import type { LocalSecretReference, SecretReference } from './secret-reference.ts';
 import { isRemote } from './secret-reference.ts';
+import { resolveServicePlace } from './service-words.ts';
 import { resolveStackVault } from './resolve-stack-vault.ts';
 
 /** One plan with every default and absolute path filled in: what a run needs to know, and nothing secret. */
@@ -112,6 +115,8 @@ function resolveSingle(config: Config, source: SourceFields): ResolvedSingleSour
   if (source.type === 'mongodb') return resolveMongodb(config, source);
   if (source.type === 'elasticsearch' || source.type === 'opensearch') return resolveSearch(config, source);
   if (source.type === 's3') return resolveS3Source(config, source);
+  if (source.type === 'configs') return resolveConfigs(config, source);
+  if (source.type === 'logs') return resolveLogs(config, source);
   if (source.type === 'redis' || source.type === 'valkey') return resolveRedis(config, source);
   if (source.type === 'kafka') return resolveKafka(config, source);
   return {
@@ -201,6 +206,17 @@ function resolveKafka(config: Config, fields: KafkaFields): ResolvedKafka {
     ...(sasl && user !== undefined && password && { sasl: { mechanism: sasl.toUpperCase() as SaslMechanism, user: typeof user === 'string' ? user : resolveReference(config, user), password: resolveReference(config, password) } }),
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
   };
+}
+
+function resolveConfigs(config: Config, fields: ConfigsFields): ResolvedConfigs {
+  const { files = [], 'environment-files': environmentFiles = [], parameters = [], secrets = [] } = fields;
+  const resolved = (kind: 'file' | 'environment') => (file: (typeof files)[number]) => (typeof file === 'string' ? { path: absolute(config, file), isOptional: false, kind } : { path: absolute(config, file.path), isOptional: file.optional, kind });
+  return { type: 'configs', files: [...files.map(resolved('file')), ...environmentFiles.map(resolved('environment'))], parameters, secrets, ...resolveServicePlace(fields, (reference) => resolveReference(config, reference)) };
+}
+
+function resolveLogs(config: Config, fields: LogsFields): ResolvedLogs {
+  const { paths = [], include = [], exclude = [], 'log-groups': logGroups = [], range: rangeMs, window: windowMs, late: lateMs, parallel } = fields;
+  return { type: 'logs', paths: paths.map((path) => absolute(config, path)), include, exclude, logGroups, rangeMs, windowMs, lateMs, parallel, ...resolveServicePlace(fields, (reference) => resolveReference(config, reference)) };
 }
 
 function resolveS3Source(config: Config, fields: S3SourceFields): ResolvedS3Source {

@@ -1,5 +1,7 @@
+import type { ResolvedConfigs } from './configs-schema.ts';
 import type { ResolvedHook } from './hooks-schema.ts';
 import type { ResolvedKafka } from './kafka-schema.ts';
+import type { ResolvedLogs } from './logs-schema.ts';
 import type { ResolvedMariadb } from './mariadb-schema.ts';
 import type { ResolvedMongodb } from './mongodb-schema.ts';
 import type { ResolvedRedis } from './redis-schema.ts';
@@ -10,7 +12,7 @@ import type { SecretReference } from './secret-reference.ts';
 /** What a plan protects, with every default and absolute path filled in. */
 export type ResolvedSource = ResolvedSingleSource | ResolvedSet;
 
-export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedSearch | ResolvedS3Source | ResolvedKafka | ResolvedMongodb;
+export type ResolvedSingleSource = ResolvedFiles | ResolvedSqlite | ResolvedCommand | ResolvedPostgres | ResolvedPostgresPhysical | ResolvedMariadb | ResolvedRedis | ResolvedSearch | ResolvedS3Source | ResolvedKafka | ResolvedMongodb | ResolvedConfigs | ResolvedLogs;
 
 /** Several sources that are one backup. */
 export interface ResolvedSet extends ResolvedStandstill {

@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { configs } from './configs-schema.ts';
 import { USER_WANTED } from './connection-words.ts';
 import { kafka } from './kafka-schema.ts';
+import { logs } from './logs-schema.ts';
 import { mariadb, mysql } from './mariadb-schema.ts';
 import { mongodbSource } from './mongodb-schema.ts';
 import { redis, valkey } from './redis-schema.ts';
@@ -81,8 +83,8 @@ const postgresPhysical = strictMap({
 
 const postgres = z.discriminatedUnion('mode', [postgresDump, postgresPhysical], { error: 'one of logical, physical' });
 
-export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3Source, kafka, mongodbSource], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb) and its fields'),
+export const source = z.discriminatedUnion('type', [files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3Source, kafka, mongodbSource, configs, logs], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb, configs, logs' : 'a source: a map with "type" (files, sqlite, command, postgres, mariadb, mysql, redis, valkey, elasticsearch, opensearch, s3, kafka, mongodb, configs, logs) and its fields'),
 });
 
 export type SourceFields = z.output<typeof source>;

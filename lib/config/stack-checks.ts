@@ -10,6 +10,7 @@ import type { S3SourceFields } from './s3-source-schema.ts';
 import type { SecretReference } from './secret-reference.ts';
 import type { SourceFields } from './source-schema.ts';
 import { isRemote, secretText } from './secret-reference.ts';
+import { listedPaths } from './listed-paths.ts';
 import { vaultKind } from './vault-checks.ts';
 
 type Target = NonNullable<ConfigFields['restore-targets']>[string];
@@ -87,15 +88,20 @@ function sourceProblems(at: ConfigPath, source: SourceFields, mounts: NonNullabl
   if (source.type === 's3') return bucketProblems(at, source, mounts);
   if (source.type === 'mongodb') return mongodbProblems(at, source, mounts);
   if (source.type === 'kafka') return clusterProblems(at, source, mounts);
+  if (source.type === 'configs' || source.type === 'logs') return [...listedPaths(at, source).flatMap(([path, written]) => below(path, written)), ...keyProblems(at, source)];
   return 'host' in source ? connectionProblems(at, source, mounts) : [];
 }
 
 function bucketProblems(at: ConfigPath, source: S3SourceFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {
   const caFile = source['ca-file'];
   return [
-    ...(['access-key-id', 'secret-access-key'] as const).flatMap((key) => secretProblems([...at, key], source[key])),
+    ...keyProblems(at, source),
     ...(caFile === undefined ? [] : outsideProblems([...at, 'ca-file'], caFile, mounts)),
   ];
+}
+
+function keyProblems(at: ConfigPath, source: Pick<S3SourceFields, 'access-key-id' | 'secret-access-key'>): Problem[] {
+  return (['access-key-id', 'secret-access-key'] as const).flatMap((key) => secretProblems([...at, key], source[key]));
 }
 
 function mongodbProblems(at: ConfigPath, source: MongodbFields, mounts: NonNullable<PlanFields['mounts']>): Problem[] {

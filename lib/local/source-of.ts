@@ -14,6 +14,8 @@ import type { SetOptions } from '../sources/set.ts';
 import type { SingleSource, Source, SourcePart } from '../sources/source.ts';
 import { StdinSource } from '../sources/stdin.ts';
 import type { ResolvedMongodb } from '../config/mongodb-schema.ts';
+import type { ResolvedConfigs } from '../config/configs-schema.ts';
+import type { ResolvedLogs } from '../config/logs-schema.ts';
 import type { ResolvedS3Source } from '../config/s3-source-schema.ts';
 import { isHalting } from '../config/parts.ts';
 import type { ResolvedSet, ResolvedStandstill } from '../config/resolved-source.ts';
@@ -70,6 +72,7 @@ async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource
     return new SearchSource({ type, connection: await searchConnectionOf(source, environment), indices, exclude, isWithTemplates: templates, temporaryFolder: environment.temporaryFolder, clock });
   }
   if (source.type === 's3') return s3SourceOf(source, { environment, clock });
+  if (source.type === 'configs' || source.type === 'logs') return serviceSourceOf(source, { environment, clock });
   if (source.type === 'redis' || source.type === 'valkey') {
     return new RedisSource({ type: source.type, connection: await redisConnectionOf(source, environment), minimumBytes: Math.max(source.minimumSizeBytes, policy.minimumSizeBytes), temporaryFolder: environment.temporaryFolder, clock });
   }
@@ -90,6 +93,13 @@ async function mongodbSourceOf(source: ResolvedMongodb, { environment, clock }: 
   const connection = await mongoConnectionOf(source, environment);
   const { MongodbSource } = await import('../sources/mongodb.ts');
   return new MongodbSource({ connection, databases, collections, exclude, queries, users, oplog, parallel, clock });
+}
+
+async function serviceSourceOf(source: ResolvedConfigs | ResolvedLogs, { environment, clock }: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {
+  const { variables } = environment;
+  const { configsSourceOf, logsSourceOf } = await import('../aws/service-sources.ts');
+  const places = { clock, resolveSecret: secretReader(environment), region: variables['AWS_REGION'] ?? variables['AWS_DEFAULT_REGION'], endpoint: variables['AWS_ENDPOINT_URL'] };
+  return source.type === 'configs' ? configsSourceOf(source, places) : logsSourceOf(source, places);
 }
 
 async function s3SourceOf(source: ResolvedS3Source, context: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {

@@ -70,6 +70,7 @@ const search = <T extends 'elasticsearch' | 'opensearch'>(type: T) => z.strictOb
   exclude: z.array(z.string()),
   templates: z.boolean(),
 });
+const servicePlace = { endpoint: z.string().min(1).optional(), region: z.string().min(1).optional(), credentials: z.strictObject({ accessKeyId: reference, secretAccessKey: reference }).optional() } as const;
 
 const singleSource = z.discriminatedUnion('type', [
   z.strictObject({
@@ -142,6 +143,25 @@ const singleSource = z.discriminatedUnion('type', [
     users: z.boolean(),
     oplog: z.enum(['auto', 'required', 'none']),
     parallel: z.int().min(1),
+  }),
+  z.strictObject({
+    type: z.literal('configs'),
+    files: z.array(z.strictObject({ path: z.string().min(1), isOptional: z.boolean(), kind: z.enum(['file', 'environment']) })),
+    parameters: z.array(z.string().min(1)),
+    secrets: z.array(z.string().min(1)),
+    ...servicePlace,
+  }),
+  z.strictObject({
+    type: z.literal('logs'),
+    paths: z.array(z.string().min(1)),
+    include: z.array(z.string()),
+    exclude: z.array(z.string()),
+    logGroups: z.array(z.string().min(1)),
+    rangeMs: z.int().min(1),
+    windowMs: z.int().min(1),
+    lateMs: z.int().min(1),
+    parallel: z.int().min(1),
+    ...servicePlace,
   }),
 ]);
 

@@ -96,6 +96,8 @@ export interface SourceObject {
   readonly path: ByteString;
   /** Bytes, by the list; undefined where only reading tells. */
   readonly size: number | undefined;
+  /** It can no longer be read: what the backup before holds of it is taken over by full backups, too. */
+  readonly isOnlyKept?: boolean;
   /** True when the backup before holds exactly what is listed now: nothing is read then. */
   isUnchanged(previous: KeptObject): boolean;
   /**
