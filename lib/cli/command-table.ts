@@ -94,12 +94,12 @@ export function commandTable(): CommandRow[] {
       load: () => import('./commands/ls.ts'),
     },
     {
-      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a bucket, a PostgreSQL database or a PostgreSQL data directory',
+      name: 'restore', args: '<id> [patterns...]', summary: 'restore a backup, or what matches, into a directory, a bucket, a database or a PostgreSQL data directory',
       options: [
         part(),
         option('--to <dir>', 'directory to restore into; made when it is not there'),
         option('--to-bucket <url>', 'bucket to restore objects or files into: s3://BUCKET/PREFIX, with endpoint, region, path-style and ca-file as parameters, never with credentials'),
-        option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles'),
+        option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles. Or redis://USER@HOST:PORT for the keys of a running server, redis-directory:/var/lib/redis for one that is stopped'),
         option('--to-target <name>', 'the same for a target under `restore-targets` in holdfast.yaml; with --aws, a target of the stack'),
         option('--to-data-directory <dir>', 'new data directory of a PostgreSQL server, from a base backup (`mode: physical`); empty or not there'),
         option('--to-time <time>', 'recover until then: "2026-11-20 14:30", 2026-11-20T14:30:00.123456Z, or an age as 90min, 12h; needs WAL of the plan in the vault, or --restore-command'),
@@ -114,7 +114,8 @@ export function commandTable(): CommandRow[] {
         option('--keep-archiving', 'leave archive_mode as it was; without it the restored server archives nothing'),
         option('--create', 'make the database; it gets its name when everything is restored'),
         option('--clean', 'drop what the backup has from a database that is not empty, and replace it; asks first'),
-        option('--table <name>', 'only this table of a database, with what belongs to it: TABLE or SCHEMA.TABLE, * for others; may be repeated', collect),
+        option('--keep-existing', 'leave what a database has already of the backup, and add the rest (Redis, Valkey)'),
+        option('--table <name>', 'only this table of a database, with what belongs to it: TABLE or SCHEMA.TABLE, * for others; of Redis keys of this name; may be repeated', collect),
         option('--schema <name>', 'only this schema of a database; may be repeated', collect),
         option('--jobs <n>', 'connections that fill a new database at the same time', wholeNumber(1, 64)),
         option('--password-file <file>', 'file whose first line is the password for the database (HOLDFAST_DATABASE_PASSWORD, or ~/.pgpass)'),
@@ -125,7 +126,7 @@ export function commandTable(): CommandRow[] {
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
         yes(), progress(),
       ],
-      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', 'holdfast restore latest:app --to-target staging --clean --dry-run', 'holdfast restore latest:shop --part db --to-database postgres://admin@localhost/shop --create', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', "holdfast restore latest:cache --to-database redis://admin@localhost:6379/0 --table 'session:*' --keep-existing", 'holdfast restore latest:app --to-target staging --clean --dry-run', 'holdfast restore latest:shop --part db --to-database postgres://admin@localhost/shop --create', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
       load: () => import('./commands/restore.ts'),
     },
     {

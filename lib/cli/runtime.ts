@@ -212,6 +212,7 @@ export interface DatabaseRequest {
   readonly passwordFile?: string | undefined;
   readonly isCreating: boolean;
   readonly isCleaning: boolean;
+  readonly isKeeping: boolean;
   readonly isWithoutOwners: boolean;
   readonly entry?: string | undefined;
   readonly tables?: readonly string[] | undefined;

@@ -6,11 +6,14 @@ import type { DatabaseLoader } from '../sources/database-loader.ts';
 import { MariadbLoader } from '../sources/mariadb/loader.ts';
 import { SearchLoader } from '../sources/search/loader.ts';
 import { PostgresLoader } from '../sources/postgres/loader.ts';
+import { RedisDirectoryLoader } from '../sources/redis/directory-loader.ts';
+import { RedisLoader } from '../sources/redis/loader.ts';
 import { findConfig } from './configuration.ts';
 import { KAFKA_URL, parseKafkaUrl } from './kafka-places.ts';
 import { MARIADB_URL, mariadbPlaces, parseMariadbUrl } from './mariadb-places.ts';
 import { MONGODB_URL, parseMongodbUrl } from './mongodb-places.ts';
 import { POSTGRES_URL, connectionOf, parsePostgresUrl, postgresPlaces } from './postgres-places.ts';
+import { REDIS_SCHEMES, REDIS_URL, parseRedisDirectory, parseRedisUrl } from './redis-places.ts';
 import { SEARCH_URL, parseSearchUrl } from './search-places.ts';
 import type { DatabaseRequest } from './restore-database.ts';
 import type { LocalContext } from './vault.ts';
@@ -33,8 +36,8 @@ interface GivenPassword {
 }
 
 const PASSWORD = 'HOLDFAST_DATABASE_PASSWORD';
-const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl, http: searchByUrl, https: searchByUrl, kafka: kafkaByUrl };
-const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL, SEARCH_URL, KAFKA_URL];
+const BY_SCHEME: Readonly<Record<string, UrlLoader>> = { postgres: postgresByUrl, postgresql: postgresByUrl, mariadb: sqlByUrl, mysql: sqlByUrl, mongodb: mongodbByUrl, 'mongodb+srv': mongodbByUrl, http: searchByUrl, https: searchByUrl, kafka: kafkaByUrl, ...Object.fromEntries(REDIS_SCHEMES.map((scheme) => [scheme, redisByUrl])), 'redis-directory': redisDirectory };
+const URLS_WANTED = [POSTGRES_URL, MARIADB_URL, MONGODB_URL, SEARCH_URL, KAFKA_URL, REDIS_URL];
 
 /** The loader of a URL, by its scheme, or of a declared target, by its type. Fails as `usage`, `not-found`, `missing-key`. */
 export async function loaderFor(request: DatabaseRequest, stateFolder: string, context: LocalContext): Promise<ChosenLoader> {
@@ -91,6 +94,15 @@ function searchByUrl(text: string, given: GivenPassword | undefined, { environme
 async function kafkaByUrl(text: string, given: GivenPassword | undefined, { environment, clock }: LocalContext): Promise<DatabaseLoader> {
   const { KafkaLoader } = await import('../sources/kafka/loader.ts');
   return new KafkaLoader({ ...(await parseKafkaUrl(text, given?.password, environment.workingFolder)), clock });
+}
+
+function redisByUrl(text: string, given: GivenPassword | undefined, { clock }: LocalContext): DatabaseLoader {
+  const { database, connection } = parseRedisUrl(text);
+  return new RedisLoader({ database, connection: { ...connection, ...chosenPassword(undefined, given) }, clock });
+}
+
+function redisDirectory(text: string, _given: GivenPassword | undefined, { environment }: LocalContext): DatabaseLoader {
+  return new RedisDirectoryLoader({ directory: parseRedisDirectory(text, environment) });
 }
 
 async function givenPassword({ passwordFile }: DatabaseRequest, { variables, workingFolder }: LocalContext['environment']): Promise<GivenPassword | undefined> {

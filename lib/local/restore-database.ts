@@ -21,6 +21,7 @@ export interface DatabaseRequest {
   readonly passwordFile?: string | undefined;
   readonly isCreating: boolean;
   readonly isCleaning: boolean;
+  readonly isKeeping: boolean;
   readonly isWithoutOwners: boolean;
   readonly entry?: string | undefined;
   readonly tables?: readonly string[] | undefined;
@@ -42,9 +43,10 @@ export interface DatabaseResult {
 export async function planRestoreIntoDatabase(vault: LocalVault, reader: SnapshotReader, request: DatabaseRequest, context: LocalContext): Promise<DatabaseRestorePlan> {
   refuseMetaOnly(vault, 'a restore reads content');
   if (request.isCreating && request.isCleaning) throw new HoldfastError('usage', 'Both --create and --clean were given, wanted one: a new database has nothing to drop.');
+  if (request.isKeeping && (request.isCleaning || request.isCreating)) throw new HoldfastError('usage', `--keep-existing and ${request.isCleaning ? '--clean' : '--create'} were given, wanted one: what is there is kept, or replaced, or nothing is there.`);
   const { isWithoutOwners, entry, tables, schemas, jobs, signal } = request;
   const { loader, isCreating } = await loaderFor(request, vault.stateFolder, context);
-  const mode = request.isCleaning ? 'clean' : request.isCreating || isCreating ? 'create' : 'empty';
+  const mode = request.isKeeping ? 'keep' : request.isCleaning ? 'clean' : request.isCreating || isCreating ? 'create' : 'empty';
   return planDatabaseRestore(reader, loader, { wanted: { mode, isWithoutOwners, entry, tables, schemas, jobs }, signal });
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError, isHoldfastError } from '../model/errors.ts';
 import type { SnapshotReader } from '../repository/index.ts';
-import type { DatabaseLoad, DatabaseLoader, LoadMode, LoadRequest, TableCount } from '../sources/database-loader.ts';
+import type { DatabaseLoad, DatabaseLoader, LoadMode, LoadRequest, PartWords, TableCount } from '../sources/database-loader.ts';
 import { backupContent } from './backup-content.ts';
 
 export type { TableCount } from '../sources/database-loader.ts';
@@ -29,15 +29,19 @@ export interface DatabaseRestoreReport {
   /** For people; without a secret. */
   readonly database: string;
   readonly mode: LoadMode;
+  readonly words?: PartWords | undefined;
   readonly bytes: number;
   /** Counted in the restored database, in order of their names. */
   readonly tables: readonly TableCount[];
   readonly warnings: readonly string[];
+  /** What somebody wants to know, and nothing is wrong about. */
+  readonly notes: readonly string[];
   readonly durationMilliseconds: number;
 }
 
 /** What restoring a backup into databases would do; changes nothing. Fails as `DatabaseLoader.plan` does. */
 export async function planDatabaseRestore(reader: SnapshotReader, loader: DatabaseLoader, { wanted, signal }: { readonly wanted: LoadRequest; readonly signal: AbortSignal }): Promise<DatabaseRestorePlan> {
+  if (wanted.mode === 'keep' && loader.isAbleToKeep !== true) throw new HoldfastError('usage', `A restore into ${loader.description} does not know --keep-existing. Nothing was done.`, { nextStep: 'Leave it away: what is there is never overwritten without --clean.' });
   return { backup: reader.manifest.backup, target: loader.description, loads: await loader.plan(backupContent(reader), wanted, signal) };
 }
 
@@ -59,8 +63,8 @@ export async function executeDatabaseRestore({ backup, loads }: DatabaseRestoreP
 
 async function performLoad(backup: string, load: DatabaseLoad, { clock, signal, onBytes }: DatabaseRestoreOptions & { readonly onBytes: (bytes: number) => void }): Promise<DatabaseRestoreReport> {
   const startedAt = clock.now();
-  const { bytes, tables, warnings } = await load.perform({ signal, onBytes });
-  return { backup, entry: load.entry, database: load.description, mode: load.mode, bytes, tables, warnings: [...load.warnings, ...warnings], durationMilliseconds: clock.now() - startedAt };
+  const { bytes, tables, warnings, notes = [] } = await load.perform({ signal, onBytes });
+  return { backup, entry: load.entry, database: load.description, mode: load.mode, ...(load.words && { words: load.words }), bytes, tables, warnings: [...load.warnings, ...warnings], notes, durationMilliseconds: clock.now() - startedAt };
 }
 
 function withRestored(error: unknown, reports: readonly DatabaseRestoreReport[]): unknown {

@@ -10,6 +10,8 @@ export interface DatabaseLoader {
   readonly kind: string;
   /** Where it restores to, for people: `database app at db.internal:5432 as holdfast`. Never holds a secret. */
   readonly description: string;
+  /** That it knows the mode `keep`; others are never asked for it. */
+  readonly isAbleToKeep?: boolean;
 
   /**
    * What restoring would do, a load for each database, to be performed in this order; changes nothing, callable any number of times. Fails with the reason why it could not
@@ -23,7 +25,7 @@ export interface DatabaseLoader {
 export interface LoadRequest {
   /**
    * `empty`: into a database that is there and holds nothing. `create`: into a new one. `clean`: what the backup has is
-   * dropped there and replaced; what else is there stays.
+   * dropped there and replaced; what else is there stays. `keep`: what is there stays, and what is missing comes in.
    */
   readonly mode: LoadMode;
   /** Everything belongs to the user who restores; no privileges. */
@@ -38,7 +40,7 @@ export interface LoadRequest {
   readonly jobs?: number | undefined;
 }
 
-export type LoadMode = 'empty' | 'create' | 'clean';
+export type LoadMode = 'empty' | 'create' | 'clean' | 'keep';
 
 /** One load to be. Nothing is changed before `perform`. */
 export interface DatabaseLoad {
@@ -52,6 +54,8 @@ export interface DatabaseLoad {
   readonly place: string;
   /** For people, where it is no database: `the roles of db.internal:5432`. */
   readonly into?: string | undefined;
+  /** What a part of it is called, and one piece of a part; table and row by default. */
+  readonly words?: PartWords | undefined;
   /** Where the archive comes from; versions as programs call themselves. */
   readonly archive: { readonly server: string; readonly dumpedBy: string; readonly database: string };
   /** Versions of the program that loads, and of the server that is loaded into. */
@@ -70,6 +74,11 @@ export interface DatabaseLoad {
   missingTables(signal: AbortSignal): Promise<string[]>;
 }
 
+export interface PartWords {
+  readonly table: string;
+  readonly row: string;
+}
+
 export interface LoadOptions {
   readonly signal: AbortSignal;
   /** Told how many bytes of the archive went in so far. */
@@ -83,6 +92,8 @@ export interface LoadedDatabase {
   readonly tables: readonly TableCount[];
   /** What only loading could show. */
   readonly warnings: readonly string[];
+  /** The same, where nothing is wrong. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 export interface TableCount {

@@ -13,6 +13,7 @@ import { openSingle } from '../wanted-backup.ts';
 
 /** Tables that people see; `--json` has all. */
 const SHOWN = 20;
+const WORDS = { table: 'table', row: 'row' };
 
 /** `holdfast restore ID [ENTRY] --to-database URL` or `--to-target NAME`. */
 export async function restoreIntoDatabase(context: CommandContext, id: string, entries: readonly string[]): Promise<ExitCode> {
@@ -22,7 +23,7 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
     const { reader, notes } = await openSingle(context, vault, id);
     const plan = await context.runtime.planDatabaseRestore(vault, reader, {
       config: options.config, url: options['toDatabase'] as string | undefined, target: options['toTarget'] as string | undefined, passwordFile: options['passwordFile'] as string | undefined,
-      isCreating: options['create'] === true, isCleaning: options['clean'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0],
+      isCreating: options['create'] === true, isCleaning: options['clean'] === true, isKeeping: options['keepExisting'] === true, isWithoutOwners: options['owner'] === false, entry: entries[0],
       tables: options['table'] as string[] | undefined, schemas: options['schema'] as string[] | undefined, jobs: options['jobs'] as number | undefined, signal: surroundings.signal,
     });
     if (options['dryRun'] === true) return dryRun(context, plan, notes);
@@ -34,7 +35,7 @@ export async function restoreIntoDatabase(context: CommandContext, id: string, e
   });
 }
 
-const HOW: Readonly<Record<LoadMode, string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database' };
+const HOW: Readonly<Record<LoadMode, string>> = { create: 'a new database', empty: 'the empty database', clean: 'in place of what is there, the database', keep: 'beside what is there, the database' };
 
 function dryRun({ output }: CommandContext, { backup, loads }: DatabaseRestorePlan, notes: readonly string[]): ExitCode {
   for (const { entry, bytes, place, into, mode, archive, client, server, existing, warnings } of loads) {
@@ -53,15 +54,15 @@ async function perform(context: CommandContext, vault: Vault, { plan, notes: ear
   const { reports, notes } = await context.runtime
     .restoreDatabase(vault, plan, { signal: surroundings.signal, onProgress: (state) => progress.show({ phase: 'restoring', ...state }) })
     .finally(() => progress.clear());
-  for (const report of reports) output.result({ type: 'database-restore', ...report, notes: [...earlier, ...notes] }, () => reportLines(output, report));
+  for (const report of reports) output.result({ type: 'database-restore', ...report, notes: [...earlier, ...report.notes, ...notes] }, () => reportLines(output, report));
   const warnings = [...reports.flatMap((report) => report.warnings), ...notes];
   for (const warning of warnings) if (!output.isJson) output.warn(warning);
   return warnings.length > 0 ? 3 : 0;
 }
 
-function reportLines(output: Pick<Output, 'paint'>, { backup, database, bytes, tables, durationMilliseconds }: DatabaseRestoreReport): string[] {
+function reportLines(output: Pick<Output, 'paint'>, { backup, database, bytes, tables, words = WORDS, notes, durationMilliseconds }: DatabaseRestoreReport): string[] {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const shown = tables.slice(0, SHOWN).map(({ schema, table, rows: count }) => `  ${schema}.${table}  ${counted(count, 'row')}`);
+  const shown = tables.slice(0, SHOWN).map(({ schema, table, rows: count }) => `  ${schema}.${table}  ${counted(count, words.row)}`);
   const more = tables.length > SHOWN ? [`  and ${numberInWords(tables.length - SHOWN)} more; --json names all`] : [];
-  return [`${output.paint('green', 'Restored')} ${backup} into ${database}: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}, from ${bytesInWords(bytes)} of dump, in ${durationInWords(durationMilliseconds)}`, ...shown, ...more];
+  return [`${output.paint('green', 'Restored')} ${backup} into ${database}: ${counted(tables.length, words.table)}, ${counted(rows, words.row)}, from ${bytesInWords(bytes)} of dump, in ${durationInWords(durationMilliseconds)}`, ...shown, ...more, ...notes.map((note) => `  ${note}`)];
 }

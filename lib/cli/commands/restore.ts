@@ -22,7 +22,7 @@ type Place = keyof typeof PLACES;
 const MEANT_FOR: readonly { readonly places: readonly Place[]; readonly what: string; readonly flags: Readonly<Record<string, string>> }[] = [
   { places: ['to', 'toBucket'], what: 'directories and buckets', flags: { overwrite: '--overwrite' } },
   { places: ['to'], what: 'directories', flags: { deleteExtra: '--delete-extra', threads: '--threads' } },
-  { places: ['toDatabase', 'toTarget'], what: 'databases', flags: { create: '--create', clean: '--clean', passwordFile: '--password-file', table: '--table', schema: '--schema', jobs: '--jobs' } },
+  { places: ['toDatabase', 'toTarget'], what: 'databases', flags: { create: '--create', clean: '--clean', keepExisting: '--keep-existing', passwordFile: '--password-file', table: '--table', schema: '--schema', jobs: '--jobs' } },
   { places: ['toDataDirectory'], what: 'data directories', flags: { toTime: '--to-time', toLsn: '--to-lsn', toName: '--to-name', toLatest: '--to-latest', immediate: '--immediate', timeline: '--timeline', targetAction: '--target-action', restoreCommand: '--restore-command', start: '--start', keepArchiving: '--keep-archiving' } },
 ];
 

@@ -73,6 +73,29 @@ const ROWS: readonly FailureRow[] = [
   },
 ];
 
+/** By what a server answers to a value that it does not take. */
+const LOAD_ROWS: readonly { readonly pattern: RegExp; readonly code: ErrorCode; readonly nextStep: string }[] = [
+  { pattern: /^BUSYKEY|already exists/, code: 'target-exists', nextStep: 'Keep what is there (--keep-existing), or replace it (--clean).' },
+  { pattern: /^OOM/, code: 'no-space', nextStep: 'Raise maxmemory of the server above what the backup holds, and restore again.' },
+  { pattern: /version or checksum/i, code: 'unsupported', nextStep: 'The server is older than the one that was backed up, and does not know this kind of value: restore into one that is as new.' },
+  { pattern: /DB index/i, code: 'unsupported', nextStep: 'Give the server as many databases as the one had that was backed up (`databases` in its configuration), and restart it.' },
+  { pattern: /^READONLY/, code: 'target-failed', nextStep: 'The server became a replica: restore into its primary.' },
+];
+
+/** Why a record was not taken, in the server's own words. */
+export function loadFailure(words: string, connection: RedisConnection, what: string): HoldfastError {
+  const said = withoutSecrets(words, connection);
+  const row = LOAD_ROWS.find(({ pattern }) => pattern.test(said));
+  if (row !== undefined) return new HoldfastError(row.code, `The server at ${serverName(connection)} does not take ${what}: ${said}`, { nextStep: row.nextStep });
+  return asTarget(redisFailure(words, connection));
+}
+
+/** The same failure, of a server that is written to. */
+export function asTarget(error: HoldfastError): HoldfastError {
+  const { code, message, nextStep, data, retryable } = error;
+  return code === 'source-failed' ? new HoldfastError('target-failed', message, { ...(nextStep !== undefined && { nextStep }), data, retryable, cause: error }) : error;
+}
+
 /** What somebody who reads the message needs to mend it; the server's words without the password. */
 export function redisFailure(words: string, connection: RedisConnection): HoldfastError {
   const said = withoutSecrets(words, connection);

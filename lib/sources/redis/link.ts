@@ -17,6 +17,8 @@ export class RedisLink {
   readonly #chunks: Buffer[] = [];
   #length = 0;
   #hasAnswered = false;
+  /** Nobody expects a word of a server that was asked nothing. */
+  #isWaiting = false;
   #failure: Error | undefined;
   #wake: () => void = () => undefined;
   readonly #onAbort = () => this.#signal && this.#fail(stopped(this.connection, this.#signal));
@@ -28,7 +30,7 @@ export class RedisLink {
   };
   readonly #onError = (error: Error) => this.#fail(brokenConnection(this.#why(error.message), this.connection));
   readonly #onEnd = () => this.#fail(brokenConnection(this.#why('the server closed it'), this.connection));
-  readonly #onSilence = () => this.#fail(brokenConnection(`the server said nothing for ${SILENCE_SECONDS} seconds`, this.connection));
+  readonly #onSilence = () => this.#isWaiting && this.#fail(brokenConnection(`the server said nothing for ${SILENCE_SECONDS} seconds`, this.connection));
 
   constructor(socket: Socket, connection: RedisConnection, signal: AbortSignal | undefined) {
     this.#socket = socket;
@@ -41,12 +43,20 @@ export class RedisLink {
   }
 
   send(words: readonly (string | Buffer)[]): void {
-    this.#socket.write(encodeCommand(words));
+    for (const piece of encodeCommand(words)) this.#socket.write(piece);
   }
 
   ask(words: readonly (string | Buffer)[]): Promise<Reply> {
     this.send(words);
     return this.reply();
+  }
+
+  /** Several in one go, answered in their order. All of them lie in memory meanwhile: keep them few or small. */
+  async askAll(commands: readonly (readonly (string | Buffer)[])[]): Promise<Reply[]> {
+    for (const words of commands) this.send(words);
+    const replies: Reply[] = [];
+    while (replies.length < commands.length) replies.push(await this.reply());
+    return replies;
   }
 
   /** The next one. Fails as `source-failed`, `interrupted`. */
@@ -101,7 +111,9 @@ export class RedisLink {
   async #atLeast(wanted: number): Promise<Buffer> {
     while (this.#length < wanted) {
       if (this.#failure !== undefined) throw this.#failure;
+      this.#isWaiting = true;
       await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#isWaiting = false;
     }
     this.#length = 0;
     return Buffer.concat(this.#chunks.splice(0));

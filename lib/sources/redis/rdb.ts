@@ -10,7 +10,9 @@ export interface RdbKey {
   readonly name: Buffer;
   /** Milliseconds since 1970; absent: never. */
   readonly expiresAt?: bigint;
-  /** Type byte and value, as DUMP has them before its version and checksum. */
+  /** How the value is written (`RDB_TYPE_*`). */
+  readonly type: number;
+  /** As DUMP has it between its type and its version; empty where nobody wanted values. */
   readonly value: Buffer;
 }
 
@@ -39,6 +41,7 @@ const HEAD_BYTES = 9;
 /** Checksums came with version 5 (Redis 2.6). */
 const OLDEST = 5;
 const NO_CHECKSUM = Buffer.alloc(CHECKSUM_BYTES);
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Reads an RDB file chunk by chunk, holding as little of it as a number needs, or one key when somebody wants them. Every
@@ -51,6 +54,7 @@ export class RdbReader {
   readonly #keys = new Map<number, number>();
   readonly #reading: Reading<void>;
   readonly #onRecord: ((record: RdbKey | RdbFunctions) => void) | undefined;
+  readonly #isKeepingValues: boolean;
   /** The last bytes pushed: at the end, the checksum. */
   #last: Buffer = Buffer.alloc(0);
   #total = 0;
@@ -61,8 +65,9 @@ export class RdbReader {
   #lastBody = -1;
 
   /** Told of everything that can be put into another server; without it nothing is kept in memory. */
-  constructor(onRecord?: (record: RdbKey | RdbFunctions) => void) {
+  constructor(onRecord?: (record: RdbKey | RdbFunctions) => void, { isKeepingValues = true }: { readonly isKeepingValues?: boolean } = {}) {
     this.#onRecord = onRecord;
+    this.#isKeepingValues = isKeepingValues;
     this.#reading = this.#read();
   }
 
@@ -74,6 +79,11 @@ export class RdbReader {
   /** Zero until the first bytes came. */
   get version(): number {
     return this.#version;
+  }
+
+  /** What the server said of itself; whole when the first record came. */
+  get facts(): ReadonlyMap<string, string> {
+    return this.#facts;
   }
 
   push(chunk: Buffer): void {
@@ -138,10 +148,11 @@ export class RdbReader {
   *#readKey(type: number, database: number, expiresAt: bigint | undefined): Reading<boolean> {
     const bytes = this.#bytes;
     const name = this.#onRecord === undefined ? yield* bytes.skipString() : yield* bytes.string();
-    if (name !== undefined) bytes.keep();
+    const isKept = name !== undefined && this.#isKeepingValues;
+    if (isKept) bytes.keep();
     if (!(yield* skipValue(bytes, type, this.#version))) return this.#unknown(type);
     this.#keys.set(database, (this.#keys.get(database) ?? 0) + 1);
-    if (name !== undefined) this.#onRecord?.({ kind: 'key', database, name, value: Buffer.concat([Buffer.of(type), bytes.kept()]), ...(expiresAt !== undefined && { expiresAt }) });
+    if (name !== undefined) this.#onRecord?.({ kind: 'key', database, name, type, value: isKept ? bytes.kept() : NOTHING, ...(expiresAt !== undefined && { expiresAt }) });
     return true;
   }
 

@@ -12,13 +12,26 @@ export class RedisError {
   }
 }
 
-export function encodeCommand(words: readonly (string | Buffer)[]): Buffer {
-  const parts = words.flatMap((word) => {
-    const bytes = Buffer.from(word as Buffer);
-    return [Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')];
-  });
-  return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
+/** Values from this size on are sent as they lie, and not copied once more. */
+const LARGE_BYTES = 256 * 1024;
+
+/** One command, in pieces to be sent one after another; most are one piece. */
+export function encodeCommand(words: readonly (string | Buffer)[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  let small: Buffer[] = [Buffer.from(`*${words.length}\r\n`)];
+  for (const word of words) {
+    const bytes = typeof word === 'string' ? Buffer.from(word) : word;
+    small.push(Buffer.from(`$${bytes.length}\r\n`));
+    if (bytes.length >= LARGE_BYTES) {
+      pieces.push(Buffer.concat(small), bytes);
+      small = [];
+    } else small.push(bytes);
+    small.push(LINE_END);
+  }
+  return [...pieces, Buffer.concat(small)];
 }
+
+const LINE_END = Buffer.from('\r\n');
 
 /** How many bytes there must be at least to go on; a whole reply otherwise, and where the next begins. */
 export type Parsed = { readonly wanted: number } | { readonly reply: Reply; readonly next: number };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { RedisServer } from '../../support/servers/redis.ts';
 
 const FUNCTIONS = "#!lua name=holdfast\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)";
@@ -43,12 +43,12 @@ export async function fillAwkward({ ask }: RedisServer, kind: 'redis' | 'valkey'
   await ask('SELECT', '0');
 }
 
-/** Every key of every database with its payload and the moment at which it ends, and all functions; hexadecimal, in order. */
+/** Every key of every database with a digest of its payload and the moment at which it ends, and all functions, in order. */
 export async function everything({ ask }: Pick<RedisServer, 'ask'>): Promise<string[]> {
   const found: string[] = [];
   for (const database of ['0', '3', '15']) {
     await ask('SELECT', database);
-    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${(await ask('PEXPIRETIME', key)) as number} ${await valueOf(ask, key)}`);
+    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${(await ask('PEXPIRETIME', key)) as number} ${createHash('sha256').update(await valueOf(ask, key)).digest('hex')}`);
   }
   await ask('SELECT', '0');
   return [...found.sort(), ((await ask('FUNCTION', 'DUMP')) as Buffer).toString('hex')];
