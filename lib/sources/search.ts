@@ -9,7 +9,7 @@ import { placeOf } from './search/connection.ts';
 import type { SearchConnection } from './search/connection.ts';
 import { DocumentReader } from './search/documents.ts';
 import { CLUSTER_ENTRY, definitionEntry, documentsEntry } from './search/entry-names.ts';
-import { openPointInTime } from './search/point-in-time.ts';
+import { openPointInTime, tryIndices } from './search/point-in-time.ts';
 import type { PointInTime } from './search/point-in-time.ts';
 import { inWords, serverOf } from './search/server.ts';
 import type { SearchServer } from './search/server.ts';
@@ -51,16 +51,21 @@ export class SearchSource implements StreamSource {
     this.description = `${indices.length === 1 && indices[0] === '*' ? 'all indices' : `indices ${indices.join(', ')}`} at ${placeOf(connection)}`;
   }
 
-  /** Connects, finds the indices, and reads each for the first time. */
+  /** Connects, finds the indices, and looks whether each could be read. */
   async check(): Promise<void> {
     const { signal } = new AbortController();
-    await this.#withSession(signal, async ({ client, server, chosen }) => {
-      for (const name of chosen.names) await (await openPointInTime(name, { client, server, signal })).close();
-    });
+    const client = this.#client();
+    try {
+      const session = await this.#session(client, signal);
+      if (this.#options.isWithTemplates) await Array.fromAsync(clusterDefinitions(client, signal));
+      await tryIndices(session.chosen.names, { ...session, signal });
+    } finally {
+      client.close();
+    }
   }
 
   async *streams(signal: AbortSignal): AsyncIterable<SourceStream> {
-    const client = new SearchClient(this.#options.connection, this.#options.clock);
+    const client = this.#client();
     try {
       const session = await this.#session(client, signal);
       if (this.#options.isWithTemplates) yield this.#cluster(session, signal);
@@ -113,18 +118,13 @@ export class SearchSource implements StreamSource {
     return { name: fromText(name), attributes: attributesAt(clock.now()), open: () => openWrittenStream({ what, bytes: bytes(), proof, temporaryFolder, signal }) };
   }
 
+  #client(): SearchClient {
+    return new SearchClient({ connection: this.#options.connection, role: 'source' }, this.#options.clock);
+  }
+
   async #session(client: SearchClient, signal: AbortSignal): Promise<Session> {
     const server = await serverOf(client, signal);
     return { client, server, chosen: await chooseIndices(client, this.#options, signal) };
-  }
-
-  async #withSession<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
-    const client = new SearchClient(this.#options.connection, this.#options.clock);
-    try {
-      return await work(await this.#session(client, signal));
-    } finally {
-      client.close();
-    }
   }
 }
 

@@ -9,9 +9,9 @@ import type { Span } from './json-spans.ts';
 export function provedAnswer(answer: Buffer, client: SearchClient): Map<string, Span> {
   const members = membersOf(answer);
   const [timedOut, shards] = ['timed_out', '_shards'].map((name) => members.get(name));
-  if (timedOut === undefined || shards === undefined) throw shardFailure(answer.subarray(0, 800), 'POST /_search, an answer without `timed_out` and `_shards`', client.connection);
+  if (timedOut === undefined || shards === undefined) throw shardFailure(answer.subarray(0, 800), 'POST /_search, an answer without `timed_out` and `_shards`', client);
   if (parsed<unknown>(answer, timedOut) !== false) throw new HoldfastError('source-failed', `A search at ${placeOf(client.connection)} ran out of time (timed_out), and its answer is a part only.`, { nextStep: 'Nothing of this run is kept. Raise search.default_search_timeout, or start the backup when the cluster is less busy.', retryable: true });
   const { total, successful, failed } = parsed<{ readonly total?: number; readonly successful?: number; readonly failed?: number }>(answer, shards);
-  if (failed !== 0 || total === undefined || successful !== total) throw shardFailure(slice(answer, shards), 'POST /_search', client.connection);
+  if (failed !== 0 || total === undefined || successful !== total) throw shardFailure(slice(answer, shards), 'POST /_search', client);
   return members;
 }

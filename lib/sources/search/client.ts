@@ -6,7 +6,7 @@ import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import { authorization } from './connection.ts';
 import type { SearchConnection } from './connection.ts';
 import { answerFailure, connectionFailure } from './failures.ts';
-import type { ServerAnswer } from './failures.ts';
+import type { FailurePlace, ServerAnswer } from './failures.ts';
 
 export interface SearchCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -34,14 +34,16 @@ export class TooLarge extends Error {}
  * Talks to a cluster by HTTP and answers the bytes of bodies: no client library, because theirs parse every number into a
  * double (decision 0033). Close it at the end.
  */
-export class SearchClient {
+export class SearchClient implements FailurePlace {
   readonly connection: SearchConnection;
+  readonly role: FailurePlace['role'];
   readonly #agent: HttpAgent;
   readonly #clock: Pick<Clock, 'sleep'>;
 
-  constructor(connection: SearchConnection, clock: Pick<Clock, 'sleep'>) {
+  constructor({ connection, role }: FailurePlace, clock: Pick<Clock, 'sleep'>) {
     const { endpoint, ca } = connection;
     this.connection = connection;
+    this.role = role;
     this.#clock = clock;
     this.#agent = endpoint.startsWith('https:') ? new HttpsAgent({ keepAlive: true, ...(ca !== undefined && { ca }) }) : new HttpAgent({ keepAlive: true });
   }
@@ -56,7 +58,7 @@ export class SearchClient {
       try {
         const answer = await this.#send(call, signal);
         if ((answer.status >= 200 && answer.status < 300) || call.accepts?.includes(answer.status)) return answer;
-        throw answerFailure(answer, `${call.method} ${call.path.split('?')[0]}`, this.connection);
+        throw answerFailure(answer, `${call.method} ${call.path.split('?')[0]}`, this);
       } catch (error) {
         if (signal.aborted) throw new HoldfastError('interrupted', 'Asking the cluster was stopped.', { cause: signal.reason });
         if (attempt === ATTEMPTS || call.isRepeatable === false || !isPassing(error)) throw error;
@@ -74,7 +76,7 @@ export class SearchClient {
     try {
       return JSON.parse(body.toString('utf8')) as T;
     } catch {
-      throw answerFailure({ status: 200, body }, `${method} ${path}, an answer that is not JSON`, this.connection);
+      throw answerFailure({ status: 200, body }, `${method} ${path}, an answer that is not JSON`, this);
     }
   }
 
@@ -97,7 +99,7 @@ export class SearchClient {
   }
 
   #failed(cause: unknown): unknown {
-    return cause instanceof TooLarge ? cause : connectionFailure(cause, this.connection);
+    return cause instanceof TooLarge ? cause : connectionFailure(cause, this);
   }
 }
 

@@ -78,7 +78,7 @@ export class DocumentReader {
   async #ask(shard: number, after: Buffer | undefined, size: number): Promise<Page> {
     const { shards, id } = this.#pit;
     const slices = shards > 1 ? `"slice":{"id":${shard},"max":${shards}},` : '';
-    const body = `{"size":${size},${slices}"sort":[{"_seq_no":"asc"}],"track_total_hits":false,"_source":${this.#pit.source},${after === undefined ? '' : `"search_after":${after.toString('latin1')},`}"pit":{"id":${JSON.stringify(id)},"keep_alive":"${this.#pit.keepAlive}"}}`;
+    const body = `{"size":${size},${slices}"sort":[{"_seq_no":{"order":"asc","unmapped_type":"long"}}],"track_total_hits":false,"_source":${this.#pit.source},${after === undefined ? '' : `"search_after":${after.toString('latin1')},`}"pit":{"id":${JSON.stringify(id)},"keep_alive":"${this.#pit.keepAlive}"}}`;
     const call = { method: 'POST', path: '/_search?allow_partial_search_results=false', body, ...(size > 1 && { limitBytes: LARGEST_PAGE_BYTES }) } as const;
     const { body: answer } = await this.#client.ask(call, this.#signal);
     return pageOf(answer, this.#pit, this.#client);
@@ -104,7 +104,7 @@ function pageOf(answer: Buffer, pit: PointInTime, client: SearchClient): Page {
   for (const { from } of hits) {
     const hit = membersOf(answer, from);
     const [id, source, routing, sort] = ['_id', '_source', '_routing', 'sort'].map((name) => hit.get(name));
-    if (id === undefined || sort === undefined) throw shardFailure(answer.subarray(from, from + 800), 'POST /_search, a document without `_id` and `sort`', client.connection);
+    if (id === undefined || sort === undefined) throw shardFailure(answer.subarray(from, from + 800), 'POST /_search, a document without `_id` and `sort`', client);
     if (source === undefined) throw withoutSource(pit.index, slice(answer, id).toString('utf8'), client);
     lines.push(HEAD, slice(answer, id), ...(routing === undefined ? [] : [ROUTING, slice(answer, routing)]), HEAD_END, oneLine(slice(answer, source)), LINE_END);
     last = slice(answer, sort);

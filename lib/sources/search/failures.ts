@@ -3,6 +3,12 @@ import { HoldfastError } from '../../model/errors.ts';
 import { placeOf, secretsOf } from './connection.ts';
 import type { SearchConnection } from './connection.ts';
 
+/** Of whom is told what failed: a backup reads a cluster, a restore fills one. */
+export interface FailurePlace {
+  readonly connection: SearchConnection;
+  readonly role: 'source' | 'target';
+}
+
 interface FailureRow {
   readonly statuses?: readonly number[];
   readonly pattern?: RegExp;
@@ -12,18 +18,16 @@ interface FailureRow {
   readonly nextStep: string;
 }
 
-const AGAIN = 'Nothing of this run is kept.';
-
 /** The first that fits; `words` goes between the place and what the server said. */
 const ROWS: readonly FailureRow[] = [
-  { pattern: /search_context_missing_exception/, words: 'has let the point in time go that this reads from, because it expired or a node left', nextStep: `${AGAIN} Start the backup again; if it comes back, see whether the vault takes data so slowly that the cluster forgets, and whether nodes restart.`, retryable: true },
+  { pattern: /search_context_missing_exception/, words: 'has let the point in time go that this reads from, because it expired or a node left', nextStep: 'Start again; if it comes back, see whether the vault takes data so slowly that the cluster forgets, and whether nodes restart.', retryable: true },
   { statuses: [401], code: 'permission', words: 'does not know this user', nextStep: 'Check the user and where the password or the API key comes from.' },
-  { statuses: [403], pattern: /cluster_block_exception|FORBIDDEN\/\d+\/index/, words: 'refuses this because of a block on the index or on the cluster', nextStep: 'See the `index.blocks` settings; a disk that is nearly full sets one by itself.' },
+  { statuses: [403], pattern: /cluster_block_exception|FORBIDDEN\/\d+\//, words: 'refuses this because of a block on the index or on the cluster', nextStep: 'See the `index.blocks` settings; a disk that is nearly full sets one by itself.' },
   { statuses: [403], code: 'permission', words: 'does not allow this', nextStep: 'Give the user what docs/sources/elasticsearch.md lists.' },
-  { pattern: /index_not_found_exception/, words: 'has no such index', nextStep: `${AGAIN} Check the names of \`indices\`; one that was deleted during the backup fails it, too: start it again.`, retryable: true },
-  { pattern: /circuit_breaking_exception/, words: 'has not enough memory for this now', nextStep: `${AGAIN} Start the backup when the cluster is less busy, or give its nodes more heap.`, retryable: true },
-  { pattern: /Trying to create too many (PIT|Point In Time|scroll)/i, words: 'holds as many points in time as it may', nextStep: `${AGAIN} End other readers, or raise point_in_time.max_open_contexts (search.max_open_pit_context).`, retryable: true },
-  { statuses: [429, 502, 503, 504], code: 'unavailable', words: 'does not answer this now', nextStep: `${AGAIN} See the health of the cluster, and start the backup again.`, retryable: true },
+  { pattern: /index_not_found_exception/, words: 'has no such index', nextStep: 'Check the names of the indices; one that was deleted meanwhile fails the run, too: start it again.', retryable: true },
+  { pattern: /circuit_breaking_exception/, words: 'has not enough memory for this now', nextStep: 'Start again when the cluster is less busy, or give its nodes more heap.', retryable: true },
+  { pattern: /too many (point in time|pit|scroll|open)[^.]*contexts/i, words: 'holds as many points in time as it may', nextStep: 'End other readers, or raise the limit that it names.', retryable: true },
+  { statuses: [429, 502, 503, 504], code: 'unavailable', words: 'does not answer this now', nextStep: 'See the health of the cluster, and start again.', retryable: true },
 ];
 
 export interface ServerAnswer {
@@ -32,23 +36,24 @@ export interface ServerAnswer {
 }
 
 /** What an answer that is no success means, in the server's own words. `what` was asked: `POST /_search`. */
-export function answerFailure(answer: ServerAnswer, what: string, connection: SearchConnection): HoldfastError {
+export function answerFailure(answer: ServerAnswer, what: string, place: FailurePlace): HoldfastError {
+  const { connection } = place;
   const said = hidden(saidBy(answer.body), connection);
   const row = ROWS.find(({ statuses, pattern }) => (statuses?.includes(answer.status) ?? true) && (pattern?.test(said) ?? true));
-  const { code = 'source-failed', words = 'refused this', nextStep = `${AGAIN} Mend what it says, and start the backup again.`, retryable = false } = row ?? {};
-  return new HoldfastError(code, `The cluster at ${placeOf(connection)} ${words} (${what}, HTTP ${answer.status}).${said === '' ? '' : ` It said: ${said}`}`, { nextStep, retryable, data: { status: answer.status } });
+  const { code = failed(place), words = 'refused this', nextStep = 'Mend what it says, and start again.', retryable = false } = row ?? {};
+  return new HoldfastError(code, `The cluster at ${placeOf(connection)} ${words} (${what}, HTTP ${answer.status}).${said === '' ? '' : ` It said: ${said}`}`, { nextStep: whatIsKept(place, nextStep), retryable, data: { status: answer.status } });
 }
 
 /** For shards that failed inside of an answer that calls itself a success. */
-export function shardFailure(said: Buffer, what: string, connection: SearchConnection): HoldfastError {
-  return new HoldfastError('source-failed', `Not every shard answered the cluster at ${placeOf(connection)} (${what}): ${hidden(shortened(said.toString('utf8')), connection)}`, { nextStep: `${AGAIN} See \`_cluster/health\` and \`_cat/shards\`: a primary may be unassigned. Start the backup again when they are all there.`, retryable: true });
+export function shardFailure(said: Buffer, what: string, place: FailurePlace): HoldfastError {
+  return new HoldfastError(failed(place), `Not every shard answered the cluster at ${placeOf(place.connection)} (${what}): ${hidden(shortened(said.toString('utf8')), place.connection)}`, { nextStep: whatIsKept(place, 'See `_cluster/health` and `_cat/shards`: a primary may be unassigned. Start again when they are all there.'), retryable: true });
 }
 
-export function connectionFailure(cause: unknown, connection: SearchConnection): HoldfastError {
+export function connectionFailure(cause: unknown, place: FailurePlace): HoldfastError {
   const { code = '', message = String(cause) } = cause as { readonly code?: string; readonly message?: string };
   const row = CONNECTION_ROWS.find(({ pattern }) => pattern.test(`${code} ${message}`));
-  return new HoldfastError('source-failed', `The cluster at ${placeOf(connection)} cannot be reached or broke off: ${hidden(message || code, connection)}.`, {
-    nextStep: row?.nextStep ?? `${AGAIN} Check host and port, that the cluster runs and listens there, and that no firewall or proxy stands between.`, retryable: row === undefined, cause,
+  return new HoldfastError(failed(place), `The cluster at ${placeOf(place.connection)} cannot be reached or broke off: ${hidden(message || code, place.connection)}.`, {
+    nextStep: whatIsKept(place, row?.nextStep ?? 'Check host and port, that the cluster runs and listens there, and that no firewall or proxy stands between.'), retryable: row === undefined, cause,
   });
 }
 
@@ -56,6 +61,14 @@ const CONNECTION_ROWS = [
   { pattern: /CERT|self.signed|altnames|unable to (get|verify)/i, nextStep: 'Name the authority that signed the certificate of the server with `ca-file`, and check that the host name is the one in the certificate.' },
   { pattern: /EPROTO|wrong version number|Parse Error/i, nextStep: 'Check whether the endpoint wants https:// or http://.' },
 ] as const;
+
+function failed({ role }: FailurePlace): ErrorCode {
+  return role === 'source' ? 'source-failed' : 'target-failed';
+}
+
+function whatIsKept({ role }: FailurePlace, nextStep: string): string {
+  return `${role === 'source' ? 'Nothing of this run is kept. ' : ''}${nextStep}`;
+}
 
 export function hidden(text: string, connection: SearchConnection): string {
   return secretsOf(connection).reduce((rest, secret) => rest.replaceAll(secret, '***'), text);

@@ -77,7 +77,7 @@ function part(definition: Buffer, name: 'mappings' | 'aliases'): string {
 async function create(aside: string, { definition }: IndexLoad, { early }: SplitSettings, { client, options }: IndexLoadPorts): Promise<void> {
   const body = `{"settings":${JSON.stringify(early)},"mappings":${part(definition, 'mappings')}}`;
   await client.ask({ method: 'PUT', path: `/${aside}?wait_for_active_shards=1`, body, isRepeatable: false }, options.signal).catch((cause: unknown) => {
-    if (!isHoldfastError(cause) || cause.code !== 'source-failed') throw cause;
+    if (!isHoldfastError(cause) || cause.code !== 'target-failed') throw cause;
     throw new HoldfastError('target-failed', `No index could be made with the settings and the mapping of the backup. ${cause.message}`, { nextStep: 'What only another version or product knows (analyzers of plugins, policies) has to be there first, or restore to a directory, change `definition.json`, and load `documents.ndjson` with `_bulk`.', cause });
   });
 }

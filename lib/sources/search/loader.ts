@@ -92,7 +92,7 @@ export class SearchLoader implements DatabaseLoader {
   }
 
   async #withClient<T>(work: (client: SearchClient) => Promise<T>): Promise<T> {
-    const client = new SearchClient(this.#options.connection, this.#options.clock);
+    const client = new SearchClient({ connection: this.#options.connection, role: 'target' }, this.#options.clock);
     try {
       return await work(client);
     } finally {

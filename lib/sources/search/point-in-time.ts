@@ -9,6 +9,8 @@ import type { SearchServer } from './server.ts';
 const KEEP_ALIVE = '10m';
 /** So often it is begun anew while nobody reads, as when the vault does not answer for a while. */
 const TOUCH_MILLISECONDS = 3 * 60_000;
+/** Servers take 4096 bytes of a first line. */
+const ADDRESS_LENGTH = 3000;
 
 /** One index as it was at one moment. */
 export interface PointInTime {
@@ -36,18 +38,13 @@ export interface PointPorts {
 
 /** Fails as `source-failed`, `permission`. */
 export async function openPointInTime(index: string, { client, server, signal }: PointPorts): Promise<PointInTime> {
-  const { dialect } = server;
-  const name = encodeURIComponent(index);
-  const id = dialect.pitOf(await client.json<{ readonly id?: string; readonly pit_id?: string }>({ method: 'POST', path: `${dialect.openPath(name)}?keep_alive=${KEEP_ALIVE}` }, signal));
-  if (id === undefined) throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} opened no point in time of index ${index} and did not say why.`, { nextStep: 'Nothing of this run is kept. See the log of the cluster.' });
-  const held: { id: string; keepAlive: string; index: string } = { id, keepAlive: KEEP_ALIVE, index };
+  const held: { id: string; keepAlive: string; index: string } = { id: await open(index, { client, server, signal }), keepAlive: KEEP_ALIVE, index };
   // When it fails, the next page says so.
   const touch = setInterval(() => void count(held, client, signal).catch(() => undefined), TOUCH_MILLISECONDS);
   touch.unref();
   const close = async () => {
     clearInterval(touch);
-    // Also after an abort; whatever fails, the cluster lets it go when its time is over.
-    await client.ask({ method: 'DELETE', path: dialect.closePath, body: JSON.stringify(dialect.closeBody(held.id)), isRepeatable: false, accepts: [404] }, AbortSignal.timeout(5000)).catch(() => undefined);
+    await letGo(held.id, client, server);
   };
   try {
     const definition = await definitionOf(index, client, signal);
@@ -56,6 +53,34 @@ export async function openPointInTime(index: string, { client, server, signal }:
     await close();
     throw error;
   }
+}
+
+/** Whether each could be read, asked for as few times as fit into addresses. Fails as `openPointInTime` does. */
+export async function tryIndices(names: readonly string[], { client, server, signal }: PointPorts): Promise<void> {
+  for (let from = 0; from < names.length; ) {
+    let to = from + 1;
+    while (to < names.length && names.slice(from, to + 1).map(encodeURIComponent).join().length < ADDRESS_LENGTH) to++;
+    const id = await open(names.slice(from, to).join(), { client, server, signal });
+    try {
+      await count({ id, keepAlive: KEEP_ALIVE }, client, signal);
+    } finally {
+      await letGo(id, client, server);
+    }
+    from = to;
+  }
+}
+
+async function open(indices: string, { client, server, signal }: PointPorts): Promise<string> {
+  const { dialect } = server;
+  const path = dialect.openPath(indices.split(',').map(encodeURIComponent).join());
+  const id = dialect.pitOf(await client.json<{ readonly id?: string; readonly pit_id?: string }>({ method: 'POST', path: `${path}?keep_alive=${KEEP_ALIVE}` }, signal));
+  if (id !== undefined) return id;
+  throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} opened no point in time of ${indices} and did not say why.`, { nextStep: 'Nothing of this run is kept. See the log of the cluster.' });
+}
+
+/** Also after an abort; whatever fails, the cluster lets it go when its time is over. */
+async function letGo(id: string, client: SearchClient, { dialect }: SearchServer): Promise<void> {
+  await client.ask({ method: 'DELETE', path: dialect.closePath, body: JSON.stringify(dialect.closeBody(id)), isRepeatable: false, accepts: [404] }, AbortSignal.timeout(5000)).catch(() => undefined);
 }
 
 async function count(held: { id: string; readonly keepAlive: string }, client: SearchClient, signal: AbortSignal): Promise<number> {

@@ -5,16 +5,39 @@ import { executeDatabaseRestore, planDatabaseRestore } from '../../../lib/recove
 import type { DatabaseRestoreReport } from '../../../lib/recovery/restore-database.ts';
 import { SnapshotReader, names } from '../../../lib/repository/index.ts';
 import type { LoadRequest } from '../../../lib/sources/database-loader.ts';
+import { TAIL_BYTES } from '../../../lib/sources/source.ts';
 import { SearchSource } from '../../../lib/sources/search.ts';
 import type { SearchOptions } from '../../../lib/sources/search.ts';
 import type { SearchConnection } from '../../../lib/sources/search/connection.ts';
 import { SearchLoader } from '../../../lib/sources/search/loader.ts';
 import { backUp, testRepository } from '../../support/run-backup.ts';
+import { readSome } from '../postgres/dumps.ts';
 import type { SearchServerUnderTest } from '../../support/servers/search.ts';
 
 export function sourceFor({ product, connection }: SearchServerUnderTest, temporaryFolder: string, changes: Partial<Omit<SearchOptions, 'connection'>> & { readonly connection?: Partial<SearchConnection> } = {}): SearchSource {
   const { connection: other, ...options } = changes;
   return new SearchSource({ type: product, connection: { ...connection, ...other }, indices: ['*'], exclude: [], isWithTemplates: true, temporaryFolder, clock: systemClock, ...options });
+}
+
+/** Every stream, read to its proof as the engine does, without an engine; `onStream` is called before each. */
+export async function readAll(source: SearchSource, onStream?: (name: string) => unknown): Promise<Map<string, string>> {
+  const kept = new Map<string, string>();
+  for await (const stream of source.streams(new AbortController().signal)) {
+    await onStream?.(stream.name);
+    const opened = await stream.open();
+    try {
+      const content = Buffer.concat(await Array.fromAsync(readingOf(opened.fd)));
+      await opened.finish({ bytes: content.length, tail: content.subarray(-TAIL_BYTES) });
+      kept.set(stream.name, content.toString());
+    } finally {
+      await opened.close();
+    }
+  }
+  return kept;
+}
+
+async function* readingOf(fd: number): AsyncGenerator<Buffer> {
+  for (let part = await readSome(fd); part.length > 0; part = await readSome(fd)) yield part;
 }
 
 /** A backup in a vault, to be restored. */
