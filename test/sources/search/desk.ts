@@ -64,8 +64,17 @@ export async function restore(reader: SnapshotReader, { connection, rename = '',
 /** What a proxy makes of the answers of a server; undefined: as they are. `times` counts the answers to requests of that path before. */
 export type Rewrite = (path: string, text: string, times: number) => string | undefined;
 
-/** Stands between and lies. */
-export async function startLyingProxy(upstream: SearchConnection, rewrite: Rewrite): Promise<{ readonly endpoint: string; stop(): Promise<void> }> {
+/** Does something through a proxy that lies. */
+export async function throughLies<T>(upstream: SearchConnection, rewrite: Rewrite, work: (endpoint: string) => Promise<T>): Promise<T> {
+  const proxy = await startLyingProxy(upstream, rewrite);
+  try {
+    return await work(proxy.endpoint);
+  } finally {
+    await proxy.stop();
+  }
+}
+
+async function startLyingProxy(upstream: SearchConnection, rewrite: Rewrite): Promise<{ readonly endpoint: string; stop(): Promise<void> }> {
   const seen = new Map<string, number>();
   const server = createServer((request, response) => {
     void (async () => {

@@ -7,7 +7,7 @@ import { failure } from '../reading.ts';
 import { repeating } from '../../support/repeating.ts';
 import { startCuttingProxy } from '../../support/servers/cutting-proxy.ts';
 import { AWKWARD, definitionOf, numbered, putAwkward, storedIn } from './awkward.ts';
-import { backUpFrom, readAll, restore, sourceFor, startLyingProxy } from './desk.ts';
+import { backUpFrom, readAll, restore, sourceFor, throughLies } from './desk.ts';
 import type { Rewrite } from './desk.ts';
 
 const temporary = temporaryFolder();
@@ -111,8 +111,7 @@ describe.each<SearchProduct>(['opensearch', 'elasticsearch'])('indices of %s', (
     await server.ask('PUT', '/other', { settings: { number_of_replicas: 0 } });
     await server.ask('PUT', '/ledger', { settings: { number_of_shards: 2, number_of_replicas: 0 } });
     await server.ask('POST', '/ledger/_bulk?refresh=true', numbered(0, 3000));
-    const proxy = await startLyingProxy(server.connection, rewrite);
-    const error = await failure(readAll(sourceFor(server, temporary, { connection: { endpoint: proxy.endpoint } }))).finally(proxy.stop);
+    const error = await throughLies(server.connection, rewrite, (endpoint) => failure(readAll(sourceFor(server, temporary, { connection: { endpoint } }))));
     expect(error.message).toMatch(message);
     expect(error.nextStep).toEqual(expect.any(String));
   });
@@ -121,11 +120,11 @@ describe.each<SearchProduct>(['opensearch', 'elasticsearch'])('indices of %s', (
     await server.ask('PUT', '/ledger', { settings: { number_of_replicas: 0 } });
     await server.ask('POST', '/ledger/_bulk?refresh=true', numbered(0, 3000));
     let pit = '';
-    const proxy = await startLyingProxy(server.connection, (path, text) => void (/_pit\?|point_in_time\?/.test(path) && (pit = /"(?:pit_)?id":"([^"]+)"/.exec(text)?.[1] ?? '')));
-    const error = await failure(readAll(sourceFor(server, temporary, { isWithTemplates: false, connection: { endpoint: proxy.endpoint } }), async (name) => {
+    const listen: Rewrite = (path, text) => void (/_pit\?|point_in_time\?/.test(path) && (pit = /"(?:pit_)?id":"([^"]+)"/.exec(text)?.[1] ?? ''));
+    const error = await throughLies(server.connection, listen, (endpoint) => failure(readAll(sourceFor(server, temporary, { isWithTemplates: false, connection: { endpoint } }), async (name) => {
       if (!name.endsWith('documents.ndjson')) return;
       await server.ask('DELETE', product === 'opensearch' ? '/_search/point_in_time' : '/_pit', product === 'opensearch' ? { pit_id: [pit] } : { id: pit });
-    })).finally(proxy.stop);
+    })));
     expect(error).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/has let the point in time go .* HTTP 404\)\. It said: .*search_context_missing_exception/) });
   });
 
