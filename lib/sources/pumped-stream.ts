@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isNativeError } from 'node:util/types';
 import { HoldfastError } from '../model/errors.ts';
 import { makePipe } from './pipe.ts';
 import type { OpenStream, StreamProof, StreamSeen } from './source.ts';
@@ -34,7 +35,7 @@ class PumpedStream implements OpenStream {
     [this.fd, this.#out, this.#options] = [fd, out, options];
     out.on('error', () => undefined);
     // An error is kept for `finish`: what a reader sees is the end of the pipe.
-    this.#pumped = pipeline(Readable.from(this.#counted(body)), out).then(() => undefined, (error: unknown) => (error instanceof Error ? error : new Error('it was stopped')));
+    this.#pumped = pipeline(Readable.from(this.#counted(body)), out).then(() => undefined, (error: unknown) => (isNativeError(error) ? error : new Error('it was stopped')));
   }
 
   async finish({ bytes }: StreamSeen): Promise<StreamProof> {

@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { Connection, apiVersionsV3, findCoordinatorV3, metadataV10 } from '@platformatic/kafka';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
@@ -98,10 +99,12 @@ export class KafkaCluster {
 
   /** Those of the names that are there, or all that the user may see. The error of any other topic than an absent one is thrown. */
   async topics(names: readonly string[] | 'all'): Promise<{ readonly clusterId: string; readonly mayDescribe: boolean; readonly topics: readonly KafkaTopic[] }> {
-    const answer = await this.ask({ to: 'any', api: tolerant(metadataV10.api), args: [names === 'all' ? null : [...names], false, false, true], doing: 'Asking for topics', check: ({ topics }) => topics.forEach(({ errorCode, name, partitions }) => {
-      if (errorCode !== UNKNOWN_TOPIC) refuseCode(errorCode, `topic ${name}`);
-      for (const partition of partitions) if (partition.leaderId < 0) throw new KafkaRefusal(LEADER_NOT_AVAILABLE, `partition ${partition.partitionIndex} of topic ${name} has no leader`);
-    }) });
+    const answer = await this.ask(topicsQuestion(names));
+    return { clusterId: answer.clusterId ?? '', mayDescribe: (answer.clusterAuthorizedOperations & MAY_DESCRIBE) !== 0, topics: this.#learn(answer) };
+  }
+
+  /** Keeps who leads what, and who they are. */
+  #learn(answer: MetadataAnswer): readonly KafkaTopic[] {
     this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     this.#controller = answer.controllerId;
     const topics = answer.topics.filter(({ errorCode }) => errorCode === 0).map(({ name, topicId, isInternal, partitions }) => {
@@ -109,7 +112,7 @@ export class KafkaCluster {
       return { name: name ?? '', id: topicId, isInternal, leaders: ordered.map(({ leaderId }) => leaderId), replicas: Math.max(0, ...ordered.map(({ replicaNodes }) => replicaNodes.length)) };
     });
     for (const { name, leaders } of topics) this.#leaders.set(name, leaders);
-    return { clusterId: answer.clusterId ?? '', mayDescribe: (answer.clusterAuthorizedOperations & MAY_DESCRIBE) !== 0, topics };
+    return topics;
   }
 
   /** Does it again until it is no longer refused in passing: what a cluster was told takes a moment to be known everywhere. */
@@ -166,12 +169,12 @@ export class KafkaCluster {
 
   async #nodeOf(to: Exclude<Addressee, 'any'>): Promise<number> {
     if (to === 'controller') {
-      if (this.#controller < 0) await this.topics([]);
+      if (this.#controller < 0) this.#learn(await this.#askOnce(topicsQuestion([])));
       return this.#controller;
     }
     if ('node' in to) return to.node;
     if ('group' in to) return this.#coordinators.get(to.group) ?? this.#findCoordinator(to.group);
-    if (!this.#leaders.has(to.topic)) await this.topics([to.topic]);
+    if (!this.#leaders.has(to.topic)) this.#learn(await this.#askOnce(topicsQuestion([to.topic])));
     const leader = this.#leaders.get(to.topic)?.[to.partition];
     if (leader === undefined) throw new KafkaRefusal(UNKNOWN_TOPIC, `partition ${to.partition} of topic ${to.topic} is not there`);
     return leader;
@@ -179,7 +182,7 @@ export class KafkaCluster {
 
   async #findCoordinator(group: string): Promise<number> {
     const connection = await this.#anyConnection();
-    const { coordinators: [found] } = await findCoordinatorV3.api.async(connection, 0, [group]);
+    const { coordinators: [found] } = await tolerant(findCoordinatorV3.api).async(connection, 0, [group]);
     if (found === undefined) throw new KafkaRefusal(COORDINATOR_NOT_AVAILABLE, `no coordinator for group ${group}`);
     refuseCode(found.errorCode, found.errorMessage);
     this.#nodes.set(found.nodeId, { host: found.host, port: found.port });
@@ -249,6 +252,22 @@ const COORDINATOR_NOT_AVAILABLE = 15;
 /** The one message whose version decides how old a cluster may be: topics are asked for by their ids, so that one that was deleted and made again is never taken for itself. */
 const NEEDED = [{ name: 'Fetch', key: 1, version: 13 }, { name: 'Metadata', key: 3, version: 10 }] as const;
 
+type MetadataAnswer = Awaited<ReturnType<typeof metadataV10.api.async>>;
+
+/** `all`: those that the user may see. One that is absent is left out of what is learned, and any other error is thrown. */
+function topicsQuestion(names: readonly string[] | 'all') {
+  return {
+    to: 'any' as const,
+    api: tolerant(metadataV10.api),
+    args: [names === 'all' ? null : [...names], false, false, true] as Parameters<typeof metadataV10.createRequest>,
+    doing: 'Asking for topics',
+    check: ({ topics }: MetadataAnswer) => topics.forEach(({ errorCode, name, partitions }) => {
+      if (errorCode !== UNKNOWN_TOPIC) refuseCode(errorCode, `topic ${name}`);
+      for (const partition of partitions) if (partition.leaderId < 0) throw new KafkaRefusal(LEADER_NOT_AVAILABLE, `partition ${partition.partitionIndex} of topic ${name} has no leader`);
+    }),
+  };
+}
+
 async function end(connection: Connection): Promise<void> {
   await (connection.close() as Promise<void>).catch(() => undefined);
 }
@@ -257,7 +276,7 @@ async function end(connection: Connection): Promise<void> {
 function isPassing(error: unknown, isOnce: boolean): boolean {
   if (error instanceof HoldfastError) return false;
   if (error instanceof KafkaRefusal) return error.isPassing && !isOnce;
-  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+  for (let one: unknown = error; isNativeError(one); one = one.cause) {
     if ((one as { canRetry?: unknown }).canRetry === false) return false;
   }
   return !isOnce;

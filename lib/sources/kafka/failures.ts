@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { protocolErrors } from '@platformatic/kafka';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { ErrorCode } from '../../model/errors.ts';
@@ -49,7 +50,7 @@ export function kafkaFailure(error: unknown, doing: string, place: KafkaPlace): 
 /** The innermost reason; libraries wrap it. */
 function wordsOf(error: unknown, { sasl }: KafkaPlace): string {
   const reasons: string[] = [];
-  for (let one: unknown = error; one instanceof Error; one = innerOf(one)) {
+  for (let one: unknown = error; isNativeError(one); one = innerOf(one)) {
     const said = saidIn(one);
     reasons.push(said ?? one.message);
     if (said !== undefined) break;
@@ -65,7 +66,7 @@ function innerOf(error: Error): unknown {
 
 /** What a broker said beside a code: libraries keep it in the answer. */
 function saidIn(error: Error): string | undefined {
-  const { response } = error as { response?: { readonly errorCode?: unknown; readonly errorMessage?: unknown } };
-  if (typeof response?.errorCode !== 'number' || response.errorCode === 0) return undefined;
+  const { apiId, response } = error as { apiId?: unknown; response?: { readonly errorCode?: unknown; readonly errorMessage?: unknown } };
+  if (typeof response?.errorCode !== 'number' || response.errorCode === 0) return typeof apiId === 'string' ? `${apiId}: ${error.message}` : undefined;
   return new KafkaRefusal(response.errorCode, typeof response.errorMessage === 'string' ? response.errorMessage : undefined).message;
 }

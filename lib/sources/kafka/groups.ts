@@ -22,16 +22,18 @@ export interface ListedGroup {
   readonly group: string;
   /** `consumer`, `connect`, `share`; empty for one that only keeps offsets. */
   readonly protocol: string;
+  /** `Empty`: nobody reads in it now. */
+  readonly state: string;
 }
 
 /** Of every broker: each knows those that it coordinates. */
 export async function listGroups(cluster: KafkaCluster): Promise<readonly ListedGroup[]> {
-  const found = new Map<string, string>();
+  const found = new Map<string, ListedGroup>();
   for (const node of cluster.nodes) {
     const answer = await cluster.ask({ to: { node }, api: tolerant(listGroupsV4.api), args: [[], []], doing: 'Listing consumer groups', check: ({ errorCode }) => refuseCode(errorCode) });
-    for (const { groupId, protocolType } of answer.groups) found.set(groupId, protocolType);
+    for (const { groupId, protocolType, groupState } of answer.groups) found.set(groupId, { group: groupId, protocol: protocolType, state: groupState });
   }
-  return [...found].map(([group, protocol]) => ({ group, protocol })).toSorted((left, right) => (left.group < right.group ? -1 : 1));
+  return [...found.values()].toSorted((left, right) => (left.group < right.group ? -1 : 1));
 }
 
 /** All that a group has committed. */

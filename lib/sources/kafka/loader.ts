@@ -1,18 +1,19 @@
 import { display } from '../../model/byte-string.ts';
 import type { Clock } from '../../model/clock.ts';
-import { HoldfastError } from '../../model/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
 import type { BackupContent, ContentFile, DatabaseLoad, DatabaseLoader, LoadRequest } from '../database-loader.ts';
 import { GROUPS_ENTRY, RECORDS_SUFFIX, TOPICS_FOLDER, TOPIC_ENTRY } from '../kafka.ts';
 import { nameChoice } from './choice.ts';
 import { KafkaCluster } from './cluster.ts';
-import { offsetsOfGroup } from './groups.ts';
+import { listGroups, offsetsOfGroup } from './groups.ts';
 import type { GroupOffsets } from './groups.ts';
 import { keptGroups, keptTopic } from './kept-json.ts';
 import { clusterName, userName } from './place.ts';
 import type { KafkaPlace } from './place.ts';
 import { createTopic } from './target-topic.ts';
 import type { TopicDescription } from './topic-description.ts';
-import { finalConfigs, loadTopic, missingPartitions } from './topic-load.ts';
+import { finalConfigs } from './topic-configs.ts';
+import { loadTopic, missingPartitions } from './topic-load.ts';
 import type { TopicOrder } from './topic-load.ts';
 
 export interface KafkaLoaderOptions {
@@ -30,6 +31,8 @@ export interface KafkaLoaderOptions {
   readonly patienceMs?: number;
 }
 
+const NO_MEMBERS: ReadonlySet<string> = new Set(['Empty', 'Dead', '']);
+
 interface KeptParts {
   readonly description: TopicDescription;
   readonly partitions: readonly ContentFile[];
@@ -43,6 +46,7 @@ export class KafkaLoader implements DatabaseLoader {
   readonly kind = 'kafka';
   readonly description: string;
   readonly #options: KafkaLoaderOptions;
+  #states: ReadonlyMap<string, string> | undefined;
 
   constructor(options: KafkaLoaderOptions) {
     this.#options = options;
@@ -51,6 +55,7 @@ export class KafkaLoader implements DatabaseLoader {
 
   async plan(content: BackupContent, wanted: LoadRequest, signal: AbortSignal): Promise<DatabaseLoad[]> {
     refuseWishes(wanted);
+    this.#states = undefined;
     const kept = await this.#chosen(content, wanted);
     const groups = this.#options.isWithoutGroups ? [] : await groupsIn(content);
     return this.#withCluster(signal, async (cluster) => {
@@ -67,12 +72,13 @@ export class KafkaLoader implements DatabaseLoader {
     const order: TopicOrder = {
       name, description, partitions, isKeepingAll, backup: content.backup,
       isReplacing: existing !== undefined,
+      now: this.#options.clock.now(),
       replicationFactor: Math.min(this.#options.replicationFactor ?? description.replicationFactor, cluster.brokerCount),
       groups: groups.map(({ group, offsets }) => ({ group: `${groupPrefix}${group}`, offsets: offsets.filter(({ topic }) => topic === description.topic) })).filter(({ offsets }) => offsets.length > 0),
     };
     if (existing !== undefined && wanted.mode !== 'clean') throw new HoldfastError('target-exists', `Topic ${name} is already there at ${clusterName(place)}. Nothing was done.`, { nextStep: 'Restore under another name (`?prefix=restored-` in the URL), or say --clean: then it is deleted first.' });
     if (existing === undefined) await createTopic(cluster, { name, partitions: description.partitions, replicationFactor: order.replicationFactor, configs: finalConfigs(order) }, { isTrial: true });
-    if (existing === undefined) for (const { group } of order.groups) await this.#refuseCommitted(cluster, group, name);
+    for (const { group } of order.groups) await this.#refuseBusy(cluster, group, existing === undefined ? name : undefined);
     const bytes = partitions.reduce((sum, file) => sum + file.bytes, 0);
     return {
       mode: wanted.mode, bytes, entry: `${TOPICS_FOLDER}/${description.topic}`, place: `${name} at ${clusterName(place)}`, into: `${existing === undefined ? 'the new topic' : 'topic'} ${name} at ${clusterName(place)}`,
@@ -86,8 +92,15 @@ export class KafkaLoader implements DatabaseLoader {
     };
   }
 
-  /** Offsets of a topic of that name that is no longer there would be overwritten, and consumers of another one misled. */
-  async #refuseCommitted(cluster: KafkaCluster, group: string, topic: string): Promise<void> {
+  /**
+   * Members would go on from where they are, and commit over it; offsets of a topic of that name that is no longer there would
+   * be overwritten. Those of one that is there go with it.
+   */
+  async #refuseBusy(cluster: KafkaCluster, group: string, topic: string | undefined): Promise<void> {
+    this.#states ??= new Map((await listGroups(cluster)).map((listed) => [listed.group, listed.state]));
+    const state = this.#states.get(group) ?? 'Dead';
+    if (!NO_MEMBERS.has(state)) throw new HoldfastError('busy', `Consumer group ${group} is in use at ${clusterName(this.#options.place)} (${state}), wanted one without members. Nothing was done.`, { nextStep: 'Stop its consumers, restore it under another name (`group-prefix=restored-` in the URL), or without groups (`groups=none`).' });
+    if (topic === undefined) return;
     const { offsets } = await offsetsOfGroup(cluster, group);
     if (!offsets.some((committed) => committed.topic === topic)) return;
     throw new HoldfastError('target-exists', `Consumer group ${group} has committed offsets of topic ${topic} at ${clusterName(this.#options.place)} already. Nothing was done.`, { nextStep: 'Restore it under another name (`group-prefix=restored-` in the URL) or without groups (`groups=none`), or delete those offsets (kafka-consumer-groups.sh --delete-offsets).' });
@@ -121,10 +134,20 @@ export class KafkaLoader implements DatabaseLoader {
     const cluster = new KafkaCluster(place, { clock, signal, ...(patienceMs !== undefined && { patienceMs }) });
     try {
       return await work(cluster);
+    } catch (error) {
+      throw asTarget(error);
     } finally {
       await cluster.close();
     }
   }
+}
+
+/** A cluster that is read and one that is written fail in the same words. */
+function asTarget(error: unknown): unknown {
+  if (!isHoldfastError(error, 'source-failed')) return error;
+  const { message, nextStep, data } = error;
+  const code = message.includes('TOPIC_ALREADY_EXISTS') ? 'target-exists' : 'target-failed';
+  return new HoldfastError(code, message, { ...(nextStep !== undefined && { nextStep }), data, cause: error });
 }
 
 async function groupsIn(content: BackupContent): Promise<readonly GroupOffsets[]> {

@@ -14,6 +14,8 @@ const FLAG = { logAppend: 1, codecShift: 1, codecMask: 0x0e } as const;
 const FRAME_HEAD = 5;
 /** Offset, timestamp, flags, lengths of key and value, count of headers. */
 const RECORD_HEAD = 29;
+/** In the body of an end. */
+const END_SUM_AT = 24;
 /** Above what any broker takes (2 GiB), less what surrounds it. */
 const MAX_FRAME_BYTES = 0x7fff_0000;
 
@@ -88,7 +90,8 @@ export class PartitionWriter {
     body.writeBigInt64BE(BigInt(begin), 8);
     body.writeBigInt64BE(BigInt(end), 16);
     this.#summed();
-    body.writeUInt32BE(this.#sum, 24);
+    // Its own numbers count, too.
+    body.writeUInt32BE(crc32(body.subarray(0, END_SUM_AT), crc32(frameHead(FRAME.end, body.length), this.#sum)), END_SUM_AT);
     this.#frame(FRAME.end, body);
   }
 
@@ -102,10 +105,7 @@ export class PartitionWriter {
   }
 
   #frame(type: number, body: Buffer): void {
-    const head = Buffer.allocUnsafe(FRAME_HEAD);
-    head.writeUInt32BE(body.length + 1, 0);
-    head[4] = type;
-    this.#push(Buffer.concat([head, body]));
+    this.#push(Buffer.concat([frameHead(type, body.length), body]));
   }
 
   #push(bytes: Buffer): void {
@@ -119,6 +119,13 @@ export class PartitionWriter {
     this.#pieces = [Buffer.concat(this.#pieces, this.#size)];
     this.#sum = crc32(this.#pieces[0] as Buffer, this.#sum);
   }
+}
+
+function frameHead(type: number, bodyLength: number): Buffer {
+  const head = Buffer.allocUnsafe(FRAME_HEAD);
+  head.writeUInt32BE(bodyLength + 1, 0);
+  head[4] = type;
+  return head;
 }
 
 function putBytes(into: Buffer, at: number, bytes: Buffer | null): number {
@@ -156,7 +163,7 @@ export async function* readPartition(bytes: AsyncIterable<Uint8Array>, name: str
       last = gap.to - 1;
       yield { gap };
     } else if (frame.type === FRAME.end) {
-      const end = endIn(frame.body, { records, last, sum }, reader);
+      const end = endIn(frame.body, { records, last, sum: crc32(frame.body.subarray(0, END_SUM_AT), crc32(frameHead(FRAME.end, frame.body.length), sum)) }, reader);
       await reader.nothing();
       yield { end };
       return;
@@ -206,7 +213,7 @@ function gapIn(body: Buffer, reader: FrameReader): PartitionGap {
 
 function endIn(body: Buffer, seen: { readonly records: number; readonly last: number; readonly sum: number }, reader: FrameReader): PartitionEnd {
   if (body.length !== 28) throw reader.damaged(`an end of ${body.length} bytes, wanted 28`);
-  const [records, begin, end, sum] = [offsetIn(body, 0, reader), offsetIn(body, 8, reader), offsetIn(body, 16, reader), body.readUInt32BE(24)];
+  const [records, begin, end, sum] = [offsetIn(body, 0, reader), offsetIn(body, 8, reader), offsetIn(body, 16, reader), body.readUInt32BE(END_SUM_AT)];
   if (records !== seen.records) throw reader.damaged(`${seen.records} records, wanted ${records} by its end`);
   if (sum !== seen.sum) throw reader.damaged(`checksum ${seen.sum.toString(16)}, wanted ${sum.toString(16)} by its end`);
   if (begin > end || seen.last >= end) throw reader.damaged(`offset ${seen.last} and an end from ${begin} to ${end}`);

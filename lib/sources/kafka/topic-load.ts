@@ -2,12 +2,15 @@ import { display } from '../../model/byte-string.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { BackupContent, ContentFile, LoadOptions, LoadedDatabase, TableCount } from '../database-loader.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { kafkaFailure } from './failures.ts';
+import { KafkaRefusal, kafkaFailure } from './failures.ts';
+import { offsetsOfGroup } from './groups.ts';
 import type { CommittedOffset, GroupOffsets } from './groups.ts';
 import { OffsetTranslation } from './offset-translation.ts';
 import { offsetsOf } from './offsets.ts';
 import { PartitionProducer } from './producer.ts';
 import { readPartition } from './record-format.ts';
+import { DoomedRecords } from './doomed-records.ts';
+import { WHILE_LOADING, finalConfigs } from './topic-configs.ts';
 import { commitOffsets, createTopic, deleteTopic, setConfigs } from './target-topic.ts';
 import type { TopicDescription } from './topic-description.ts';
 
@@ -24,22 +27,14 @@ export interface TopicOrder {
   readonly groups: readonly GroupOffsets[];
   /** A topic of that name is there and is deleted. */
   readonly isReplacing: boolean;
+  /** Milliseconds since the epoch: what is too old for the topic is told. */
+  readonly now: number;
   readonly isKeepingAll: boolean;
 }
 
-/** While records come in: none is too old, none needs a key, none is too large, and nothing takes the time of another. */
-const WHILE_LOADING = {
-  'retention.ms': '-1', 'retention.bytes': '-1', 'cleanup.policy': 'delete', 'message.timestamp.type': 'CreateTime', 'max.message.bytes': String(0x7fff_ffff),
-} as const;
-const UNLIMITED = { 'retention.ms': '-1', 'retention.bytes': '-1' } as const;
-/** Is about moving replicas in the cluster that was, and names its brokers. */
-const NOT_RESTORED = /\.replication\.throttled\.replicas$/;
-
-/** What a topic has in the end. */
-export function finalConfigs({ description, isKeepingAll }: Pick<TopicOrder, 'description' | 'isKeepingAll'>): Readonly<Record<string, string>> {
-  const configs = Object.fromEntries(Object.entries(description.configs).filter(([name]) => !NOT_RESTORED.test(name)));
-  return isKeepingAll ? { ...configs, ...UNLIMITED } : configs;
-}
+/** COORDINATOR_LOAD_IN_PROGRESS: a refusal in passing. */
+const NOT_YET = 14;
+const FORGOTTEN_WITHIN_MS = 30_000;
 
 /** Makes the topic, fills it, looks at it, configures it and commits the offsets of groups. What fails takes it away again. */
 export async function loadTopic(cluster: KafkaCluster, order: TopicOrder, options: LoadOptions): Promise<LoadedDatabase> {
@@ -48,6 +43,7 @@ export async function loadTopic(cluster: KafkaCluster, order: TopicOrder, option
     // What is there is deleted only for a backup that is whole.
     for (const file of order.partitions) for await (const _ of readPartition(file.read(), display(file.path)));
     await deleteTopic(cluster, name);
+    await forgotten(cluster, order);
   }
   await createTopic(cluster, { name, partitions: description.partitions, replicationFactor, configs: WHILE_LOADING }, { isTrial: false });
   try {
@@ -59,20 +55,40 @@ export async function loadTopic(cluster: KafkaCluster, order: TopicOrder, option
 
 async function fill(cluster: KafkaCluster, order: TopicOrder, options: LoadOptions): Promise<LoadedDatabase> {
   const { name, groups } = order;
-  const done = { bytes: 0, tables: [] as TableCount[], oldest: undefined as bigint | undefined };
+  const done = { bytes: 0, tables: [] as TableCount[] };
+  const doomed = new DoomedRecords(order);
   const translated: { readonly group: string; readonly offset: CommittedOffset }[] = [];
   for (const [partition, file] of order.partitions.entries()) {
     const committed = groups.flatMap(({ group, offsets }) => offsets.filter((offset) => offset.partition === partition).map((offset) => ({ group, offset })));
     const translation = new OffsetTranslation(committed.map(({ offset }) => offset.offset));
-    const rows = await fillPartition(cluster, { file, partition, order, translation, onBytes: (bytes) => options.onBytes?.(done.bytes + bytes) });
+    const rows = await fillPartition(cluster, { file, partition, order, translation, doomed, onBytes: (bytes) => options.onBytes?.(done.bytes + bytes) });
     done.bytes += file.bytes;
     done.tables.push({ schema: name, table: String(partition), rows });
     translated.push(...committed.map(({ group, offset }) => ({ group, offset: { ...offset, topic: name, offset: translation.of(offset.offset) } })));
   }
   await refuseOtherEnds(cluster, name, done.tables);
   await setConfigs(cluster, name, { configs: finalConfigs(order), before: WHILE_LOADING });
-  for (const [group, offsets] of Map.groupBy(translated, (one) => one.group)) await commitOffsets(cluster, group, offsets.map(({ offset }) => offset));
-  return { bytes: done.bytes, tables: done.tables, warnings: [] };
+  for (const [group, offsets] of Map.groupBy(translated, (one) => one.group)) await commitAndLook(cluster, group, offsets.map(({ offset }) => offset));
+  return { bytes: done.bytes, tables: done.tables, warnings: doomed.warnings() };
+}
+
+/** A cluster takes the offsets of a deleted topic out of groups in its own time, and must not take the new ones. */
+async function forgotten(cluster: KafkaCluster, { name, groups }: TopicOrder): Promise<void> {
+  await cluster.settled(async () => {
+    for (const { group } of groups) {
+      const { offsets } = await offsetsOfGroup(cluster, group);
+      if (offsets.some(({ topic }) => topic === name)) throw new KafkaRefusal(NOT_YET, `group ${group} still has offsets of the deleted topic ${name}`);
+    }
+  }, FORGOTTEN_WITHIN_MS);
+}
+
+async function commitAndLook(cluster: KafkaCluster, group: string, wanted: readonly CommittedOffset[]): Promise<void> {
+  await commitOffsets(cluster, group, wanted);
+  const { offsets } = await offsetsOfGroup(cluster, group);
+  for (const { topic, partition, offset } of wanted) {
+    const found = offsets.find((one) => one.topic === topic && one.partition === partition)?.offset;
+    if (found !== offset) throw new HoldfastError('target-failed', `Consumer group ${group} has offset ${found ?? 'none'} of partition ${partition} of topic ${topic} after ${offset} was committed.`, { nextStep: 'Stop its consumers, and restore again.' });
+  }
 }
 
 interface PartitionFill {
@@ -80,10 +96,11 @@ interface PartitionFill {
   readonly partition: number;
   readonly order: TopicOrder;
   readonly translation: OffsetTranslation;
+  readonly doomed: DoomedRecords;
   readonly onBytes: (bytes: number) => void;
 }
 
-async function fillPartition(cluster: KafkaCluster, { file, partition, order, translation, onBytes }: PartitionFill): Promise<number> {
+async function fillPartition(cluster: KafkaCluster, { file, partition, order, translation, doomed, onBytes }: PartitionFill): Promise<number> {
   const producer = new PartitionProducer(cluster, order.name, partition);
   for await (const item of readPartition(counted(file.read(), onBytes), display(file.path))) {
     if ('head' in item && (item.head.partition !== partition || item.head.topic !== order.description.topic)) {
@@ -91,6 +108,7 @@ async function fillPartition(cluster: KafkaCluster, { file, partition, order, tr
     }
     if (!('record' in item)) continue;
     translation.pass(item.record.offset, producer.count);
+    doomed.look(item.record);
     await producer.add(item.record);
   }
   await producer.flush();

@@ -5,11 +5,15 @@ import { backupContent } from '../../../lib/recovery/backup-content.ts';
 import { SnapshotReader, names } from '../../../lib/repository/index.ts';
 import type { Repository } from '../../../lib/repository/index.ts';
 import type { BackupContent, DatabaseLoad, LoadRequest } from '../../../lib/sources/database-loader.ts';
-import { KafkaSource } from '../../../lib/sources/kafka.ts';
+import { KafkaSource, partitionEntry } from '../../../lib/sources/kafka.ts';
 import type { KafkaOptions } from '../../../lib/sources/kafka.ts';
 import { KafkaLoader } from '../../../lib/sources/kafka/loader.ts';
 import type { KafkaLoaderOptions } from '../../../lib/sources/kafka/loader.ts';
+import { readPartition } from '../../../lib/sources/kafka/record-format.ts';
+import type { PartitionItem } from '../../../lib/sources/kafka/record-format.ts';
+import type { StreamProof } from '../../../lib/sources/source.ts';
 import type { KafkaServer } from '../../support/servers/kafka.ts';
+import { readSome } from '../postgres/dumps.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
@@ -19,6 +23,39 @@ export function sourceFor(port: number, temporaryFolder: string, changes: Partia
 
 export function loaderFor(port: number, changes: Partial<KafkaLoaderOptions> = {}): KafkaLoader {
   return new KafkaLoader({ place: { brokers: [{ host: '127.0.0.1', port }] }, prefix: '', groupPrefix: '', isWithoutGroups: false, isKeepingAll: false, clock: systemClock, patienceMs: 3000, ...changes });
+}
+
+export interface ReadEntry {
+  readonly bytes: Buffer;
+  readonly proof: StreamProof;
+}
+
+/** Every stream, read to its end as the engine does; `before` is called before each is opened. */
+export async function readAll(source: KafkaSource, before?: (name: string) => unknown, signal: AbortSignal = new AbortController().signal): Promise<Map<string, ReadEntry>> {
+  const entries = new Map<string, ReadEntry>();
+  for await (const stream of source.streams(signal)) {
+    await before?.(stream.name);
+    const opened = await stream.open();
+    try {
+      const pieces: Buffer[] = [];
+      for (;;) {
+        const piece = await readSome(opened.fd);
+        if (piece.length === 0) break;
+        pieces.push(Buffer.from(piece));
+      }
+      const bytes = Buffer.concat(pieces);
+      entries.set(stream.name, { bytes, proof: await opened.finish({ bytes: bytes.length, tail: bytes.subarray(-4096) }) });
+    } finally {
+      await opened.close();
+    }
+  }
+  return entries;
+}
+
+/** What a partition holds, by its own format. */
+export async function itemsOf(entries: ReadonlyMap<string, ReadEntry>, topic: string, partition = 0): Promise<PartitionItem[]> {
+  const bytes = entries.get(`topics/${topic}/${partitionEntry(partition)}`)?.bytes ?? Buffer.alloc(0);
+  return Array.fromAsync(readPartition((async function* () { yield bytes; })(), topic));
 }
 
 export async function contentOf(repository: Repository, { manifest }: Pick<BackupOutcome, 'manifest'>): Promise<BackupContent> {
@@ -65,7 +102,14 @@ export class Writer {
 
   async remove(...topics: string[]): Promise<void> {
     await this.admin.deleteTopics({ topics });
-    for (const topic of topics) while ((await this.admin.listTopics()).includes(topic)) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const topic of topics) while ((await this.admin.listTopics()).includes(topic) || (await this.#isCommitted(topic))) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** The offsets of a topic go some time after it. */
+  async #isCommitted(topic: string): Promise<boolean> {
+    const groups = [...(await this.admin.listGroups()).keys()];
+    const offsets = groups.length === 0 ? [] : await this.admin.listConsumerGroupOffsets({ groups });
+    return offsets.some(({ topics }) => topics.some(({ name }) => name === topic));
   }
 
   /** One batch for each record: the library writes wrong timestamps where two of a batch are weeks apart. */

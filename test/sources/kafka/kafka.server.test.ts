@@ -1,6 +1,7 @@
 import { startKafka } from '../../support/servers/kafka.ts';
 import type { KafkaServer } from '../../support/servers/kafka.ts';
 import { Writer } from './desk.ts';
+import { lies } from './lies.ts';
 import { roundTrips } from './round-trips.ts';
 
 // Starting a broker takes seconds: one for all.
@@ -17,4 +18,5 @@ describe('a Kafka cluster', () => {
   });
 
   roundTrips(() => ({ server, writer }));
+  lies(() => ({ server, writer }));
 });

@@ -10,8 +10,8 @@ export interface CutProxy {
   stop(): Promise<void>;
 }
 
-/** A TCP proxy on loopback that resets a connection (RST, not FIN) in the middle of what the server says. */
-export async function startCutProxy(serverPort: number): Promise<CutProxy> {
+/** A TCP proxy on loopback that resets a connection (RST, not FIN) in the middle of what the server says. `port`: where it listens; any by default. */
+export async function startCutProxy(serverPort: number, port = 0): Promise<CutProxy> {
   let passed = 0;
   let limit = Number.POSITIVE_INFINITY;
   const sockets = new Set<Socket>();
@@ -45,7 +45,7 @@ export async function startCutProxy(serverPort: number): Promise<CutProxy> {
     client.once('close', () => upstream.destroy());
     upstream.once('close', () => client.end());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     passed: () => passed,
