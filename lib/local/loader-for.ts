@@ -59,7 +59,7 @@ export async function loaderFor(request: DatabaseRequest, stateFolder: string, c
 async function byUrl(text: string, given: GivenPassword | undefined, context: LoaderPlaces): Promise<DatabaseLoader> {
   if ((URL.canParse(text) && new URL(text).password) || /^[^?#]*:\/\/[^@/]*:[^@/]*@/.test(text)) throw new HoldfastError('usage', 'The URL of --to-database holds a password, and every user of this machine can see it there.', { nextStep: 'Leave it away and use --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass; and change this password.' });
   // Several hosts, as MongoDB and Kafka have them, are no URL to the standard.
-  const make = BY_SCHEME[/^([a-z+]+):\/\//.exec(text)?.[1] ?? ''];
+  const make = BY_SCHEME[/^([a-z+-]+):/.exec(text)?.[1] ?? ''];
   if (make !== undefined) return make(text, given, context);
   throw new HoldfastError('usage', `--to-database is ${JSON.stringify(text)}, wanted ${URLS_WANTED.join(' or ')}.`, { nextStep: 'The password comes from --password-file, HOLDFAST_DATABASE_PASSWORD or ~/.pgpass.' });
 }

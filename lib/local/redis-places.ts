@@ -18,7 +18,7 @@ export async function redisConnectionOf({ host, port, user, password, sslMode, s
 }
 
 const SSL_MODES = ['disable', 'require', 'verify-full'] as const;
-/** Those that end in s are encrypted. */
+const ENCRYPTED: ReadonlySet<string> = new Set(['rediss:', 'valkeys:']);
 export const REDIS_SCHEMES = ['redis', 'rediss', 'valkey', 'valkeys'] as const;
 export const REDIS_URL = 'redis://USER@HOST:PORT/NUMBER (or rediss://, valkey://; without NUMBER every database of the backup), with ?ssl-mode= and &ssl-root-cert= if need be, and ?socket=PATH for a socket; redis-directory:PATH for the directory of a server that is stopped';
 
@@ -33,7 +33,7 @@ export function parseRedisUrl(text: string): RedisPlace {
   const url = new URL(text);
   const host = url.searchParams.get('socket') ?? decodeURIComponent(url.hostname.replace(/^\[(.*)\]$/, '$1'));
   const [path, user] = [url.pathname.replace(/^\//, ''), decodeURIComponent(url.username)];
-  const sslMode = url.searchParams.get('ssl-mode') ?? (url.protocol.endsWith('s:') ? 'verify-full' : 'disable');
+  const sslMode = url.searchParams.get('ssl-mode') ?? (ENCRYPTED.has(url.protocol) ? 'verify-full' : 'disable');
   const sslRootCert = url.searchParams.get('ssl-root-cert');
   const mode = SSL_MODES.find((known) => known === sslMode);
   const isUnknown = [...url.searchParams.keys()].some((key) => !['socket', 'ssl-mode', 'ssl-root-cert'].includes(key));
