@@ -98,6 +98,7 @@ export function commandTable(): CommandRow[] {
       options: [
         part(),
         option('--to <dir>', 'directory to restore into; made when it is not there'),
+        option('--to-aws <url>', 'Parameter Store or Secrets Manager to restore parameters or secrets into: ssm:PREFIX or secretsmanager:PREFIX, with region, endpoint and key as parameters, never with credentials; without PREFIX under their own names'),
         option('--to-bucket <url>', 'bucket to restore objects or files into: s3://BUCKET/PREFIX, with endpoint, region, path-style and ca-file as parameters, never with credentials'),
         option('--to-database <url>', 'database to restore into, which is there and empty: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE, never with a password; without DATABASE: every database of the backup, of PostgreSQL with its roles. Or redis://USER@HOST:PORT for the keys of a running server, redis-directory:/var/lib/redis for one that is stopped'),
         option('--to-target <name>', 'the same for a target under `restore-targets` in holdfast.yaml; with --aws, a target of the stack'),
@@ -126,7 +127,7 @@ export function commandTable(): CommandRow[] {
         option('--threads <n>', 'worker threads', wholeNumber(0, 64)),
         yes(), progress(),
       ],
-      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', "holdfast restore latest:cache --to-database redis://admin@localhost:6379/0 --table 'session:*' --keep-existing", 'holdfast restore latest:app --to-target staging --clean --dry-run', 'holdfast restore latest:shop --part db --to-database postgres://admin@localhost/shop --create', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
+      examples: ['holdfast restore latest --to /tmp/restored', "holdfast restore latest --to /tmp/restored 'etc/**/*.conf'", 'holdfast restore latest:database --to . --overwrite changed --dry-run', 'holdfast restore latest:media --to-bucket s3://shop-media-restored --dry-run', 'holdfast restore latest:configs --to-aws ssm:/restored --dry-run', 'holdfast restore latest:app --to-database postgres://admin@localhost/app_restored --create', 'holdfast restore latest:app --to-database postgres://admin@localhost/app --table public.orders', 'holdfast restore latest:server --to-database postgres://admin@new-host/', "holdfast restore latest:cache --to-database redis://admin@localhost:6379/0 --table 'session:*' --keep-existing", 'holdfast restore latest:app --to-target staging --clean --dry-run', 'holdfast restore latest:shop --part db --to-database postgres://admin@localhost/shop --create', "holdfast restore latest:cluster --to-data-directory /srv/pg/restored --to-time '2026-11-20 14:30' --start 5433"],
       load: () => import('./commands/restore.ts'),
     },
     {

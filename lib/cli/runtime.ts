@@ -18,6 +18,8 @@ import type { RestorePlan, RestoreProgress, RestoreReport } from '../recovery/re
 import type { ObjectTarget } from '../recovery/objects/object-target.ts';
 import type { ObjectRestorePlan, ObjectRestoreRequest, PlannedObject } from '../recovery/objects/plan-objects.ts';
 import type { ObjectRestoreOptions, ObjectRestoreReport } from '../recovery/objects/restore-objects.ts';
+import type { ValueRestoreOptions, ValueRestorePlan, ValueRestoreReport, ValueRestoreRequest } from '../recovery/values/restore-values.ts';
+import type { ValueTarget } from '../recovery/values/value-target.ts';
 import type { DatabaseRestorePlan, DatabaseRestoreReport } from '../recovery/restore-database.ts';
 import type { DeployedPlan } from '../settings/deployed.ts';
 import type { NamedRepository } from '../validation/rebuild-catalog.ts';
@@ -50,6 +52,8 @@ export interface Runtime {
   restore(vault: Vault, reader: SnapshotReader, plan: RestorePlan, options: RestoreOptions): Promise<{ readonly report: RestoreReport; readonly notes: readonly string[] }>;
   planDatabaseRestore(vault: Vault, reader: SnapshotReader, request: DatabaseRequest): Promise<DatabaseRestorePlan>;
   restoreDatabase(vault: Vault, plan: DatabaseRestorePlan, options: DatabaseOptions): Promise<{ readonly reports: readonly DatabaseRestoreReport[]; readonly notes: readonly string[] }>;
+  planValuesRestore(vault: Vault, reader: SnapshotReader, request: ValuesRequest): Promise<PlannedValuesRestore>;
+  restoreValues(vault: Vault, reader: SnapshotReader, planned: PlannedValuesRestore, options: ValueRestoreOptions): Promise<{ readonly report: ValueRestoreReport; readonly notes: readonly string[] }>;
   planBucketRestore(vault: Vault, reader: SnapshotReader, request: BucketRequest): Promise<PlannedBucketRestore>;
   restoreBucket(vault: Vault, reader: SnapshotReader, planned: PlannedBucketRestore, options: BucketOptions): Promise<{ readonly report: ObjectRestoreReport; readonly notes: readonly string[] }>;
   planDataDirectoryRestore(vault: Vault, reader: SnapshotReader, wish: DataDirectoryWish, run: DataDirectoryRun): Promise<DataDirectoryPlan>;
@@ -224,6 +228,16 @@ export interface DatabaseRequest {
 /** `url`: `s3://BUCKET/PREFIX` with parameters. */
 export interface BucketRequest extends ObjectRestoreRequest {
   readonly url: string;
+}
+
+/** `url`: `ssm:PREFIX` or `secretsmanager:PREFIX` with parameters. */
+export interface ValuesRequest extends ValueRestoreRequest {
+  readonly url: string;
+}
+
+export interface PlannedValuesRestore {
+  readonly plan: ValueRestorePlan;
+  readonly target: ValueTarget;
 }
 
 export interface PlannedBucketRestore {

@@ -19,6 +19,8 @@ import type { WatchedPlan } from './watched-plans.ts';
 import type { RestoreOptions, RestoreResult } from './restore.ts';
 import type { DataDirectoryRun, DataDirectoryWish } from './restore-data-directory.ts';
 import type { DatabaseOptions, DatabaseRequest, DatabaseResult } from './restore-database.ts';
+import type { ValueRestoreOptions, ValueRestoreReport } from '../recovery/values/restore-values.ts';
+import type { PlannedValuesRestore, ValuesRequest } from './restore-values.ts';
 import type { BucketOptions, BucketRequest, BucketRestoreResult, PlannedBucketRestore } from './restore-objects.ts';
 import type { HeadReport } from '../validation/verify.ts';
 import type { VerifyRequest, VerifyResult } from './verify.ts';
@@ -122,6 +124,16 @@ export class LocalRuntime {
   async *content(reader: SnapshotReader, file: SnapshotFile): AsyncGenerator<Uint8Array> {
     const { contentOf } = await import('./content.ts');
     yield* contentOf(reader, file, this.#context);
+  }
+
+  async planValuesRestore(vault: LocalVault, reader: SnapshotReader, request: ValuesRequest): Promise<PlannedValuesRestore> {
+    const { planRestoreOfValues } = await import('./restore-values.ts');
+    return planRestoreOfValues(vault, reader, request, this.#context);
+  }
+
+  async restoreValues(vault: LocalVault, reader: SnapshotReader, planned: PlannedValuesRestore, options: ValueRestoreOptions): Promise<{ readonly report: ValueRestoreReport; readonly notes: readonly string[] }> {
+    const { performValuesRestore } = await import('./restore-values.ts');
+    return performValuesRestore(vault, reader, planned, options, this.#context);
   }
 
   async planBucketRestore(vault: LocalVault, reader: SnapshotReader, request: BucketRequest): Promise<PlannedBucketRestore> {

@@ -158,7 +158,7 @@ async function refusals(person: Person, url: string): Promise<void> {
     [['restore', 'latest:app', '--to-database', 'mysql://x@y/z'], 1, /has no entry that ends in \.sql, wanted a dump of mariadb-dump or mysqldump/],
     [['restore', 'latest:app', '--to', 'x', '--create'], 2, /--create means nothing with --to/],
     [['restore', 'latest:app', '--to', 'x', '--to-target', 'app'], 2, /--to and --to-target were given, wanted one of/],
-    [['restore', 'latest:app'], 2, /No target was given, wanted one of --to, --to-bucket, --to-database, --to-target/],
+    [['restore', 'latest:app'], 2, /No target was given, wanted one of --to, --to-bucket, --to-aws, --to-database, --to-target/],
     [['restore', 'latest:app', '--to-database', `${url}/other`, '--create', '--clean'], 2, /Both --create and --clean/],
     [['restore', 'latest:app', '--to-database', `${url}/app`], 1, /wants a password for user holdfast, and none was given/],
   ];

@@ -16,11 +16,11 @@ import { bytesInWords, counted } from '../words.ts';
 import { openWanted } from '../wanted-backup.ts';
 import { restoreJson, restoreLines } from './restore-report.ts';
 
-const PLACES = { to: '--to', toBucket: '--to-bucket', toDatabase: '--to-database', toTarget: '--to-target', toDataDirectory: '--to-data-directory' } as const;
+const PLACES = { to: '--to', toBucket: '--to-bucket', toAws: '--to-aws', toDatabase: '--to-database', toTarget: '--to-target', toDataDirectory: '--to-data-directory' } as const;
 type Place = keyof typeof PLACES;
 /** Options that mean something with some places only. */
 const MEANT_FOR: readonly { readonly places: readonly Place[]; readonly what: string; readonly flags: Readonly<Record<string, string>> }[] = [
-  { places: ['to', 'toBucket'], what: 'directories and buckets', flags: { overwrite: '--overwrite' } },
+  { places: ['to', 'toBucket', 'toAws'], what: 'directories, buckets, parameters and secrets', flags: { overwrite: '--overwrite' } },
   { places: ['to'], what: 'directories', flags: { deleteExtra: '--delete-extra', threads: '--threads' } },
   { places: ['toDatabase', 'toTarget'], what: 'databases', flags: { create: '--create', clean: '--clean', keepExisting: '--keep-existing', passwordFile: '--password-file', table: '--table', schema: '--schema', jobs: '--jobs' } },
   { places: ['toDataDirectory'], what: 'data directories', flags: { toTime: '--to-time', toLsn: '--to-lsn', toName: '--to-name', toLatest: '--to-latest', immediate: '--immediate', timeline: '--timeline', targetAction: '--target-action', restoreCommand: '--restore-command', start: '--start', keepArchiving: '--keep-archiving' } },
@@ -42,6 +42,7 @@ export async function run(context: CommandContext, [id, patterns]: CommandArgume
   const { signal } = surroundings;
   if (isStack(context.runtime) && typeof options['toTarget'] === 'string') return (await import('./stack-restore.ts')).restoreInStack(context, context.runtime, { id: textOf(id), target: options['toTarget'], select: listOf(patterns) });
   if (options['toDataDirectory'] !== undefined) return (await import('./restore-data-directory.ts')).restoreIntoDataDirectory(context, textOf(id), listOf(patterns));
+  if (options['toAws'] !== undefined) return (await import('./restore-values.ts')).restoreIntoServices(context, textOf(id), listOf(patterns));
   if (options['toBucket'] !== undefined) return (await import('./restore-bucket.ts')).restoreIntoBucket(context, textOf(id), listOf(patterns));
   if (options['to'] === undefined) return (await import('./restore-database.ts')).restoreIntoDatabase(context, textOf(id), listOf(patterns));
   return withVault(context, async (vault) => {

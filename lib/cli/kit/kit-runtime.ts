@@ -43,6 +43,8 @@ export class KitRuntime implements Runtime {
   readonly checkSource = absent('making backups');
   readonly backup = absent('making backups');
   readonly synchroniseCatalog = absent('keeping a catalog');
+  readonly planValuesRestore = absent('restoring into services of AWS');
+  readonly restoreValues = absent('restoring into services of AWS');
   readonly planBucketRestore = absent('restoring into a bucket');
   readonly restoreBucket = absent('restoring into a bucket');
   readonly planDatabaseRestore = absent('restoring into a database');
