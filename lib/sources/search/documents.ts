@@ -63,7 +63,7 @@ export class DocumentReader {
 
   async #page(shard: number, after: Buffer | undefined): Promise<Page> {
     for (;;) {
-      const size = this.#size;
+      const size = Math.min(this.#size, this.#pit.largestPage);
       try {
         const page = await this.#ask(shard, after, size);
         this.#size = Math.max(1, Math.min(MOST_DOCUMENTS, size * 2, Math.floor((PAGE_BYTES * page.count) / Math.max(1, page.bytes))));

@@ -9,6 +9,8 @@ import type { SearchServer } from './server.ts';
 const KEEP_ALIVE = '10m';
 /** So often it is begun anew while nobody reads, as when the vault does not answer for a while. */
 const TOUCH_MILLISECONDS = 3 * 60_000;
+/** `index.max_result_window` where nobody set it. */
+const DEFAULT_WINDOW = 10_000;
 /** Servers take 4096 bytes of a first line. */
 const ADDRESS_LENGTH = 3000;
 
@@ -20,6 +22,8 @@ export interface PointInTime {
   readonly keepAlive: string;
   /** Primary shards. */
   readonly shards: number;
+  /** Documents that one answer may hold, by the settings of the index. */
+  readonly largestPage: number;
   /** Documents in it, counted by the cluster. */
   readonly total: number;
   /** What the cluster says of the index: `{"aliases":…,"mappings":…,"settings":…}`, settings flat, taken after the moment: a mapping grows only. */
@@ -48,7 +52,9 @@ export async function openPointInTime(index: string, { client, server, signal }:
   };
   try {
     const definition = await definitionOf(index, client, signal);
-    return Object.assign(held, { shards: shardsOf(definition), total: await count(held, client, signal), definition, source: wholeSource(server), close });
+    const settings = settingsOf(definition);
+    const [shards, largestPage] = [Number(settings['index.number_of_shards']), Number(settings['index.max_result_window'] ?? DEFAULT_WINDOW)];
+    return Object.assign(held, { shards, largestPage, total: await count(held, client, signal), definition, source: wholeSource(server), close });
   } catch (error) {
     await close();
     throw error;
@@ -100,9 +106,9 @@ async function definitionOf(index: string, client: SearchClient, signal: AbortSi
   return slice(body, own);
 }
 
-function shardsOf(definition: Buffer): number {
+function settingsOf(definition: Buffer): Readonly<Record<string, string>> {
   const settings = membersOf(definition).get('settings');
-  return Number(settings === undefined ? Number.NaN : parsed<Readonly<Record<string, string>>>(definition, settings)['index.number_of_shards']);
+  return settings === undefined ? {} : parsed<Readonly<Record<string, string>>>(definition, settings);
 }
 
 /** Elasticsearch leaves vectors out of what it gives back from 9.2 on, unless they are asked for. */

@@ -14,7 +14,7 @@ import { backUp, testRepository } from '../../support/run-backup.ts';
 import { readSome } from '../postgres/dumps.ts';
 import type { SearchServerUnderTest } from '../../support/servers/search.ts';
 
-export function sourceFor({ product, connection }: SearchServerUnderTest, temporaryFolder: string, changes: Partial<Omit<SearchOptions, 'connection'>> & { readonly connection?: Partial<SearchConnection> } = {}): SearchSource {
+export function sourceFor({ product, connection }: Pick<SearchServerUnderTest, 'product' | 'connection'>, temporaryFolder: string, changes: Partial<Omit<SearchOptions, 'connection'>> & { readonly connection?: Partial<SearchConnection> } = {}): SearchSource {
   const { connection: other, ...options } = changes;
   return new SearchSource({ type: product, connection: { ...connection, ...other }, indices: ['*'], exclude: [], isWithTemplates: true, temporaryFolder, clock: systemClock, ...options });
 }
@@ -74,7 +74,8 @@ export async function throughLies<T>(upstream: SearchConnection, rewrite: Rewrit
   }
 }
 
-async function startLyingProxy(upstream: SearchConnection, rewrite: Rewrite): Promise<{ readonly endpoint: string; stop(): Promise<void> }> {
+/** Stands between until it is stopped. */
+export async function startLyingProxy(upstream: SearchConnection, rewrite: Rewrite): Promise<{ readonly endpoint: string; stop(): Promise<void> }> {
   const seen = new Map<string, number>();
   const server = createServer((request, response) => {
     void (async () => {
