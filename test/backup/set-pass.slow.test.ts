@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,6 +72,20 @@ describe('a set of sources', () => {
     expect([manifest.type, manifest.source.type, manifest.statistics.files]).toEqual(['snapshot', 'set', 63]);
     expect(manifest.evidence?.map(({ entry }) => entry)).toEqual(['z-db/app.db', 'a-out/out.txt']);
     expect((manifest.parts ?? []).reduce((sum, part) => sum + part.entries, 0)).toBe(manifest.statistics.entries);
+  });
+
+  it('names every pack that a part needs which was read before its turn, so that prune keeps them (K5)', async () => {
+    mkdirSync(join(made.folder, 'large'));
+    for (let index = 0; index < 20; index++) writeFileSync(join(made.folder, 'large', `file${index}`), randomBytes(60_000));
+    const repository = testRepository();
+    const small = { packSizes: { frameBytes: 64 << 10, targetBytes: 128 << 10, limitBytes: 1 << 20 } };
+    const source = set({ z: files(join(made.folder, 'large')), a: files(join(made.folder, 'tree')) });
+    for (const change of ['', 'changed']) {
+      if (change !== '') writeFileSync(join(made.folder, 'large', 'file3'), randomBytes(60_000));
+      const outcome = await backUp(repository, source, small);
+      // Packs are looked up in the refs of the backup.
+      expect(Object.keys(await content(repository, outcome, 'z'))).toHaveLength(20);
+    }
   });
 
   it('the view of a part is the reader of its own backup: same entries, same times, same root (P4)', async () => {
