@@ -6,13 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import type { CrunchSettings } from '../../lib/engine/crunch-settings.ts';
 import type { ToThread } from '../../lib/engine/messages.ts';
-import { byteString } from '../../lib/model/byte-string.ts';
+import { byteString, fromText } from '../../lib/model/byte-string.ts';
 import { systemClock } from '../../lib/model/clock.ts';
 import { HoldfastError } from '../../lib/model/errors.ts';
 import { newUlid } from '../../lib/model/ids.ts';
 import type { PlanId, RunId, WriterId } from '../../lib/model/ids.ts';
 import { FLAG, decodeRefs, encodeMark, listSnapshots, names, packIdOf, recordDamage } from '../../lib/repository/index.ts';
 import type { FileBody, Repository } from '../../lib/repository/index.ts';
+import { filesSource } from '../../lib/sources/files.ts';
+import { sourceSet } from '../../lib/sources/set.ts';
 import type { StreamSource } from '../../lib/sources/source.ts';
 import { SqliteSource } from '../../lib/sources/sqlite.ts';
 import { openDirectoryStore } from '../../lib/stores/directory-store.ts';
@@ -196,6 +198,21 @@ describe('runs after runs (K3, P4)', () => {
     const grown = streamOf(Buffer.concat([content, randomBytes(10_000)]));
     await expect(backUp(testRepository(withdrawing(other, clock), TINY), grown)).rejects.toMatchObject({ code: 'stale' });
     expect(await listSnapshots(other)).toHaveLength(1);
+  });
+
+  it('reads a set again as a whole when prune withdraws a pack during the run, with a new standstill (P4)', async () => {
+    const clock = new LeapingClock(Date.now());
+    const root = temporaryFolder();
+    writeFileSync(join(root, 'file'), 'content');
+    const story: string[] = [];
+    const standstill = { check: async () => undefined, begin: async () => (story.push('halted'), []), end: async () => (story.push('going'), []) };
+    const source = () => sourceSet({ parts: [{ name: fromText('tree'), source: filesSource([fromText(root)]) }, { name: fromText('out'), source: streamOf(Buffer.from('a dump')) }], standstill });
+    const memory = new MemoryStore(clock);
+    await backUp(testRepository(memory), source(), settled);
+    writeFileSync(join(root, 'new'), 'something new');
+    const outcome = await backUp(testRepository(withdrawing(memory, clock)), source(), { ...settled, run: newUlid<RunId>(clock.now()) });
+    expect([story, outcome.statistics.unchangedFiles, outcome.statistics.files]).toEqual([['halted', 'going', 'halted', 'going', 'halted', 'going'], 0, 3]);
+    expect((await heldBy(testRepository(memory), outcome)).get('tree/file')?.content?.toString()).toBe('content');
   });
 });
 
