@@ -69,7 +69,7 @@ class SetPass {
       evidence.push(...proved.evidence.map((one) => ({ ...one, entry: `${display(part.name)}/${one.entry}` })));
     }
     await this.#removeStrangers(undefined);
-    return { evidence, facts: Object.assign({}, ...parts.map(({ facts }) => facts)) as ProvedStreams['facts'], parts };
+    return { evidence, facts: factsOfAll(parts), parts };
   }
 
   async #read({ name, source }: SourcePart): Promise<{ readonly proved: ProvedStreams; readonly record: ManifestPart }> {
@@ -150,6 +150,12 @@ class SetPass {
       this.#stranger = undefined;
     }
   }
+}
+
+/** What one part alone says stands for the whole, too: who keeps WAL looks for a base backup there. */
+function factsOfAll(parts: readonly ManifestPart[]): ProvedStreams['facts'] {
+  const all = parts.flatMap(({ facts = {} }) => Object.entries(facts));
+  return Object.fromEntries(all.filter(([name]) => all.filter(([other]) => other === name).length === 1));
 }
 
 function topOf(path: ByteString): string {
