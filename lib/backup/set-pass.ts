@@ -66,7 +66,8 @@ class SetPass {
     for (const part of this.#parts) {
       const { proved, record } = await inPart(part.name, () => this.#read(part));
       parts.push(record);
-      evidence.push(...proved.evidence.map((one) => ({ ...one, entry: `${display(part.name)}/${one.entry}` })));
+      // Of a list of objects it is about all of them, and names the source in the place of an entry.
+      evidence.push(...proved.evidence.map((one) => ({ ...one, entry: one.entry === part.source.description ? display(part.name) : `${display(part.name)}/${one.entry}` })));
     }
     await this.#removeStrangers(undefined);
     return { evidence, facts: factsOfAll(parts), parts };

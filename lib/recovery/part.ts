@@ -37,6 +37,6 @@ function manifestOf(manifest: Manifest, part: ManifestPart): Manifest {
   const { facts: _, evidence = [], ...rest } = manifest;
   const { name, source, startedAt, finishedAt, entries, files, bytes, facts } = part;
   const below = `${name}/`;
-  const own = evidence.filter(({ entry }) => entry.startsWith(below)).map((one) => ({ ...one, entry: one.entry.slice(below.length) }));
+  const own = evidence.flatMap((one) => (one.entry === name ? [{ ...one, entry: source.description }] : one.entry.startsWith(below) ? [{ ...one, entry: one.entry.slice(below.length) }] : []));
   return { ...rest, source, startedAt, finishedAt, statistics: { ...manifest.statistics, entries, files, bytes }, parts: [part], ...(own.length > 0 && { evidence: own }), ...(facts && { facts }) };
 }
