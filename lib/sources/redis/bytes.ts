@@ -125,8 +125,12 @@ export class RdbBytes {
   }
 }
 
+/** Three bytes stand for this many at most. */
+const MOST_UNPACKED = 264;
+
 /** LZF of Marc Lehmann's liblzf: runs of literals, and references up to 8 KiB back. */
 function unpackLzf(packed: Buffer, length: number): Buffer {
+  if (length > packed.length * MOST_UNPACKED) throw unpackable(length, packed.length * MOST_UNPACKED);
   const plain = Buffer.alloc(length);
   let to = 0;
   for (let from = 0; from < packed.length; ) {
@@ -139,9 +143,14 @@ function unpackLzf(packed: Buffer, length: number): Buffer {
     let count = control >> 5;
     if (count === 7) count += packed[from++]!;
     let reference = to - ((control & 31) << 8) - packed[from++]! - 1;
+    if (!(reference >= 0 && to + count + 2 <= length)) throw unpackable(length, to);
     // Byte by byte: it may reach into what it writes.
     for (count += 2; count > 0; count--) plain[to++] = plain[reference++]!;
   }
   if (to === length) return plain;
-  throw new HoldfastError('damaged', `A packed string of the RDB has ${to} bytes, wanted ${length}.`);
+  throw unpackable(length, to);
+}
+
+function unpackable(wanted: number, seen: number): HoldfastError {
+  return new HoldfastError('damaged', `A packed string of the RDB has ${seen} bytes, wanted ${wanted}.`);
 }

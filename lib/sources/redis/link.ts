@@ -46,6 +46,7 @@ export class RedisLink {
     for (const piece of encodeCommand(words)) this.#socket.write(piece);
   }
 
+  /** One question at a time: for several there is `askAll`. */
   ask(words: readonly (string | Buffer)[]): Promise<Reply> {
     this.send(words);
     return this.reply();
