@@ -34,7 +34,7 @@ const WAIT_MS = 250;
 const WANTED_BYTES = 8 << 20;
 
 /** Fails as `KafkaCluster.ask`; as a `KafkaRefusal` of `OFFSET_OUT_OF_RANGE` where the log begins later by now. */
-export async function fetchBatches(cluster: KafkaCluster, { topic, topicId, partition, offset }: FetchPlace): Promise<Fetched | 'out-of-range' | undefined> {
+export async function fetchBatches(cluster: Pick<KafkaCluster, 'ask'>, { topic, topicId, partition, offset }: FetchPlace): Promise<Fetched | 'out-of-range' | undefined> {
   const answer = await cluster.ask({
     to: { topic, partition },
     api: RAW_FETCH,

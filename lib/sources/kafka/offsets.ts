@@ -15,7 +15,7 @@ const LATEST = -1n;
 const EARLIEST = -2n;
 
 /** Of one partition, by its leader, at this moment. */
-export async function offsetsOf(cluster: KafkaCluster, topic: string, partition: number): Promise<PartitionOffsets> {
+export async function offsetsOf(cluster: Pick<KafkaCluster, 'ask'>, topic: string, partition: number): Promise<PartitionOffsets> {
   const [begin, stableEnd, end] = await Promise.all([offsetAt(EARLIEST, 0), offsetAt(LATEST, 1), offsetAt(LATEST, 0)]);
   return { begin, stableEnd, end };
 

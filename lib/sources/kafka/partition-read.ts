@@ -21,7 +21,7 @@ export interface PartitionRange {
 }
 
 export interface PartitionReadOptions {
-  readonly cluster: KafkaCluster;
+  readonly cluster: Pick<KafkaCluster, 'ask'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** An offset that is neither a record, a marker, an aborted record nor compacted fails the run. */
@@ -108,7 +108,9 @@ export class PartitionRead {
     }
     if (answer === 'out-of-range') return this.#expire();
     const list = [...readBatches(answer.batches, this.#name())];
-    if (list.length === 0) throw this.#failed(`the broker sent ${answer.batches.length} bytes of a batch and not all of it`);
+    const last = list.at(-1);
+    if (last === undefined) throw this.#failed(`the broker sent ${answer.batches.length} bytes of a batch and not all of it`);
+    if (last.lastOffset < this.#position) throw this.#failed(`the broker sent batches up to offset ${last.lastOffset} only`);
     return { answer, list };
   }
 

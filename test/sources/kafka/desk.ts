@@ -1,4 +1,4 @@
-import { Admin, Producer } from '@platformatic/kafka';
+import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import type { BackupOutcome } from '../../../lib/backup/run-backup.ts';
 import { systemClock } from '../../../lib/model/clock.ts';
 import { backupContent } from '../../../lib/recovery/backup-content.ts';
@@ -139,6 +139,19 @@ export class Writer {
 
   async commit(group: string, topic: string, offsets: readonly number[]): Promise<void> {
     await this.admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets: offsets.map((offset, partition) => ({ partition, offset: BigInt(offset) })) }] });
+  }
+
+  /** A consumer that is a member of the group until it leaves. */
+  member(group: string, topic: string): { readonly joined: Promise<unknown>; leave(): Promise<void> } {
+    const consumer = new Consumer({ clientId: 'test', groupId: group, bootstrapBrokers: this.#brokers, autocommit: false });
+    const joined = consumer.consume({ topics: [topic], autocommit: false });
+    return {
+      joined,
+      leave: async () => {
+        await (await joined).close();
+        await consumer.close(true);
+      },
+    };
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { startKafka } from '../../support/servers/kafka.ts';
 import type { KafkaServer } from '../../support/servers/kafka.ts';
 import { Writer } from './desk.ts';
 import { lies } from './lies.ts';
+import { restores } from './restores.ts';
 import { roundTrips } from './round-trips.ts';
 
 // Starting a broker takes seconds: one for all.
@@ -18,5 +19,6 @@ describe('a Kafka cluster', () => {
   });
 
   roundTrips(() => ({ server, writer }));
+  restores(() => ({ server, writer }));
   lies(() => ({ server, writer }));
 });
