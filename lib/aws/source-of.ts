@@ -125,7 +125,7 @@ async function singleOf({ source, policy }: { readonly source: ResolvedSingleSou
 }
 
 async function mongodbSourceOf(source: ResolvedMongodb, { clock, resolveSecret }: TaskPlaces): Promise<SingleSource> {
-  const { uri, user, password, caFile, databases, collections, excludeCollections: exclude, queries, users, oplog, parallel } = source;
+  const { uri, user, password, caFile, databases, collections, excludeCollections: exclude, queries, users, oplog, parallel, minimumSizeBytes: minimumBytes } = source;
   const connection = {
     uri: typeof uri === 'string' ? uri : await resolveSecret(uri),
     ...(user !== undefined && { user: typeof user === 'string' ? user : await resolveSecret(user) }),
@@ -133,7 +133,7 @@ async function mongodbSourceOf(source: ResolvedMongodb, { clock, resolveSecret }
     ...(caFile !== undefined && { caFile }),
   };
   const { MongodbSource } = await import('../sources/mongodb.ts');
-  return new MongodbSource({ connection, databases, collections, exclude, queries, users, oplog, parallel, clock });
+  return new MongodbSource({ connection, databases, collections, exclude, queries, users, oplog, parallel, minimumBytes, clock });
 }
 
 async function searchConnectionOf({ endpoint, user, password, apiKey, caFile }: ResolvedSearch, resolveSecret: TaskPlaces['resolveSecret']): Promise<SearchConnection> {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
+import { byteSize, oneOf, path, secret, strictMap, text, texts, wholeNumber, yesOrNo } from './schema-words.ts';
 import type { SecretReference } from './secret-reference.ts';
 
 /** Databases of one MongoDB server, replica set or cluster, with every default filled in. */
@@ -23,6 +23,8 @@ export interface ResolvedMongodb {
   readonly oplog: 'auto' | 'required' | 'none';
   /** Collections that are read at once. */
   readonly parallel: number;
+  /** Less than this of all together fails the run; absent: nothing does. */
+  readonly minimumSizeBytes?: number;
 }
 
 const URI_WANTED = 'mongodb://HOST:PORT,HOST:PORT/?OPTION=VALUE or mongodb+srv://HOST/ without user and password, or a reference to a secret that holds a whole URI: ${env:NAME}, ${file:path}, ${secret:NAME}';
@@ -47,6 +49,7 @@ export const mongodbSource = strictMap({
   queries: z.record(z.string(), query, { error: QUERIES_WANTED }).optional().meta({ description: 'Only documents that fit, by database.collection, each a query in extended JSON.' }),
   users: yesOrNo().optional().meta({ description: 'Keep users and roles, with hashes of passwords: of the whole server, or of the databases that are named. By default with `databases: all` alone.' }),
   oplog: oneOf(['auto', 'required', 'none']).default('auto').meta({ description: 'What happens on a replica set while all of it is read, so that a replay makes it of one moment. auto: where that is possible; required: else the run fails.' }),
+  'minimum-size': byteSize.optional().meta({ description: 'Less than this of all collections together fails the run.' }),
   parallel: wholeNumber(1, 16).default(4).meta({ description: 'Collections that are read at once.' }),
 }, 'a mongodb source').superRefine(({ user, password, uri }, context) => {
   if (password !== undefined && user === undefined) context.addIssue({ code: 'custom', path: ['user'], message: 'a user, because there is a password' });

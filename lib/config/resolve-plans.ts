@@ -179,6 +179,7 @@ function resolveMongodb(config: Config, fields: MongodbFields): ResolvedMongodb 
     ...(password !== undefined && { password: resolveReference(config, password) }),
     ...(caFile !== undefined && { caFile: absolute(config, caFile) }),
     databases, collections, excludeCollections, queries, users, oplog, parallel,
+    ...(fields['minimum-size'] !== undefined && { minimumSizeBytes: fields['minimum-size'] }),
   };
 }
 

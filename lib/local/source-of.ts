@@ -89,10 +89,10 @@ async function singleOf({ source, policy, vault }: OrderOf<Exclude<OrderedSource
 }
 
 async function mongodbSourceOf(source: ResolvedMongodb, { environment, clock }: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {
-  const { databases, collections, excludeCollections: exclude, queries, users, oplog, parallel } = source;
+  const { databases, collections, excludeCollections: exclude, queries, users, oplog, parallel, minimumSizeBytes: minimumBytes } = source;
   const connection = await mongoConnectionOf(source, environment);
   const { MongodbSource } = await import('../sources/mongodb.ts');
-  return new MongodbSource({ connection, databases, collections, exclude, queries, users, oplog, parallel, clock });
+  return new MongodbSource({ connection, databases, collections, exclude, queries, users, oplog, parallel, minimumBytes, clock });
 }
 
 async function serviceSourceOf(source: ResolvedConfigs | ResolvedLogs, { environment, clock }: Pick<LocalContext, 'environment' | 'clock'>): Promise<SingleSource> {

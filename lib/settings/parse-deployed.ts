@@ -142,6 +142,7 @@ const singleSource = z.discriminatedUnion('type', [
     queries: z.record(z.string(), z.string()),
     users: z.boolean(),
     oplog: z.enum(['auto', 'required', 'none']),
+    minimumSizeBytes: whole.optional(),
     parallel: z.int().min(1),
   }),
   z.strictObject({

@@ -6,7 +6,7 @@ import { HoldfastError } from '../model/errors.ts';
 import { attributesAt } from './attributes.ts';
 import { accountsBody, collectionBody, opened, oplogBody, textBody } from './mongodb/bodies.ts';
 import type { BodyContext } from './mongodb/bodies.ts';
-import { failingAs, openClient, serverName, withClient } from './mongodb/connection.ts';
+import { closeClient, failingAs, openClient, serverName, withClient } from './mongodb/connection.ts';
 import type { MongoConnection } from './mongodb/connection.ts';
 import { parseExtendedJson } from './mongodb/extended-json.ts';
 import type { BsonMap } from './mongodb/extended-json.ts';
@@ -25,6 +25,8 @@ export interface MongodbOptions extends CollectionChoice {
   readonly queries: Readonly<Record<string, string>>;
   /** Collections that are read at once. */
   readonly parallel: number;
+  /** Less than this in all fails the run. */
+  readonly minimumBytes?: number | undefined;
   /** `auto`: where all of a replica set is kept. `required`: a run that cannot have it fails. */
   readonly oplog: 'auto' | 'required' | 'none';
   readonly clock: Clock;
@@ -39,11 +41,13 @@ export class MongodbSource implements BodySource {
   readonly type = 'mongodb';
   readonly parallel: number;
   readonly description: string;
+  readonly minimumBytes: number | undefined;
   readonly #options: MongodbOptions;
 
   constructor(options: MongodbOptions) {
     this.#options = options;
     this.parallel = options.parallel;
+    this.minimumBytes = options.minimumBytes;
     const { databases, connection } = options;
     this.description = `${databases === 'all' ? 'all databases' : `databases ${databases.join(', ')}`} at ${serverName(connection)}`;
   }
@@ -70,7 +74,7 @@ export class MongodbSource implements BodySource {
       if (start !== undefined) yield this.#body(OPLOG, context, () => oplogBody(context, start, chosen.topology));
       while (context.open.size > 0) await Promise.race(context.open);
     } finally {
-      await client.close(true);
+      await closeClient(client);
     }
   }
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError, isHoldfastError } from '../../lib/model/errors.ts';
-import type { Source, SourceStream } from '../../lib/sources/source.ts';
+import type { Source, StreamProof } from '../../lib/sources/source.ts';
 import { descendants } from '../sources/postgres/dumps.ts';
 import { failure, readToEnd } from '../sources/reading.ts';
 import { backUp, objectNames, testRepository } from '../support/run-backup.ts';
@@ -66,7 +66,7 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       const source = await desk().good();
       const outcome = await backUp(testRepository(), source);
       expect(outcome.statistics.bytes).toBeGreaterThan(0);
-      if (source.shape === 'streams') expect(outcome.evidence.length).toBeGreaterThan(0);
+      if (isReadable(source)) expect(outcome.evidence.length).toBeGreaterThan(0);
       expectNoSecret([JSON.stringify([outcome.manifest, outcome.evidence])]);
     });
 
@@ -102,8 +102,8 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       });
       await eachStream(await desk().good(), async (stream) => {
         const opened = await stream.open();
-        const seen = await readToEnd(opened);
-        expect((await opened.finish(seen)).bytes).toBe(seen.bytes);
+        const { proof, bytes } = await opened.readWhole();
+        expect(proof.bytes).toBe(bytes);
         await opened.close();
         await opened.close();
       });
@@ -115,27 +115,26 @@ export function sourceContract(name: string, desk: () => SourceDesk): void {
       await eachStream(source, async (stream) => {
         const opened = await stream.open().catch((error: unknown) => void outcomes.push(error));
         if (!opened) return;
-        const seen = await readToEnd(opened);
-        outcomes.push(await opened.finish(seen).catch((error: unknown) => error));
+        outcomes.push(await opened.readWhole().catch((error: unknown) => error));
         await opened.close();
       });
-      if (source.shape === 'streams') expect(outcomes.some((outcome) => isHoldfastError(outcome))).toBe(true);
+      if (isReadable(source)) expect(outcomes.some((outcome) => isHoldfastError(outcome))).toBe(true);
     });
 
     it('ends its producer at an abort, fails as interrupted, and shows no secret to those who look at processes', async () => {
       const stop = new AbortController();
       const source = await (desk().slow ?? desk().good)();
-      if (source.shape !== 'streams') return;
-      for await (const stream of source.streams(stop.signal)) {
+      let isFirst = true;
+      await eachStream(source, async (stream) => {
+        if (!isFirst) return;
         const opened = await stream.open();
         expectNoSecret(descendants().map(({ argumentsAndEnvironment }) => argumentsAndEnvironment));
-        const reading = readToEnd(opened, () => stop.abort(new HoldfastError('interrupted', 'Stopped by the test.')));
-        const error = await failure(opened.finish(await reading));
+        const error = await failure(opened.readWhole(() => stop.abort(new HoldfastError('interrupted', 'Stopped by the test.'))));
         expect(error.code).toBe('interrupted');
         expectNoSecret([wordsOf(error)]);
         await opened.close();
-        break;
-      }
+        isFirst = false;
+      }, stop.signal).catch((error: unknown) => expect([isFirst, isHoldfastError(error, 'interrupted')]).toEqual([false, true]));
     });
 
     const expectNoSecret = (texts: readonly string[]) => {
@@ -149,9 +148,47 @@ async function run(source: Source, signal = new AbortController().signal) {
   return { repository, error: await failure(backUp(repository, source, { ports: { signal } })) };
 }
 
-async function eachStream(source: Source, work: (stream: SourceStream) => Promise<void>): Promise<void> {
-  if (source.shape !== 'streams') return;
-  for await (const stream of source.streams(new AbortController().signal)) await work(stream);
+/** A stream or a body, as both are read. */
+interface Readable {
+  open(): Promise<{ readonly readWhole: (onFirst?: () => void) => Promise<{ readonly bytes: number; readonly proof: StreamProof }>; readonly close: () => Promise<void> }>;
+}
+
+function isReadable({ shape }: Source): boolean {
+  return shape === 'streams' || shape === 'bodies';
+}
+
+async function eachStream(source: Source, work: (stream: Readable) => Promise<void>, signal = new AbortController().signal): Promise<void> {
+  if (source.shape === 'streams') {
+    for await (const stream of source.streams(signal)) {
+      await work({
+        open: async () => {
+          const opened = await stream.open();
+          const readWhole = async (onFirst?: () => void) => {
+            const seen = await readToEnd(opened, onFirst);
+            return { bytes: seen.bytes, proof: await opened.finish(seen) };
+          };
+          return { readWhole, close: () => opened.close() };
+        },
+      });
+    }
+  }
+  if (source.shape !== 'bodies') return;
+  for await (const body of source.bodies(signal)) {
+    await work({
+      open: async () => {
+        const opened = await body.open();
+        const readWhole = async (onFirst?: () => void) => {
+          let bytes = 0;
+          for await (const piece of opened.body) {
+            if (bytes === 0) onFirst?.();
+            bytes += piece.length;
+          }
+          return { bytes, proof: await opened.finish({ bytes }) };
+        };
+        return { readWhole, close: () => opened.close() };
+      },
+    });
+  }
 }
 
 function wordsOf({ message, nextStep, cause, data }: HoldfastError): string {

@@ -45,7 +45,10 @@ export async function textBody(context: BodyContext, ask: () => Promise<string>,
     body: (async function* () {
       yield bytes;
     })(),
-    finish: ({ bytes: seen }) => Promise.resolve({ bytes: seen, evidence: [], ...(facts && { facts }) }),
+    finish: async ({ bytes: seen }) => {
+      refuseIfStopped(context.signal);
+      return { bytes: seen, evidence: [], ...(facts && { facts }) };
+    },
     close: () => Promise.resolve(),
   };
 }
@@ -153,6 +156,12 @@ export async function oplogBody(context: BodyContext, start: OplogTime, before: 
   }, signal);
 }
 
+/** What the server refuses has a number; a connection that broke has none. */
+function ignoreRefusal(error: Error & { readonly code?: unknown }): { readonly avgObjSize?: number } {
+  if (typeof error.code === 'number') return {};
+  throw error;
+}
+
 interface ServerCount {
   readonly documents: number;
   /** Zero where the server does not say. */
@@ -164,7 +173,7 @@ async function countOf(client: MongoClient, listed: ListedCollection, query: Bso
   const database = client.db(listed.database);
   const { n } = await database.command({ count: name, ...(query && { query }) }, { promoteValues: true });
   // Some users may read and not ask for sizes, which only make answers of a good size.
-  const { avgObjSize = 0 } = await database.command({ collStats: name }, { promoteValues: true }).catch(() => ({ avgObjSize: 0 }));
+  const { avgObjSize = 0 } = await database.command({ collStats: name }, { promoteValues: true }).catch(ignoreRefusal);
   return { documents: Number(n), averageBytes: Number(avgObjSize) };
 }
 

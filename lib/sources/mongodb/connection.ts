@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import type { MongoClientOptions } from 'mongodb';
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts';
@@ -14,11 +15,10 @@ export interface MongoConnection {
   readonly caFile?: string;
 }
 
-const SELECTION_MS = 15_000;
-const CONNECT_MS = 10_000;
-/** A server that says nothing for so long is gone; the slowest answer is that of a count. */
-const SILENCE_MS = 10 * 60_000;
-const MAX_CONNECTIONS = 24;
+/** Where the URI says nothing else. A server that says nothing for so long as `socketTimeoutMS` is gone; the slowest answer is that of a count. */
+const DEFAULTS = { appName: 'holdfast', serverSelectionTimeoutMS: 15_000, connectTimeoutMS: 10_000, socketTimeoutMS: 10 * 60_000, maxPoolSize: 24 } as const;
+
+const CLOSE_MS = 3000;
 
 /** Hosts without user, password and options, for people: `mongodb://a:27017,b:27017`. */
 export function serverName({ uri }: Pick<MongoConnection, 'uri'>): string {
@@ -31,13 +31,13 @@ export function databaseOfUri(uri: string): string {
   return decodeURIComponent(/^[a-z+]+:\/\/[^/?#]*\/([^?#]*)/.exec(uri)?.[1] ?? '');
 }
 
-/** An open client, for the length of `work`; an abort ends what it does at once, as `interrupted`. Fails in the server's own words. */
+/** An open client, for the length of `work`, which an abort ends at once, as `interrupted`. Fails in the server's own words. */
 export async function withClient<T>(connection: MongoConnection, signal: AbortSignal | undefined, work: (client: MongoClient) => Promise<T>): Promise<T> {
   const client = await openClient(connection, signal);
   try {
     return await failingAs(connection, () => work(client), signal);
   } finally {
-    await client.close(true);
+    await closeClient(client);
   }
 }
 
@@ -46,39 +46,62 @@ export async function openClient(connection: MongoConnection, signal?: AbortSign
   refuseIfStopped(signal);
   return failingAs(connection, async () => {
     const client = new MongoClient(connection.uri, optionsOf(connection));
-    // A closed client fails all that is under way; nobody else listens for the signal.
-    const onAbort = () => void client.close(true).catch(() => undefined);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    client.on('close', () => signal?.removeEventListener('abort', onAbort));
     try {
-      await client.connect();
-      await client.db('admin').command({ ping: 1 });
+      await orStopped(client.connect(), signal);
+      await orStopped(client.db('admin').command({ ping: 1 }), signal);
       return client;
     } catch (error) {
-      await client.close(true);
+      void closeClient(client);
       throw error;
     }
-  }, signal);
+  });
 }
 
-/** What the driver or the server throws, as an error of ours; after an abort all of it is `interrupted`. */
+/** Connections are cut. A driver that was in the middle of making one may wait for ever; nobody else should. */
+export async function closeClient(client: MongoClient): Promise<void> {
+  await Promise.race([client.close(true).catch(() => undefined), sleep(CLOSE_MS, undefined, { ref: false })]);
+}
+
+/**
+ * What the driver or the server throws, as an error of ours. An abort ends the waiting at once, as `interrupted`: calls of
+ * the driver that were under way when its client was closed do not always come back. For what only reads.
+ */
 export async function failingAs<T>(connection: MongoConnection, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   try {
-    return await work();
+    return await orStopped(work(), signal);
   } catch (cause) {
     refuseIfStopped(signal);
     throw isHoldfastError(cause) ? cause : mongoFailure(cause, { server: serverName(connection), user: connection.user, secrets: secretsOf(connection) });
   }
 }
 
-export function refuseIfStopped(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw isHoldfastError(signal.reason) ? signal.reason : new HoldfastError('interrupted', 'The work with MongoDB was stopped.', { nextStep: 'Start it again.' });
+/** As `failingAs`, for what changes something: after an abort it has a while to come to its end, so that what it does is known. */
+export async function orStopped<T>(work: Promise<T>, signal: AbortSignal | undefined, patienceMilliseconds = 0): Promise<T> {
+  if (signal === undefined) return work;
+  work.catch(() => undefined);
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = () => void sleep(patienceMilliseconds, undefined, { ref: false }).then(() => stopped.reject(stopOf(signal)));
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
-function optionsOf({ user, password, caFile }: MongoConnection): MongoClientOptions {
+export function refuseIfStopped(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw stopOf(signal);
+}
+
+function stopOf({ reason }: AbortSignal): HoldfastError {
+  return isHoldfastError(reason) ? reason : new HoldfastError('interrupted', 'The work with MongoDB was stopped.', { nextStep: 'Start it again.' });
+}
+
+function optionsOf({ uri, user, password, caFile }: MongoConnection): MongoClientOptions {
+  const query = uri.slice(uri.indexOf('?') + 1).toLowerCase();
   return {
-    appName: 'holdfast', serverSelectionTimeoutMS: SELECTION_MS, connectTimeoutMS: CONNECT_MS, socketTimeoutMS: SILENCE_MS, maxPoolSize: MAX_CONNECTIONS, minPoolSize: 0,
+    ...Object.fromEntries(Object.entries(DEFAULTS).filter(([name]) => !new URLSearchParams(query).has(name.toLowerCase()))),
     promoteValues: false, bsonRegExp: true,
     ...(user !== undefined && { auth: { username: user, ...(password !== undefined && { password }) } }),
     ...(caFile !== undefined && { tlsCAFile: caFile }),

@@ -1,6 +1,7 @@
 import type { Db, Document } from 'mongodb';
 import { DocumentSequence } from 'mongodb/lib/cmap/commands.js';
 import { HoldfastError } from '../../model/errors.ts';
+import { orStopped, refuseIfStopped } from './connection.ts';
 import type { DumpedCollection } from './dumped.ts';
 import type { BsonMap } from './extended-json.ts';
 import { documentBatches } from './split-documents.ts';
@@ -8,6 +9,8 @@ import type { DocumentBatch } from './split-documents.ts';
 
 const MAJORITY = { w: 'majority' };
 const MOST_DOCUMENTS = 10_000;
+/** For a batch that is on its way when somebody stops the restore. */
+const PATIENCE_MS = 10_000;
 
 export interface LoadedDocuments {
   readonly bytes: number;
@@ -31,8 +34,8 @@ export async function fillCollection(database: Db, name: string, dumped: DumpedC
   if (dumped.file === undefined) return { bytes: 0, documents: 0 };
   let [bytes, documents] = [0, 0];
   for await (const batch of documentBatches(dumped.file.read(), dumped.entry, Math.min(maxWriteBatch, MOST_DOCUMENTS))) {
-    signal.throwIfAborted();
-    await insertRaw(database, name, batch);
+    refuseIfStopped(signal);
+    await orStopped(insertRaw(database, name, batch), signal, PATIENCE_MS);
     bytes += batch.bytes.length;
     documents += batch.documents;
     onBytes(batch.bytes.length);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Db, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../model/errors.ts';
 import type { BackupContent, DatabaseLoad, DatabaseLoader, LoadOptions, LoadRequest, LoadedDatabase, TableCount } from '../database-loader.ts';
-import { serverName, withClient } from './connection.ts';
+import { orStopped, refuseIfStopped, serverName, withClient } from './connection.ts';
 import type { MongoConnection } from './connection.ts';
 import { dumpIn } from './dumped.ts';
 import type { Dump, DumpedCollection, DumpedDatabase } from './dumped.ts';
@@ -74,9 +74,10 @@ export class MongodbLoader implements DatabaseLoader {
   }
 
   #perform(planned: Planned, options: LoadOptions): Promise<LoadedDatabase> {
-    return withClient(this.#options.connection, options.signal, async (client) => {
+    // Nothing here ends at an abort: each step ends by itself, and what it did is known then.
+    return withClient(this.#options.connection, undefined, async (client) => {
       const database = client.db(planned.into);
-      // What cleans up must run also after an abort, which closes the client of the work.
+      // What cleans up has a client of its own, because the other one may be the reason.
       const swap = new Swap((work) => withClient(this.#options.connection, undefined, work), planned.into, `holdfast_restore_${randomBytes(6).toString('hex')}`);
       try {
         const bytes = await this.#fill(database, planned, { swap, options });
@@ -97,10 +98,12 @@ export class MongodbLoader implements DatabaseLoader {
     let [bytes, seen] = [0, 0];
     const fillNext = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        refuseIfStopped(options.signal);
         const aside = swap.nameFor(next);
         await createCollection(database, aside, next.options);
         const loaded = await fillCollection(database, documentsName({ name: aside, type: next.type }), next, { maxWriteBatch: topology.maxWriteBatch, signal: options.signal, onBytes: (more) => options.onBytes?.((seen += more)) });
-        await createIndexes(database, aside, next.indexes);
+        // Dropping the collection ends it on the server.
+        await orStopped(createIndexes(database, aside, next.indexes), options.signal);
         bytes += loaded.bytes;
       }
     };

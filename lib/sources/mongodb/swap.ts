@@ -1,5 +1,6 @@
 import type { Db, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../model/errors.ts';
+import { refuseIfStopped } from './connection.ts';
 import type { DumpedCollection } from './dumped.ts';
 import { extendedJson, parseExtendedJson } from './extended-json.ts';
 import { listCollections } from './listing.ts';
@@ -50,7 +51,7 @@ export class Swap {
     const database = client.db(this.#database);
     const there = new Map((await listCollections(database)).map((listed) => [listed.name, listed]));
     for (const one of this.#all) {
-      signal.throwIfAborted();
+      refuseIfStopped(signal);
       const { dumped, aside } = one;
       const before = aside === dumped.collection ? undefined : there.get(dumped.collection);
       if (before !== undefined) await this.#moveAside(client, one, before);

@@ -74,6 +74,7 @@ export async function startHandMadeMongod(data: HandMadeData): Promise<HandMadeM
     const collection = held[String(command[name])];
     switch (name) {
       case 'hello': case 'isMaster': case 'ismaster': return { ...self.hello, ok: 1 };
+      case 'saslStart': return { conversationId: 1, done: true, payload: Buffer.alloc(0), ok: 1 };
       case 'buildInfo': return { version: '8.0.4', ok: 1 };
       case 'listDatabases': return { databases: Object.keys(self.data).map((one) => ({ name: one })), ok: 1 };
       case 'listCollections': {
