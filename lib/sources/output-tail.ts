@@ -29,7 +29,7 @@ export class OutputTail {
   /** One line, or nothing when nothing was said. */
   text(): string {
     const lines = (this.#tail + this.#pending).slice(-this.#limit).split(/[\r\n]+/);
-    return lines.map((line) => display(line as ByteString).trim()).filter((line) => line !== '').join(' | ');
+    return lines.map((line) => display(line.replaceAll('\t', ' ') as ByteString).trim()).filter((line) => line !== '').join(' | ');
   }
 }
 

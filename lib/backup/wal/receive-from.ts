@@ -5,8 +5,9 @@ import type { Repository } from '../../repository/index.ts';
 import type { ClientPlaces } from '../../sources/client-programs.ts';
 import { openConnection } from '../../sources/postgres/connection.ts';
 import type { PostgresConnection } from '../../sources/postgres/connection.ts';
-import { askSegmentBytes, askServer, askSlot, checkSlotName, findWalClient, makeSlot, startReceiver, wasRemoved } from '../../sources/postgres/wal/receiver.ts';
+import { askSegmentBytes, askServer, askSlot, checkSlotName, findWalClient, makeSlot, makeSlotAnew, startReceiver, wasRemoved } from '../../sources/postgres/wal/receiver.ts';
 import { archiveWal } from './archive-wal.ts';
+import type { WalSource } from './archive-wal.ts';
 import type { KeptUpLimits, KeptUpState } from './kept-up.ts';
 import { receiveWal } from './receive-wal.ts';
 import type { WalStatus } from './receive-wal.ts';
@@ -48,7 +49,14 @@ export async function receiveFrom({ repository, plan, connection, places, spoolF
     const reached = { client: await findWalClient(places), connection, opened, clock };
     const spool = new WalSpool(spoolFolder);
     let hasSlot = false;
-    let begun: string | undefined;
+    const archive = (file: WalSource, signal?: AbortSignal) => archiveWal({ repository, plan, clock, signal }, file);
+    /** The server has removed what a segment goes on with: it is a gap, and receiving goes on from where the slot stands. */
+    const giveUpBeginnings = async (folder: string) => {
+      for (const { path, name, systemId } of await spool.beginningsIn(folder)) {
+        if (!(await spool.isEmpty({ path }))) await archive({ path, name: `${name}.partial`, systemId });
+        await spool.remove({ path });
+      }
+    };
     return await receiveWal({
       clock, random, onStatus: options.onStatus, onWarning: options.onWarning, onKeptUp: options.onKeptUp,
       spool,
@@ -58,20 +66,23 @@ export async function receiveFrom({ repository, plan, connection, places, spoolF
         hasSlot = true;
         return server;
       },
-      resume: async (folder, { systemId, timeline }, failed, signal) => {
-        // What the server removed is a gap, and receiving goes on from where the slot stands.
-        if (begun !== undefined && wasRemoved(failed) && (await spool.isEmpty({ path: begun }))) await spool.remove({ path: begun });
+      resume: async (folder, { systemId, timeline, lsn }, failed, signal) => {
+        const confirmed = await askSlot(reached, slot, signal);
+        // New, or lost because the server kept WAL for it no longer: such a one holds nothing back any more.
+        if (confirmed === undefined) await makeSlotAnew(reached, slot);
+        const segmentBytes = await askSegmentBytes(reached, signal);
+        await spool.emptyUnfinished(folder, segmentBytes);
+        if (wasRemoved(failed)) await giveUpBeginnings(folder);
         else if (!(await spool.hasFiles(folder))) {
-          const confirmed = await askSlot(reached, slot, signal);
-          const lacking = confirmed === undefined ? undefined : await firstLacking({ store, plan, systemId, timeline, confirmed, segmentBytes: await askSegmentBytes(reached, signal) });
-          if (lacking !== undefined) begun = await beginAt(folder, lacking);
+          const lacking = await firstLacking({ store, plan, systemId, timeline, confirmed: confirmed ?? lsn, segmentBytes });
+          if (lacking !== undefined) await beginAt(folder, lacking);
         }
       },
       confirmed: (signal) => askSlot(reached, slot, signal),
       note: (kept) => putKeptNote(store, { plan, ...kept }, clock.now()),
       receive: (folder) => startReceiver(reached, { slot, folder }),
       prove: async () => void (await store.stat(CONFIG_NAME)),
-      archive: (file, signal) => archiveWal({ repository, plan, clock, signal }, file),
+      archive,
       forget: async (names) => {
         for (const name of mayForget ? names : []) await store.remove(name);
       },

@@ -1,5 +1,5 @@
-import { copyFile, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../../model/errors.ts';
 import { parseWalFile, timelineInHex } from '../../repository/index.ts';
 import type { WalFile } from '../../repository/index.ts';
@@ -50,6 +50,11 @@ export class WalSpool {
     return (await entries(folder, /^[0-9A-F]{24}(\.partial)?$/)).length > 0;
   }
 
+  /** Segments that a folder holds the beginning of. */
+  async beginningsIn(folder: string): Promise<SpooledFile[]> {
+    return (await filesIn(folder, basename(dirname(folder)))).filter(({ kind }) => kind === 'partial');
+  }
+
   async remove({ path }: Pick<SpooledFile, 'path'>): Promise<void> {
     await rm(path, { force: true }).catch(failed(path, 'be removed, though the vault has it'));
   }
@@ -67,6 +72,16 @@ export class WalSpool {
       return buffer.every((byte) => byte === 0);
     } finally {
       await handle.close();
+    }
+  }
+
+  /**
+   * A receiver whose disk was full while it wrote the zeroes of a new segment leaves a part of them, and takes no file of such
+   * a length again. Nothing was received into it: empty, it is where receiving goes on.
+   */
+  async emptyUnfinished(folder: string, segmentBytes: number): Promise<void> {
+    for (const { path, sizeBytes } of await this.beginningsIn(folder)) {
+      if (sizeBytes > 0 && sizeBytes < segmentBytes && (await this.isEmpty({ path }))) await truncate(path, 0).catch(failed(path, 'be emptied'));
     }
   }
 

@@ -77,6 +77,13 @@ export async function makeSlot(reached: Reached, slot: string): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
+/** Of a slot that stands nowhere any more. One that somebody receives through is refused by the server. */
+export async function makeSlotAnew(reached: Reached, slot: string): Promise<void> {
+  const failure = await start(reached, ['--slot', checkSlotName(slot), '--drop-slot']).ended;
+  if (failure !== undefined) throw failure;
+  await makeSlot(reached, slot);
+}
+
 /**
  * Up to where WAL was received through a slot and flushed by the receiver; undefined of one through which nothing was. Other
  * than the view of slots, this command may be given over a connection for replication.
@@ -103,15 +110,15 @@ export function wasRemoved(failed: HoldfastError | undefined): boolean {
 
 /** Receives into `folder` until it is stopped or fails: who supervises it decides what then (`--no-loop`). */
 export function startReceiver(reached: Reached, { slot, folder }: { readonly slot: string; readonly folder: string }): Receiver {
-  return start(reached, ['--slot', checkSlotName(slot), '--directory', folder, '--synchronous', '--no-loop', '--status-interval', '5']);
+  return start(reached, ['--slot', checkSlotName(slot), '--directory', folder, '--synchronous', '--no-loop', '--status-interval', '5'], folder);
 }
 
-function start({ client, connection, opened, clock }: Reached, args: readonly string[]): Receiver {
+function start({ client, connection, opened, clock }: Reached, args: readonly string[], folder?: string): Receiver {
   const words = [client.pgReceivewal, ...args, '--no-password', '--dbname', opened.argument];
   const { group, said } = startProgram(words, { stdout: 'ignore', environment: opened.environment, secrets: secretsOf(connection), clock });
   let isStopped = false;
   return {
-    ended: group.ended.then((end) => (isStopped || end.code === 0 ? undefined : failure(client, connection, end, said.text()))),
+    ended: group.ended.then((end) => (isStopped || end.code === 0 ? undefined : failure({ client, connection, folder }, end, said.text()))),
     // Its answer to SIGTERM is to write out what it has and to end.
     stop: () => {
       isStopped = true;
@@ -120,18 +127,27 @@ function start({ client, connection, opened, clock }: Reached, args: readonly st
   };
 }
 
-function failure({ pgReceivewal }: WalClient, connection: PostgresConnection, end: ProcessEnd, said: string): HoldfastError {
+interface Failing extends Pick<Reached, 'client' | 'connection'> {
+  readonly folder: string | undefined;
+}
+
+function failure({ client: { pgReceivewal }, connection, folder }: Failing, end: ProcessEnd, said: string): HoldfastError {
+  if (folder !== undefined && FULL.test(said)) return new HoldfastError('no-space', `The spool ${folder} is full: ${said}`, { nextStep: 'Free space there, or set XDG_STATE_HOME to a larger file system. Nothing is lost: the server keeps the WAL for the slot, and receiving goes on by itself when there is room.', retryable: true });
   const row = FAILURES.find(({ pattern }) => pattern.test(said));
   if (row !== undefined) return new HoldfastError('source-failed', `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: row.nextStep, retryable: row.retryable, ...(row.isRemoved && { data: { isRemoved: true } }) });
-  return knownFailure(said, connection) ?? new HoldfastError('source-failed', `${pgReceivewal} ${howItEnded(end)}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
+  const known = knownFailure(said, connection);
+  if (known?.retryable === true) return new HoldfastError(known.code, `WAL of ${describeConnection(connection)} cannot be received: ${said}`, { nextStep: 'What was received is kept, and it is started again by itself. If this goes on, see the log of the server.', retryable: true });
+  return known ?? new HoldfastError('source-failed', `${pgReceivewal} ${howItEnded(end)}. It said: ${said || 'nothing'}`, { nextStep: 'It is started again. If this goes on, run it by hand and mend what it says.', retryable: true });
 }
+
+const FULL = /No space left on device|Disk quota exceeded/i;
 
 const FAILURES: readonly { readonly pattern: RegExp; readonly retryable: boolean; readonly isRemoved?: boolean; readonly nextStep: string }[] = [
   {
     isRemoved: true,
-    pattern: /has already been removed|can no longer get changes|invalidated|exceeded the maximum reserved size/,
+    pattern: /has already been removed|can no longer (?:get changes|access replication slot)|invalidated|exceeded the maximum reserved size/,
     retryable: true,
-    nextStep: 'The server removed WAL that was not received, so there is a gap. Drop the slot (SELECT pg_drop_replication_slot(…)), move the folder of the spool aside, start again, and take a base backup at once: `holdfast pitr windows` shows from where on you can restore.',
+    nextStep: 'The server removed WAL that was not received, so there is a gap. Receiving goes on behind it by itself. Take a base backup at once: `holdfast pitr windows` shows from where on you can restore.',
   },
   { pattern: /all replication slots are in use/, retryable: false, nextStep: 'Raise max_replication_slots, or drop a slot that nobody uses: SELECT slot_name, active FROM pg_replication_slots.' },
   { pattern: /replication slot .* is active/, retryable: true, nextStep: 'Something else receives through this slot: stop it, or name another slot with --slot.' },
