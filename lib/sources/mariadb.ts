@@ -9,7 +9,7 @@ import { openSqlConnection, serverName } from './mariadb/connection.ts';
 import type { SqlConnection } from './mariadb/connection.ts';
 import { openSqlDump } from './mariadb/dump.ts';
 import type { SqlSession } from './mariadb/query.ts';
-import { databaseFacts, databaseNames, refuseMissingPrivileges, serverFacts } from './mariadb/server.ts';
+import { databaseFacts, databaseNames, refuseMissingPrivileges, refuseUnseenDatabases, serverFacts } from './mariadb/server.ts';
 import type { ServerFacts } from './mariadb/server.ts';
 import type { OpenStream, SourceStream, StreamSource } from './source.ts';
 
@@ -49,12 +49,12 @@ export class MariadbSource implements StreamSource {
   /** Finds the client programs, connects, compares versions, and looks whether the user may see everything. */
   async check(): Promise<void> {
     await this.#withSession(undefined, async (session, server) => {
-      for (const name of await this.#names(session)) await this.#checkDatabase(session, server, name);
+      for (const name of await this.#names(session, server)) await this.#checkDatabase(session, server, name);
     });
   }
 
   async *streams(signal: AbortSignal): AsyncIterable<SourceStream> {
-    const names = await this.#withSession(signal, (session) => this.#names(session));
+    const names = await this.#withSession(signal, (session, server) => this.#names(session, server));
     for (const name of names) yield { name: fromText(entryName(name)), attributes: attributesAt(this.#options.clock.now()), open: () => this.#open(name, signal) };
   }
 
@@ -72,12 +72,13 @@ export class MariadbSource implements StreamSource {
     return database;
   }
 
-  async #names(session: SqlSession): Promise<readonly string[]> {
+  async #names(session: SqlSession, server: ServerFacts): Promise<readonly string[]> {
     const { databases, connection } = this.#options;
     if (databases !== 'all') return databases;
     const names = await databaseNames(session);
+    refuseUnseenDatabases(server, names, serverName(connection));
     if (names.length > 0) return names;
-    throw new HoldfastError('source-failed', `The server at ${serverName(connection)} has no database that user ${connection.user} may see, but its own.`, { nextStep: 'Grant what docs/sources/mariadb.md lists ON *.*, or name the databases.' });
+    throw new HoldfastError('source-failed', `The server at ${serverName(connection)} has no database but its own.`, { nextStep: 'Check that it is the server you mean.' });
   }
 
   async #withSession<T>(signal: AbortSignal | undefined, work: (session: SqlSession, server: ServerFacts) => Promise<T>): Promise<T> {

@@ -1,6 +1,9 @@
 import type { SqlVersion } from './client.ts';
 import { isOlder } from './client.ts';
 
+/** Of the server itself; nobody's data. */
+export const SYSTEM_DATABASES: readonly string[] = ['information_schema', 'mysql', 'performance_schema', 'sys'];
+
 /** One line of `SHOW GRANTS`, as far as it matters here. */
 interface Grant {
   readonly isRevoked: boolean;
@@ -39,6 +42,21 @@ export function grantsFor(missing: readonly NeededPrivilege[], database: string,
   const routines = missing.some(({ on }) => on === 'routines') ? [`GRANT ${routinesGrant(server)} ${to};`] : [];
   return [...(own.length > 0 ? [`GRANT ${own.join(', ')} ON \`${database.replaceAll('`', '``').replace(/[_%\\]/g, '\\$&')}\`.* ${to};`] : []), ...routines];
 }
+
+/**
+ * What is missing to be sure that `names` are all databases, as statements: the server shows those that the user has any
+ * privilege on, and hides the rest without a word; MySQL hides as well what is revoked in part. Empty when nothing is.
+ */
+export function grantsToSeeAll(lines: readonly string[], names: readonly string[], user: string, server: SqlVersion): string[] {
+  const grants = lines.flatMap(parseGrant);
+  const showing = grants.filter(({ privileges }) => privileges.some((privilege) => SHOWS_ALL.has(privilege)));
+  const onDatabases = NEEDED.filter(({ on }) => on === 'database');
+  if (!showing.some(({ isRevoked, scope }) => !isRevoked && scope === '*.*')) return [`GRANT ${['SHOW DATABASES', ...onDatabases.map(({ privilege }) => privilege)].join(', ')} ON *.* TO ${userText(user)};`];
+  const hidden = showing.filter(({ isRevoked, scope }) => isRevoked && !SYSTEM_DATABASES.includes(scope) && !names.includes(scope));
+  return hidden.flatMap(({ scope }) => grantsFor(onDatabases, scope, user, server));
+}
+
+const SHOWS_ALL: ReadonlySet<string> = new Set(['SHOW DATABASES', 'SELECT', 'ALL PRIVILEGES']);
 
 /** `shop@%` of `current_user()` as `'shop'@'%'`. */
 function userText(user: string): string {

@@ -1,13 +1,10 @@
 import { HoldfastError } from '../../model/errors.ts';
-import { grantsFor, missingPrivileges } from './privileges.ts';
+import { SYSTEM_DATABASES, grantsFor, grantsToSeeAll, missingPrivileges } from './privileges.ts';
 import { inWords, serverVersionOf } from './client.ts';
 import type { SqlVersion } from './client.ts';
 import { serverName } from './connection.ts';
 import { sqlQuery, sqlText } from './query.ts';
 import type { SqlSession } from './query.ts';
-
-/** Of the server itself; nobody's data. */
-export const SYSTEM_DATABASES: readonly string[] = ['information_schema', 'mysql', 'performance_schema', 'sys'];
 
 export interface ServerFacts {
   readonly version: SqlVersion;
@@ -39,7 +36,7 @@ export async function serverFacts(session: SqlSession): Promise<ServerFacts> {
 /** That a restore fills before it moves the tables: it may vanish at any moment. */
 const OF_A_RESTORE = /^holdfast_restore_[0-9a-f]{12}$/;
 
-/** Names of all databases but the system's and those of restores under way, in order of their names. */
+/** Names of all databases that the user may see, but the system's and those of restores under way, in order of their names. */
 export async function databaseNames(session: SqlSession): Promise<string[]> {
   return (await sqlQuery(session, 'show databases')).map(([name = '']) => name).filter((name) => !SYSTEM_DATABASES.includes(name.toLowerCase()) && !OF_A_RESTORE.test(name)).sort();
 }
@@ -61,5 +58,15 @@ export function refuseMissingPrivileges({ grants, user, version }: ServerFacts, 
   throw new HoldfastError('permission', `User ${user} lacks what a whole dump of database ${database} at ${at} needs: ${missing.map(({ privilege, why }) => `${privilege === 'routines' ? 'to see the bodies of routines' : privilege} (${why})`).join('; ')}. Nothing was started.`, {
     nextStep: `As an administrator of the server (${inWords(version)}): ${statements.join(' ')}`,
     data: { database, missing: missing.map(({ privilege }) => privilege) },
+  });
+}
+
+/** A database that the server does not show would not be in the backup of all of them, and nobody would miss it. */
+export function refuseUnseenDatabases({ grants, user, version }: ServerFacts, names: readonly string[], at: string): void {
+  const statements = grantsToSeeAll(grants, names, user, version);
+  if (statements.length === 0) return;
+  throw new HoldfastError('permission', `User ${user} may not see every database at ${at}, wanted SHOW DATABASES or SELECT on *.* for databases: all. It sees ${names.join(', ') || 'none'}; others would be left out without a word. Nothing was started.`, {
+    nextStep: `As an administrator of the server (${inWords(version)}): ${statements.join(' ')} Or name the databases in the plan${names.length > 0 ? ` (databases: [${names.join(', ')}])` : ''}.`,
+    data: { databases: names },
   });
 }

@@ -111,6 +111,22 @@ describe('a MariaDB source (S11)', () => {
     await sourceFor(server, folder, { connection: { user: 'half', password: 'half-pw' } }).check();
   });
 
+  it('takes all databases only as a user who is known to see all, and names the statement that lets him', async () => {
+    const all = sourceFor(server, folder, { databases: 'all', connection: { user: 'reader', password: 'reader-pw' } });
+    for (const ask of [() => all.check(), () => dumpWhole(all)]) {
+      expect(await failure(ask())).toMatchObject({
+        code: 'permission', message: expect.stringMatching(/reader@% may not see every database at .*wanted SHOW DATABASES or SELECT on \*\.\*.*It sees app; others would be left out/),
+        nextStep: expect.stringMatching(/GRANT SHOW DATABASES, SELECT, SHOW VIEW, TRIGGER, EVENT ON \*\.\* TO 'reader'@'%'; Or name the databases in the plan \(databases: \[app\]\)/),
+      });
+    }
+    await server.sql("create user every@'%' identified by 'every-pw'; grant show databases, select, show view, trigger, event on *.* to every@'%'");
+    expect((await dumpWhole(sourceFor(server, folder, { databases: 'all', connection: { user: 'every', password: 'every-pw' } }))).map(({ name }) => name)).toEqual(['a%2Fb%25c.sql', 'app.sql']);
+    // Every name is seen, and what may not be read is refused by its name.
+    await server.sql("grant show databases on *.* to reader@'%'");
+    expect(await failure(all.check())).toMatchObject({ code: 'permission', message: expect.stringMatching(/reader@% lacks what a whole dump of database a\/b%c/) });
+    await server.sql("revoke show databases on *.* from reader@'%'");
+  });
+
   it.each([
     ['a MySQL server newer than MariaDB’s programs are trusted with', '9.9.9', 'mariadb', /is MySQL 9\.9\.9, and the client programs are MariaDB 10\.11\.\d+, which are trusted with MySQL up to 8\.4\. Nothing was started/],
     ['a newer MariaDB server', '5.5.5-12.3.1-MariaDB', 'mariadb', /is MariaDB 12\.3\.1, and the client programs are MariaDB 10\.11\.\d+: an older client/],

@@ -1,4 +1,4 @@
-import { grantsFor, missingPrivileges } from '../../../lib/sources/mariadb/privileges.ts';
+import { grantsFor, grantsToSeeAll, missingPrivileges } from '../../../lib/sources/mariadb/privileges.ts';
 import { mismatch, serverVersionOf } from '../../../lib/sources/mariadb/client.ts';
 
 const OLD = serverVersionOf('10.11.19-MariaDB-0+deb12u1')!;
@@ -34,6 +34,24 @@ describe('what a user may not see of a database (S11)', () => {
   it('of routines is what the version of the server says', () => {
     expect([OLD, NEW, MYSQL].map((server) => missing([`GRANT ${all} ON \`shop\`.* TO \`b\`@\`%\``, 'GRANT SHOW_ROUTINE ON *.* TO `b`@`%`'], 'shop', server))).toEqual([[], [], []]);
     expect(missing([`GRANT ${all} ON \`shop\`.* TO \`b\`@\`%\``, 'GRANT SELECT ON `mysql`.* TO `b`@`%`'], 'shop', MYSQL)).toEqual(['routines']);
+  });
+});
+
+describe('whether a user sees every database (S11)', () => {
+  const everything = [`GRANT SHOW DATABASES, ${all} ON *.* TO 'b'@'%';`];
+  it.each([
+    ['by SHOW DATABASES', ['GRANT SHOW DATABASES ON *.* TO `b`@`%`'], []],
+    ['by SELECT on everything', ['GRANT SELECT, PROCESS ON *.* TO `b`@`%`'], []],
+    ['by all privileges', ['GRANT ALL PRIVILEGES ON *.* TO `b`@`%` WITH GRANT OPTION'], []],
+    ['by no grant at all', [], everything],
+    ['by the grants of one database', ['GRANT USAGE ON *.* TO `b`@`%`', `GRANT ${all} ON \`shop\`.* TO \`b\`@\`%\``], everything],
+    ['by a pattern that fits every name', ['GRANT ALL PRIVILEGES ON `%`.* TO `b`@`%`'], everything],
+    ['by a global privilege that shows nothing', ['GRANT PROCESS ON *.* TO `b`@`%`'], everything],
+    ['less the system database that was revoked', ['GRANT SELECT ON *.* TO `b`@`%`', 'REVOKE SELECT ON `mysql`.* FROM `b`@`%`'], []],
+    ['less one that was revoked and is seen all the same', ['GRANT SELECT ON *.* TO `b`@`%`', 'REVOKE SELECT ON `shop`.* FROM `b`@`%`'], []],
+    ['less one that was revoked and is hidden', ['GRANT SELECT ON *.* TO `b`@`%`', 'REVOKE SELECT ON `crm`.* FROM `b`@`%`'], [`GRANT ${all} ON \`crm\`.* TO 'b'@'%';`]],
+  ])('%s', (_how, lines, wanted) => {
+    expect(grantsToSeeAll(lines, ['shop'], 'b@%', OLD)).toEqual(wanted);
   });
 });
 
