@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { withComplaints } from '../../lib/backup/complaints.ts';
 import { performLeasedRun } from '../../lib/backup/perform-leased-run.ts';
 import type { LeasedRunEvent, LeasedRunPorts } from '../../lib/backup/perform-leased-run.ts';
 import type { LedgerRun } from '../../lib/catalog/ledger-records.ts';
@@ -209,6 +210,15 @@ describe('a worker with its run (design, Life of a run)', () => {
     await expect(run({ ledger: away, leaseMs: 200, heartbeatMs: NEVER_MS, clock: new TurnTakingClock(Date.now()) })).rejects.toMatchObject({ code: 'unavailable' });
     expect(await record()).toMatchObject({ state: 'committing' });
     expect(await objectNames(repository.store, 'snapshots/')).toHaveLength(1);
+  });
+
+  it('a signal to stop does not hide that something stands still since: the record begins with it (P4)', async () => {
+    const { run, record } = await admitted();
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(new HoldfastError('interrupted', 'The task was asked to stop (SIGTERM).')), 30);
+    const lame: LeasedRunPorts['backUp'] = (_run, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(withComplaints(new HoldfastError('interrupted', 'The backup was interrupted'), ['The shop stands still.'])), { once: true }));
+    await expect(run({ signal: stop.signal, backUp: lame })).rejects.toMatchObject({ code: 'interrupted' });
+    expect(await record()).toMatchObject({ state: 'failed', error: { message: 'The shop stands still. And there is no backup: The task was asked to stop (SIGTERM).' } });
   });
 
   it('a signal to stop ends it as failed, with a reason, so that somebody is told', async () => {
