@@ -123,23 +123,23 @@ describe('a set of sources', () => {
     const repository = testRepository();
     const { 'z-db': db, 'm-files': tree, 'a-out': out, b } = made.parts as Readonly<Record<string, SingleSource>>;
     const steps: readonly Source[] = [
-      files(made.folder), set({ tree: tree!, 'z-db': db! }), set({ 'z-db': db!, out: out!, b: b! }), set({ b: out!, out: b!, a: tree! }), set({ m: tree!, a: tree! }), tree!, set({ deep: db!, single: tree! }),
-      set({ x: tree!, b: tree!, a: out! }), set({ a: out!, b: tree!, x: tree! }),
+      files(made.folder), set({ tree: tree!, 'z-db': db! }), set({ 'z-db': db!, out: out!, b: b! }), set({ b: out!, out: b!, a: tree! }), tree!, set({ deep: db!, single: tree! }),
+      set({ x: tree!, b: tree!, a: out! }),
     ];
     for (const [index, source] of steps.entries()) {
-      if (index === 6) for (let more = 0; more < 300; more++) writeFileSync(join(made.folder, 'tree', `more${more}`), `more ${more}`);
+      if (index === 5) for (let more = 0; more < 300; more++) writeFileSync(join(made.folder, 'tree', `more${more}`), `more ${more}`);
       const outcome = await backUp(repository, source, inProcess);
       const fresh = testRepository();
       expect({ step: index, held: await content(repository, outcome) }).toEqual({ step: index, held: await content(fresh, await backUp(fresh, source, inProcess)) });
     }
   });
 
-  it.each(['first', 'second', 'last'])('the %s part fails: nothing counts as good, the reason names the part (P4)', async (place) => {
+  it.each(['first', 'last'])('the %s part fails: nothing counts as good, the reason names the part (P4)', async (place) => {
     const repository = testRepository();
     const good = { ...made.parts };
     const failing = { broken: command('seq 1 100000; echo "disk on fire" >&2; exit 7') };
     const names_ = Object.entries(good);
-    const at = place === 'first' ? 0 : place === 'second' ? 1 : names_.length;
+    const at = place === 'first' ? 0 : names_.length;
     const parts = Object.fromEntries([...names_.slice(0, at), ...Object.entries(failing), ...names_.slice(at)]);
     await expect(backUp(repository, set(parts), inProcess)).rejects.toMatchObject({ code: 'source-failed', message: expect.stringMatching(/^Part broken: .*exit code 7.*disk on fire/), nextStep: expect.any(String) });
     expect(await objectNames(repository.store, 'snapshots/')).toEqual([]);
