@@ -1,8 +1,8 @@
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 60 * 60_000 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 60 * 60_000, d: 24 * 60 * 60_000 };
 
 /** What `parseDuration` takes, for JSON Schema and for people. */
-export const DURATION = /^[1-9]\d{0,6}(s|m|h)$/;
-export const DURATION_WANTED = 'a duration such as "90s", "20m" or "2h"';
+export const DURATION = /^[1-9]\d{0,6}(s|m|h|d)$/;
+export const DURATION_WANTED = 'a duration such as "90s", "20m", "2h" or "7d"';
 
 /** Milliseconds; the text must match `DURATION`. */
 export function parseDuration(text: string): number {

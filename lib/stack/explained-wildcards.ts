@@ -17,7 +17,10 @@ export const EXPLAINED_WILDCARDS: readonly { readonly resource: RegExp; readonly
   { resource: /^arn:<AWS::Partition>:iam::<AWS::AccountId>:role\/holdfast\/[A-Za-z0-9-]+\/(backup|restore|verify)\/\*$/, shown: 'roles of one kind of task', reason: 'The task roles of one kind, below the path that this stack alone has (design: Roles).' },
   { resource: /^arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:task\/<WorkersCluster[0-9A-F]+>\/\*$/, shown: 'tasks of the cluster', reason: 'Tasks of this stack\'s own cluster, whose ids are not known before.' },
   { resource: /^arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:[A-Za-z0-9/_+=.@-]+-\?{6}$/, shown: 'a secret by its name', reason: 'One secret by its name; Secrets Manager adds six characters that the name does not tell.' },
-  { resource: /^\*$/, shown: '*', reason: 'ecr:GetAuthorizationToken, log delivery of Step Functions and X-Ray know no resources.' },
+  { resource: /^arn:<AWS::Partition>:ssm:(?:<AWS::Region>|[a-z0-9-]+):<AWS::AccountId>:parameter\/(?:[A-Za-z0-9_./-]+\/)?\*$/, shown: 'parameters of a source below its path', reason: 'The parameters that are a source, below the path that its plan names. They are read, never written.' },
+  { resource: /^arn:<AWS::Partition>:secretsmanager:(?:<AWS::Region>|[a-z0-9-]+):<AWS::AccountId>:secret:[A-Za-z0-9/_+=.@-]*(?:\*|-\?{6})$/, shown: 'secrets of a source', reason: 'The secrets that are a source, by the beginning of their names or by a name and the six characters that the service adds. They are read, never written.' },
+  { resource: /^arn:<AWS::Partition>:logs:(?:<AWS::Region>|[a-z0-9-]+):<AWS::AccountId>:log-group:[./#A-Za-z0-9_-]*:?\*$/, shown: 'log groups of a source', reason: 'The log groups that are a source and their streams, or all log groups to be listed: only names are. They are read, never written.' },
+  { resource: /^\*$/, shown: '*', reason: 'secretsmanager:ListSecrets, ecr:GetAuthorizationToken, log delivery of Step Functions and X-Ray know no resources.' },
 ];
 
 /** Actions that know no resources: the only ones that may have `*`. */

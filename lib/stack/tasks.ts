@@ -6,6 +6,7 @@ import { stackWriterId } from '../settings/ids.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { grantSecrets, secretsIn } from './secret-grants.ts';
 import { bucketsOf, grantSourceBucket } from './source-buckets.ts';
+import { grantSourceServices } from './source-services.ts';
 import type { Vault } from './vault.ts';
 import { WorkerTask } from './worker-task.ts';
 
@@ -30,6 +31,7 @@ export function backupTask(scope: Construct, { plan, planId, plane, environment 
   plane.table.grantLedger(task.role);
   grantSecrets(task.role, secretsIn(plan.source));
   for (const bucket of bucketsOf(plan.source)) grantSourceBucket(task.role, bucket);
+  grantSourceServices(task.role, plan.source);
   return task;
 }
 

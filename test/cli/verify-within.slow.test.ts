@@ -216,8 +216,8 @@ describe('holdfast verify --within and holdfast stats (V2)', () => {
     [['verify', 'latest', '--within', '30'], '--within is about the whole vault, and latest is one backup'],
     [['verify', '--max-duration', '20m'], '--max-duration needs --within DAYS'],
     [['verify', '--within', '0'], 'Wanted a whole number from 1 to 3650'],
-    [['verify', '--within', '30', '--max-duration', '0m'], 'Wanted a duration such as "90s", "20m" or "2h"'],
-    [['verify', '--within', '30', '--max-duration', '20'], 'Wanted a duration such as "90s", "20m" or "2h"'],
+    [['verify', '--within', '30', '--max-duration', '0m'], 'Wanted a duration such as "90s", "20m", "2h" or "7d"'],
+    [['verify', '--within', '30', '--max-duration', '20'], 'Wanted a duration such as "90s", "20m", "2h" or "7d"'],
   ])('%j is refused as usage', async (args, words) => {
     const { code, stderr } = await (await new Terminal().make(true)).run(...args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(words)]);

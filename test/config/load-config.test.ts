@@ -48,7 +48,7 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a mistyped command around a run', plan('{ source: { type: sqlite, path: a.db }, hooks: { befor: x } }'), '4: plans.db.hooks.befor is not a known key, did you mean "before"?'],
   ['a command around a run without a command', plan('{ source: { type: sqlite, path: a.db }, hooks: { after: { timeout: 5m } } }'),
     '4: plans.db.hooks.after.command is missing, wanted a command line for the shell, or a list of a program and its arguments'],
-  ['a time limit that is none', plan('{ source: { type: sqlite, path: a.db }, hooks: { on-failure: { command: x, timeout: 5 } } }'), '4: plans.db.hooks.on-failure.timeout is 5, wanted a duration such as "90s", "20m" or "2h"'],
+  ['a time limit that is none', plan('{ source: { type: sqlite, path: a.db }, hooks: { on-failure: { command: x, timeout: 5 } } }'), '4: plans.db.hooks.on-failure.timeout is 5, wanted a duration such as "90s", "20m", "2h" or "7d"'],
   ['a time limit of days', plan('{ source: { type: sqlite, path: a.db }, hooks: { on-failure: { command: x, timeout: 25h } } }'), '4: plans.db.hooks.on-failure.timeout is "25h", wanted a duration up to 24 hours, such as "90s", "20m" or "2h"'],
   ['a postgres source without a database', plan('{ source: { type: postgres, host: h, user: u } }'), '4: plans.db.source.database is missing, wanted the name of a database, or `databases`'],
   ['one database and several', plan('{ source: { type: postgres, host: h, user: u, database: a, databases: [b] } }'), '4: plans.db.source.database is "a", wanted either `database` or a list of `databases`'],
