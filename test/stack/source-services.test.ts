@@ -30,7 +30,7 @@ describe('the role of a plan whose source is configs or logs (S8, S9, C6)', () =
     expect(resourcesOf('below')).toEqual(expect.arrayContaining([of('ssm', 'eu-west-1', 'parameter/shop/*'), of('ssm', 'eu-west-1', 'parameter/shop'), of('secretsmanager', 'eu-west-1', 'secret:shop/*'), '*']));
     expect(resourcesOf('single')).toEqual([of('ssm', '<AWS::Region>', 'parameter/shop/db/password'), of('secretsmanager', '<AWS::Region>', 'secret:shop/api-??????')]);
     expect(resourcesOf('elsewhere')).toEqual([]);
-    expect(new Set(resourcesOf('web'))).toEqual(new Set([...['/shop/web', '/shop/web:*', '/aws/lambda/shop-*', '*'].map((name) => of('logs', '<AWS::Region>', `log-group:${name}`))]));
+    expect(new Set(resourcesOf('web'))).toEqual(new Set(['/shop/web', '/shop/web:*', '/aws/lambda/shop-*', '*'].map((name) => of('logs', '<AWS::Region>', `log-group:${name}`))));
   });
 
   test.each(['ssm:PutParameter', 'ssm:DeleteParameter', 'ssm:DescribeParameters', 'secretsmanager:PutSecretValue', 'secretsmanager:DeleteSecret', 'logs:DeleteLogGroup', 'logs:PutLogEvents', 'kms:Decrypt'])('nobody gets %s', (action) => {
