@@ -54,25 +54,15 @@ export class RedisLink {
 
   /** Several in one go, answered in their order. All of them lie in memory meanwhile: keep them few or small. */
   async askAll(commands: readonly (readonly (string | Buffer)[])[]): Promise<Reply[]> {
+    this.#socket.cork();
     for (const words of commands) this.send(words);
-    const replies: Reply[] = [];
-    while (replies.length < commands.length) replies.push(await this.reply());
-    return replies;
+    this.#socket.uncork();
+    return this.#replies(commands.length);
   }
 
   /** The next one. Fails as `source-failed`, `interrupted`. */
   async reply(): Promise<Reply> {
-    let wanted = 1;
-    for (;;) {
-      const bytes = await this.#atLeast(wanted);
-      const parsed = parseReply(bytes);
-      if (!('wanted' in parsed)) {
-        this.#put(bytes.subarray(parsed.next));
-        return parsed.reply;
-      }
-      this.#put(bytes);
-      wanted = parsed.wanted;
-    }
+    return (await this.#replies(1))[0] as Reply;
   }
 
   /** The next line that is not empty: empty ones are what a server that prepares a snapshot says meanwhile. */
@@ -107,6 +97,26 @@ export class RedisLink {
   #letGo(): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#socket.off('data', this.#onData).off('error', this.#onError).off('end', this.#onEnd).off('close', this.#onEnd).off('timeout', this.#onSilence);
+  }
+
+  async #replies(count: number): Promise<Reply[]> {
+    const replies: Reply[] = [];
+    for (let wanted = 1; replies.length < count; ) {
+      const bytes = await this.#atLeast(wanted);
+      let [next, more] = [0, 1];
+      while (replies.length < count) {
+        const parsed = parseReply(bytes, next);
+        if ('wanted' in parsed) {
+          more = parsed.wanted - next;
+          break;
+        }
+        replies.push(parsed.reply);
+        next = parsed.next;
+      }
+      this.#put(bytes.subarray(next));
+      wanted = more;
+    }
+    return replies;
   }
 
   async #atLeast(wanted: number): Promise<Buffer> {

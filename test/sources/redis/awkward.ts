@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Reply } from '../../../lib/sources/redis/resp.ts';
 import type { RedisServer } from '../../support/servers/redis.ts';
 
 const FUNCTIONS = "#!lua name=holdfast\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)";
@@ -44,22 +45,25 @@ export async function fillAwkward({ ask }: RedisServer, kind: 'redis' | 'valkey'
 }
 
 /** Every key of every database with a digest of its payload and the moment at which it ends, and all functions, in order. */
-export async function everything({ ask }: Pick<RedisServer, 'ask'>): Promise<string[]> {
+export async function everything({ ask, askAll }: Pick<RedisServer, 'ask' | 'askAll'>): Promise<string[]> {
   const found: string[] = [];
   for (const database of ['0', '3', '15']) {
     await ask('SELECT', database);
-    for (const key of (await ask('KEYS', '*')) as Buffer[]) found.push(`${database} ${key.toString('hex')} ${(await ask('PEXPIRETIME', key)) as number} ${createHash('sha256').update(await valueOf(ask, key)).digest('hex')}`);
+    const keys = (await ask('KEYS', '*')) as Buffer[];
+    const [ends, types] = [await askAll(keys.map((key) => ['PEXPIRETIME', key])), await askAll(keys.map((key) => ['TYPE', key]))];
+    const values = await askAll(keys.map((key, at) => [HOW[types[at] as string] ?? 'DUMP', key]));
+    for (const [at, key] of keys.entries()) found.push(`${database} ${key.toString('hex')} ${ends[at] as number} ${createHash('sha256').update(textOf(types[at], values[at])).digest('hex')}`);
   }
   await ask('SELECT', '0');
   return [...found.sort(), ((await ask('FUNCTION', 'DUMP')) as Buffer).toString('hex')];
 }
 
-/** The payload; of what has no order, which a server hashes anew each time, its members in order. */
-async function valueOf(ask: RedisServer['ask'], key: Buffer): Promise<string> {
-  const hex = (parts: readonly Buffer[]) => parts.map((part) => part.toString('hex'));
-  switch (await ask('TYPE', key)) {
-    case 'set': return hex((await ask('SMEMBERS', key)) as Buffer[]).sort().join(' ');
-    case 'hash': return hex((await ask('HGETALL', key)) as Buffer[]).flatMap((field, at, all) => (at % 2 === 0 ? [`${field}=${all[at + 1]}`] : [])).sort().join(' ');
-    default: return ((await ask('DUMP', key)) as Buffer).toString('hex');
-  }
+/** What has no order, and is hashed anew by each server, is compared by its members in order; everything else by its payload. */
+const HOW: Readonly<Record<string, string>> = { set: 'SMEMBERS', hash: 'HGETALL' };
+
+function textOf(type: Reply | undefined, value: Reply | undefined): string {
+  if (Buffer.isBuffer(value)) return value.toString('hex');
+  if (!Array.isArray(value)) throw new Error(`a value is ${JSON.stringify(value)}`);
+  const parts = (value as Buffer[]).map((part) => part.toString('hex'));
+  return (type === 'hash' ? parts.flatMap((field, at, all) => (at % 2 === 0 ? [`${field}=${all[at + 1]}`] : [])) : parts).sort().join(' ');
 }

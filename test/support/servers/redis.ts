@@ -14,6 +14,8 @@ export interface RedisServer extends RunningServer {
   readonly folder: string;
   /** One command as the administrator, in the database that was selected last; fails on an error. */
   ask(...words: readonly (string | Buffer)[]): Promise<Reply>;
+  /** Several at once, in their order. */
+  askAll(commands: readonly (readonly (string | Buffer)[])[]): Promise<Reply[]>;
   /** As if the power went. */
   kill(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export async function startRedis({ kind = 'redis', settings = [], folder: given 
       if (reply instanceof RedisError) throw new Error(`${command[0]?.toString()}: ${reply.words}`);
       return reply;
     },
+    askAll: (commands) => (link as RedisLink).askAll(commands),
     kill: () => end('SIGKILL'),
     stop: async () => {
       await end('SIGTERM');
