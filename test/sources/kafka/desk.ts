@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import type { BackupOutcome } from '../../../lib/backup/run-backup.ts';
 import { systemClock } from '../../../lib/model/clock.ts';
@@ -170,15 +171,19 @@ function messageOf({ topic, partition = 0, key, value, timestamp, headers = [] }
   };
 }
 
-/** What the vendor's own client reads of a topic: a line for each record, in the order of partitions and offsets, without the offsets. */
-export async function readByVendor(server: KafkaServer, topic: string, { group, count }: { readonly group?: string; readonly count?: number } = {}): Promise<string[]> {
+/** The first so many records of a topic, read by the vendor's own client: a line for each, in the order of partitions and offsets, without the offsets. */
+export async function readByVendor(server: KafkaServer, topic: string, { group, count }: { readonly group?: string; readonly count: number }): Promise<string[]> {
   const printed = ['timestamp', 'key', 'headers', 'partition', 'offset'].flatMap((what) => ['--formatter-property', `print.${what}=true`]);
   const asBytes = ['key', 'value', 'headers'].flatMap((what) => ['--formatter-property', `${what}.deserializer=org.apache.kafka.common.serialization.BytesDeserializer`]);
   const from = group === undefined ? ['--from-beginning'] : ['--group', group];
-  const all = await server.tool('org.apache.kafka.tools.consumer.ConsoleConsumer', ['--topic', topic, ...from, '--timeout-ms', '2500', ...(count === undefined ? [] : ['--max-messages', String(count)]), '--command-property', 'isolation.level=read_committed', ...printed, ...asBytes]);
+  const all = await server.tool('org.apache.kafka.tools.consumer.ConsoleConsumer', ['--topic', topic, ...from, '--timeout-ms', '50000', '--max-messages', String(count), '--command-property', 'isolation.level=read_committed', ...printed, ...asBytes]);
   const rows = all.split('\n').filter((line) => /^(CreateTime|LogAppendTime|NoTimestampType):/.test(line)).map((line) => {
     const [, partition, offset] = /\tPartition:(\d+)\tOffset:(\d+)\t/.exec(line) ?? [];
-    return { partition: Number(partition), offset: Number(offset), text: line.replace(/\tOffset:\d+\t/, '\t') };
+    return { partition: Number(partition), offset: Number(offset), text: short(line.replace(/\tOffset:\d+\t/, '\t')) };
   });
   return rows.toSorted((left, right) => left.partition - right.partition || left.offset - right.offset).map(({ text }) => text);
+}
+
+function short(line: string): string {
+  return line.length < 300 ? line : `${line.slice(0, 100)} ${line.length} characters, ${createHash('sha256').update(line).digest('hex')}`;
 }

@@ -7,7 +7,7 @@ const PRODUCER = { producerId: 7n, producerEpoch: 2, sequence: 5 };
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
 function record(offset: number, changes: Partial<KafkaRecord> = {}): KafkaRecord {
-  return { offset, timestamp: 1_700_000_000_000n + BigInt(offset), isLogAppend: false, codec: 0, key: bytes(`k${offset}`), value: bytes('v'.repeat(offset * 40)), headers: [{ name: bytes('h'), value: bytes('\xff\0') }, { name: bytes('h'), value: null }], ...changes };
+  return { offset, timestamp: 1_700_000_000_000n + BigInt(offset), isLogAppend: false, codec: 0, key: bytes(`k${offset}`), value: bytes('v'.repeat(offset * 9)), headers: [{ name: bytes('h'), value: bytes('\xff\0') }, { name: bytes('h'), value: null }], ...changes };
 }
 
 const decoded = (batch: Buffer) => [...readBatches(batch, 'a test')].flatMap((one) => [...one.records()]);
@@ -19,11 +19,11 @@ describe('batches of records as a broker keeps them (S10)', () => {
   });
 
   it.each([['none', 0], ['gzip', 1], ['snappy', 2], ['lz4', 3], ['zstd', 4]] as const)('of codec %s are read from another encoder, and by another decoder', (compression, codec) => {
-    const records = Array.from({ length: 100 }, (_, offset) => record(offset, { codec, headers: [] }));
+    const records = Array.from({ length: 20 }, (_, offset) => record(offset, { codec, headers: [] }));
     const theirs = createRecordsBatch(records.map(({ key, value, timestamp }) => ({ topic: 't', key: key as Buffer, value: value as Buffer, timestamp })), { compression, producerId: 7n });
     expect(decoded(theirs.buffer)).toEqual(records);
     const read = readRecordsBatch(Reader.from(encodeBatch(records, PRODUCER)));
-    expect(read).toMatchObject({ producerId: 7n, producerEpoch: 2, firstSequence: 5, lastOffsetDelta: 99, firstTimestamp: 1_700_000_000_000n, maxTimestamp: 1_700_000_000_099n });
+    expect(read).toMatchObject({ producerId: 7n, producerEpoch: 2, firstSequence: 5, lastOffsetDelta: 19, firstTimestamp: 1_700_000_000_000n, maxTimestamp: 1_700_000_000_019n });
     expect(read.records.map(({ key, value }) => [key, value])).toEqual(records.map(({ key, value }) => [key, value]));
   });
 
