@@ -1,3 +1,4 @@
+import { crc32c } from '@platformatic/kafka';
 import { isHoldfastError } from '../../../lib/model/errors.ts';
 import type { KafkaCluster } from '../../../lib/sources/kafka/cluster.ts';
 import type { Fetched } from '../../../lib/sources/kafka/fetch.ts';
@@ -65,6 +66,20 @@ describe('one partition, read from a broker (S10)', () => {
     const { read, records } = reader(answers, { isCompacted: false }, false);
     expect(await records()).toHaveLength(read.counts.records);
     expect(read.counts.records + read.counts.missing).toBe(10);
+  });
+
+  it('counts what compaction took out of the middle and off the end of a batch', async () => {
+    const one = (offset: number) => ({ offset, timestamp: 1n, isLogAppend: false, codec: 0, key: null, value: Buffer.from('v'), headers: [] });
+    const batch = encodeBatch([one(0), one(1)], { producerId: -1n, producerEpoch: -1, sequence: -1 });
+    // The second record is 4 offsets behind the first, and the batch had 7 once.
+    batch[61 + 1 + ((batch[61] as number) >> 1) + 3] = 4 << 1;
+    batch.writeInt32BE(6, 23);
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+    const { read, records } = reader([answer(batch), answer(batches(7, 8, 9))]);
+    expect(await records()).toEqual([0, 4, 7, 8, 9]);
+    expect(read.counts).toEqual({ records: 5, markers: 0, aborted: 0, missing: 5, expired: 0 });
+    const refused = await failure(reader([answer(batch)], { isCompacted: false }).records());
+    expect(refused.message).toContain('no record has an offset from 1 to 3');
   });
 
   it('goes on behind a batch that is cut at the end of an answer, and fails where nothing else came', async () => {
