@@ -157,7 +157,7 @@ describe('what a user may not see', () => {
   it('is never left out in silence: an index that is not shown, no right to read, a wrong password, each in words without the secret (S10)', async () => {
     await server.ask('PUT', '/few-orders', { settings: { number_of_replicas: 0 } });
     await server.ask('PUT', '/others', { settings: { number_of_replicas: 0 } });
-    const few = (changes: Parameters<typeof sourceFor>[2] = {}) => sourceFor({ product: server.product, connection: server.few }, temporary, { isWithTemplates: false, ...changes });
+    const few = (changes: Parameters<typeof sourceFor>[2] = {}) => sourceFor({ product: server.product, connection: server.as('few') }, temporary, { isWithTemplates: false, ...changes });
     expect(await failure(few().check())).toMatchObject({ code: 'permission', message: expect.stringMatching(/has others, which this user may not see\. A backup without would look whole/), data: { indices: ['others'] } });
     await expect(few({ indices: ['few-*'] }).check()).resolves.toBeUndefined();
     await expect(few({ exclude: ['oth*'] }).check()).resolves.toBeUndefined();
@@ -165,6 +165,20 @@ describe('what a user may not see', () => {
     const wrong = await failure(sourceFor(server, temporary, { connection: { password: 'canary-of-a-password' } }).check());
     expect(wrong).toMatchObject({ code: 'permission', message: expect.stringMatching(/does not know this user \(GET \/, HTTP 401\)\. It said: security_exception: unable to authenticate user/) });
     expect(JSON.stringify([wrong.message, wrong.nextStep, wrong.data])).not.toContain('canary');
+  });
+
+  it('nor more than is written down is needed, for a backup and for a restore (S10, R1)', async () => {
+    await putAwkward(server, 'shop');
+    await server.ask('PUT', '/_ingest/pipeline/stamp', { processors: [] });
+    const { reader, manifest } = await backUpFrom(sourceFor({ product: server.product, connection: server.as('backup') }, temporary));
+    expect(manifest.warnings).toEqual([]);
+    await server.ask('DELETE', '/shop');
+    await server.ask('DELETE', '/_ingest/pipeline/stamp');
+    const { missing } = await restore(reader, { connection: server.as('restore') });
+    expect(missing).toEqual([]);
+    await restore(reader, { connection: server.as('restore'), wanted: { mode: 'clean', tables: ['shop'] } });
+    expect(await storedIn(server, 'shop')).toEqual(AWKWARD.map(({ source, back }) => back ?? source));
+    await server.ask('DELETE', '/_ingest/pipeline/stamp');
   });
 
   it('hidden and system indices are named as left out, closed ones are warned of, and a name that is closed or missing is refused (S10)', async () => {

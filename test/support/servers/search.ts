@@ -12,8 +12,8 @@ export interface SearchServerUnderTest extends RunningServer {
   readonly product: SearchProduct;
   /** May do everything. Elasticsearch asks for a password; OpenSearch without its plugins knows no users. */
   readonly connection: SearchConnection;
-  /** Of a user who may see `few-*` alone; Elasticsearch only. */
-  readonly few: SearchConnection;
+  /** Of a user who may see `few-*` alone, and of those with the rights that the documentation lists; Elasticsearch only. */
+  as(user: 'few' | 'backup' | 'restore'): SearchConnection;
   /** The body of a success as text. */
   ask(method: string, path: string, body?: unknown): Promise<string>;
   json<T>(method: string, path: string, body?: unknown): Promise<T>;
@@ -23,11 +23,25 @@ const VERSIONS: Readonly<Record<SearchProduct, string>> = { elasticsearch: '8.19
 const PASSWORD = 'canary-pw-4411';
 /** What `elasticsearch-users useradd` writes for that password: starting the program takes seconds. */
 const HASH = '$2a$10$KCIm.4bfIILKWV0xJ7sXnODMauCZWGvVh3/Tobhd7RsrVS0mfztYK';
-const ROLE = 'few:\n  cluster: [monitor]\n  indices:\n    - names: ["few-*"]\n      privileges: [read, view_index_metadata]\n';
+/** `backup` and `restore` as in docs/sources/elasticsearch.md. */
+const ROLES = `
+few:
+  cluster: [monitor]
+  indices: [{ names: ["few-*"], privileges: [read, view_index_metadata] }]
+backup:
+  cluster: [monitor, manage_index_templates, read_pipeline]
+  indices: [{ names: ["*"], privileges: [read, view_index_metadata] }]
+restore:
+  cluster: [monitor, manage_index_templates, manage_pipeline]
+  indices: [{ names: ["shop*", "holdfast-restore-*"], privileges: [manage, write, read] }]
+`;
 
-/** A server of its own on loopback, one node, everything in a temporary folder; as nobody, because both refuse root. */
+/**
+ * A server of its own on loopback, one node, everything in a temporary folder; as nobody, because both refuse root. Of another version where
+ * HOLDFAST_TEST_OPENSEARCH or HOLDFAST_TEST_ELASTICSEARCH names its folder, and HOLDFAST_TEST_JAVA that of the Java that it wants.
+ */
 export async function startSearch(product: SearchProduct): Promise<SearchServerUnderTest> {
-  const home = installed('search', `${product}-${VERSIONS[product]}`);
+  const home = process.env[`HOLDFAST_TEST_${product.toUpperCase()}`] ?? installed('search', `${product}-${VERSIONS[product]}`);
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${product}-`));
   const [port, transport] = [await freePort(), await freePort()];
   const isSecure = product === 'elasticsearch';
@@ -46,7 +60,7 @@ export async function startSearch(product: SearchProduct): Promise<SearchServerU
       await server.stop();
       rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     };
-    return { ...server, stop, product, connection, few: { ...connection, user: 'few' }, ask, json: async <T>(...words: Parameters<typeof ask>) => JSON.parse(await ask(...words)) as T };
+    return { ...server, stop, product, connection, as: (user) => ({ ...connection, user }), ask, json: async <T>(...words: Parameters<typeof ask>) => JSON.parse(await ask(...words)) as T };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     throw error;
@@ -64,15 +78,15 @@ function configure(home: string, folder: string, { product, port, transport }: {
   const own = readFileSync(join(config, 'jvm.options'), 'utf8').split('\n').filter((line) => /add-opens|add-modules|security\.manager|threadFactory/.test(line) && !line.startsWith('#'));
   writeFileSync(join(config, 'jvm.options'), [`-Djava.io.tmpdir=${join(folder, 'tmp')}`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xms512m', '-Xmx512m', ...own, ''].join('\n'));
   if (product !== 'elasticsearch') return;
-  writeFileSync(join(config, 'users'), ['holdfast', 'few'].map((user) => `${user}:${HASH}\n`).join(''));
-  writeFileSync(join(config, 'users_roles'), 'superuser:holdfast\nfew:few\n');
-  appendFileSync(join(config, 'roles.yml'), ROLE);
+  writeFileSync(join(config, 'users'), ['holdfast', 'few', 'backup', 'restore'].map((user) => `${user}:${HASH}\n`).join(''));
+  writeFileSync(join(config, 'users_roles'), 'superuser:holdfast\nfew:few\nbackup:backup\nrestore:restore\n');
+  appendFileSync(join(config, 'roles.yml'), ROLES);
 }
 
 function environmentOf(product: SearchProduct, folder: string): Record<string, string> {
   const prefix = product === 'elasticsearch' ? 'ES' : 'OPENSEARCH';
-  const java = execFileSync('readlink', ['-f', execFileSync('which', ['java'], { encoding: 'utf8' }).trim()], { encoding: 'utf8' }).trim();
-  return { [`${prefix}_JAVA_HOME`]: join(java, '..', '..'), [`${prefix}_PATH_CONF`]: join(folder, 'config'), [`${prefix}_TMPDIR`]: join(folder, 'tmp'), HOME: join(folder, 'tmp') };
+  const java = process.env['HOLDFAST_TEST_JAVA'] ?? join(execFileSync('readlink', ['-f', execFileSync('which', ['java'], { encoding: 'utf8' }).trim()], { encoding: 'utf8' }).trim(), '..', '..');
+  return { [`${prefix}_JAVA_HOME`]: java, [`${prefix}_PATH_CONF`]: join(folder, 'config'), [`${prefix}_TMPDIR`]: join(folder, 'tmp'), HOME: join(folder, 'tmp') };
 }
 
 /** Bodies that are text go as lines for `_bulk`, where the path says so. */
