@@ -75,7 +75,7 @@ function configure(home: string, folder: string, { product, port, transport }: {
   const security = product === 'elasticsearch' ? 'xpack.security.enabled: true\nxpack.security.enrollment.enabled: false\n' : '';
   writeFileSync(join(config, `${product}.yml`), `cluster.name: shop\nnode.name: one\ndiscovery.type: single-node\nhttp.host: 127.0.0.1\nhttp.port: ${port}\ntransport.host: 127.0.0.1\ntransport.port: ${transport}\npath.data: ${join(folder, 'data')}\npath.logs: ${join(folder, 'logs')}\ncluster.routing.allocation.disk.threshold_enabled: false\n${security}`);
   // The options of the product without what is for long lives: a start takes half as long.
-  const own = readFileSync(join(config, 'jvm.options'), 'utf8').split('\n').filter((line) => /add-opens|add-modules|security\.manager|threadFactory/.test(line) && !line.startsWith('#'));
+  const own = readFileSync(join(config, 'jvm.options'), 'utf8').split('\n').filter((line) => line !== '' && !/^#|GC|Xlog|loggc|Xm[sx]|HeapDump|HeapOcc|ErrorFile|tmpdir|CMS/.test(line)).map((line) => line.replace('-javaagent:', `-javaagent:${home}/`));
   writeFileSync(join(config, 'jvm.options'), [`-Djava.io.tmpdir=${join(folder, 'tmp')}`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xms512m', '-Xmx512m', ...own, ''].join('\n'));
   if (product !== 'elasticsearch') return;
   writeFileSync(join(config, 'users'), ['holdfast', 'few', 'backup', 'restore'].map((user) => `${user}:${HASH}\n`).join(''));
