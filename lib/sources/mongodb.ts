@@ -4,7 +4,7 @@ import type { ByteString } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { HoldfastError } from '../model/errors.ts';
 import { attributesAt } from './attributes.ts';
-import { accountsBody, collectionBody, opened, oplogBody, textBody } from './mongodb/bodies.ts';
+import { CONSISTENCY, accountsBody, collectionBody, opened, oplogBody, textBody } from './mongodb/bodies.ts';
 import type { BodyContext } from './mongodb/bodies.ts';
 import { closeClient, failingAs, openClient, serverName, withClient } from './mongodb/connection.ts';
 import type { MongoConnection } from './mongodb/connection.ts';
@@ -79,8 +79,9 @@ export class MongodbSource implements BodySource {
   }
 
   *#collections(context: BodyContext, { collections, queries, topology }: Chosen, facts: Readonly<Record<string, string>>): Generator<SourceBody> {
-    for (const one of collections) {
-      yield this.#body(metadataEntry(one.database, one.name), context, () => textBody(context, () => metadataJson(context.client, one), facts));
+    for (const [index, one] of collections.entries()) {
+      // What is true of all of them is said once, with the first.
+      yield this.#body(metadataEntry(one.database, one.name), context, () => textBody(context, () => metadataJson(context.client, one), index === 0 ? facts : {}));
       if (one.type === 'view') continue;
       yield this.#body(documentsEntry(one.database, documentsName(one)), context, () => collectionBody(context, one, { query: queries.get(`${one.database}.${one.name}`), version: topology.version }));
     }
@@ -142,6 +143,6 @@ const WHY_NOT = {
 function factsOf({ kind, set, version }: Topology, way: OplogWay): Readonly<Record<string, string>> {
   return {
     'mongodb-server': version, 'mongodb-topology': set === undefined ? kind : `${kind} ${set}`,
-    ...(way !== 'kept' && { 'mongodb-consistency': `each collection as it was while it was read: ${WHY_NOT[way]}` }),
+    ...(way !== 'kept' && { [CONSISTENCY]: `each collection as it was while it was read: ${WHY_NOT[way]}` }),
   };
 }

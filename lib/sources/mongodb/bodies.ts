@@ -37,8 +37,11 @@ export async function opened(context: BodyContext, make: () => Promise<OpenBody>
   }
 }
 
-/** A small text that is asked for when it is opened. */
-export async function textBody(context: BodyContext, ask: () => Promise<string>, facts?: StreamProof['facts']): Promise<OpenBody> {
+/** The fact that says of which moments a backup is. */
+export const CONSISTENCY = 'mongodb-consistency';
+
+/** A small text that is asked for when it is opened; `facts` are told with it. */
+export async function textBody(context: BodyContext, ask: () => Promise<string>, facts: Readonly<Record<string, string>>): Promise<OpenBody> {
   const bytes = Buffer.from(await failingAs(context.connection, ask, context.signal));
   return {
     size: bytes.length,
@@ -47,7 +50,8 @@ export async function textBody(context: BodyContext, ask: () => Promise<string>,
     })(),
     finish: async ({ bytes: seen }) => {
       refuseIfStopped(context.signal);
-      return { bytes: seen, evidence: [], ...(facts && { facts }) };
+      const consistency = facts[CONSISTENCY];
+      return { bytes: seen, evidence: consistency === undefined ? [] : [consistency], facts };
     },
     close: () => Promise.resolve(),
   };
@@ -147,9 +151,10 @@ export async function oplogBody(context: BodyContext, start: OplogTime, before: 
         await refuseForgotten(client, start);
         refuseElection(before, await topologyOf(client));
         if (reader.last === undefined || isAfter(end, reader.last)) throw new HoldfastError('source-failed', `The oplog was read up to ${reader.last === undefined ? 'nothing' : oplogTimeText(reader.last)}, wanted up to ${oplogTimeText(end)}.`, { retryable: true, nextStep: 'Nothing of this run is kept. Start again.' });
+        const consistency = `all of one moment, ${oplogTimeText(end)}, once oplog.bson is replayed (mongorestore --oplogReplay)`;
         return {
-          evidence: [`${entries} entries of the oplog from ${oplogTimeText(start)} to ${oplogTimeText(end)}`],
-          facts: { 'mongodb-oplog-from': `${start.seconds}:${start.number}`, 'mongodb-oplog-to': `${end.seconds}:${end.number}`, 'mongodb-consistency': `all of one moment, ${oplogTimeText(end)}, once oplog.bson is replayed (mongorestore --oplogReplay)` },
+          evidence: [`${entries} entries of the oplog from ${oplogTimeText(start)} to ${oplogTimeText(end)}`, consistency],
+          facts: { 'mongodb-oplog-from': `${start.seconds}:${start.number}`, 'mongodb-oplog-to': `${end.seconds}:${end.number}`, [CONSISTENCY]: consistency },
         };
       },
     });
