@@ -42,6 +42,8 @@ const REFUSED: readonly (readonly [what: string, text: string, ...lines: string[
   ['a name with a slash for an output', plan('{ source: { type: command, command: x, stdin-name: ../a } }'), '4: plans.db.source.stdin-name is "../a", wanted a file name without "/"'],
   ['neither one database nor several', plan('{ source: { type: mariadb, host: h, user: u } }'), '4: plans.db.source.database is missing, wanted exactly one of "database" and "databases"'],
   ['a word for databases that is not all', plan('{ source: { type: mysql, host: h, user: u, databases: every } }'), '4: plans.db.source.databases is "every", wanted a list of names of databases, or all'],
+  ['a user of Redis without a password', plan('{ source: { type: redis, host: h, user: u } }'), '4: plans.db.source.password is missing, wanted a reference to the password of `user`'],
+  ['a password in the file of a Redis source', plan('{ source: { type: valkey, host: h, password: secret } }'), '4: plans.db.source.password is (not shown), wanted a reference to a secret: ${env:NAME}, ${file:path}, ${secret:NAME}, ${secret:NAME#key} or ${ssm:/path}, never the secret itself'],
   ['a password in the file of a MariaDB source', plan('{ source: { type: mariadb, host: h, database: d, user: u, password: secret } }'), '4: plans.db.source.password is (not shown), wanted a reference to a secret: ${env:NAME}, ${file:path}, ${secret:NAME}, ${secret:NAME#key} or ${ssm:/path}, never the secret itself'],
   ['an empty command around a run', plan('{ source: { type: sqlite, path: a.db }, hooks: { before: "" } }'),
     '4: plans.db.hooks.before is "", wanted a command line for the shell, or a list of a program and its arguments'],

@@ -63,6 +63,14 @@ describe('what a stack deploys (design: Plans)', () => {
     expect(() => load(`${VAULT}plans: { a: { source: { type: mysql, host: db, user: u, database: d, password: "\${env:PW}" } } }`)).toThrow(/a\.source\.password is \$\{env:PW\}, wanted \$\{secret:NAME\}/);
   });
 
+  it('carries Redis and Valkey with references to their secrets alone, and reads them back (S4)', () => {
+    const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: redis, host: cache } }, b: { source: { type: valkey, host: cache, port: 6380, user: backup, password: "\${secret:cache#pw}", ssl-mode: verify-full } } }`), 'prod');
+    const [a, b] = parseDeployedConfig(JSON.stringify(made)).plans;
+    expect(a?.source).toEqual({ type: 'redis', host: 'cache', port: 6379, minimumSizeBytes: 1 });
+    expect(b?.source).toEqual({ type: 'valkey', host: 'cache', port: 6380, user: 'backup', password: { kind: 'secrets-manager', name: 'cache', key: 'pw' }, sslMode: 'verify-full', minimumSizeBytes: 1 });
+    expect(() => load(`${VAULT}plans: { a: { source: { type: redis, host: cache, password: "\${env:PW}" } } }`)).toThrow(/a\.source\.password is \$\{env:PW\}, wanted \$\{secret:NAME\}/);
+  });
+
   it('carries buckets with references to their keys alone, and reads them back (S7)', () => {
     const made = deployConfig(load(`${VAULT}plans: { a: { source: { type: s3, bucket: shop-media } }, b: { source: { type: s3, bucket: theirs, prefix: "x y/", endpoint: "https://s3.example.com/", access-key-id: "\${secret:theirs#id}", secret-access-key: "\${ssm:/theirs/key}", tags: false, parallel: 4 } } }`), 'prod');
     const [a, b] = parseDeployedConfig(JSON.stringify(made)).plans;
@@ -120,7 +128,7 @@ describe('a deployed configuration that is not what `cdk deploy` wrote', () => {
   it.each<[string, string, string]>([
     ['no JSON', '{', 'The plan of this run is not what `cdk deploy` writes: it is not JSON.'],
     ['nothing', 'null', 'The plan of this run is not what `cdk deploy` writes: the whole: Invalid input: expected object, received null.'],
-    ['an unknown source', JSON.stringify({ ...plan, source: { type: 'oracle' } }), 'The plan of this run is not what `cdk deploy` writes: source.type: Invalid discriminator value. Expected \'files\' | \'sqlite\' | \'command\' | \'postgres\' | \'postgres-physical\' | \'mariadb\' | \'mysql\' | \'redis\' | \'valkey\' | \'elasticsearch\' | \'opensearch\' | \'kafka\' | \'s3\' | \'mongodb\' | \'set\'.'],
+    ['an unknown source', JSON.stringify({ ...plan, source: { type: 'oracle' } }), 'The plan of this run is not what `cdk deploy` writes: source.type: Invalid discriminator value. Expected \'files\' | \'sqlite\' | \'command\' | \'postgres\' | \'postgres-physical\' | \'mariadb\' | \'mysql\' | \'redis\' | \'valkey\' | \'elasticsearch\' | \'opensearch\' | \'kafka\' | \'s3\' | \'mongodb\' | \'configs\' | \'logs\' | \'set\'.'],
     ['a field that nobody wrote', JSON.stringify({ ...plan, extra: 1 }), 'The plan of this run is not what `cdk deploy` writes: the whole: Unrecognized key: "extra".'],
     ['a secret of the machine that deployed', JSON.stringify({ ...plan, source: { ...plan!.source, password: { kind: 'env', name: 'AWS_SECRET_ACCESS_KEY' } } }), 'The plan of this run is not what `cdk deploy` writes: source.password.kind: Invalid discriminator value. Expected \'ssm\' | \'secrets-manager\'.'],
     ['no plan id', JSON.stringify({ ...plan, planId: '../x' }), 'The plan of this run is not what `cdk deploy` writes: planId: wanted 32 hexadecimal digits.'],
