@@ -10,7 +10,7 @@ import type { Ministack } from '../../support/servers/ministack.ts';
 import { DAY, HOUR, MINUTE, linesOf, logsClient, makeGroup, put, sourceFor } from './desk.ts';
 
 /** A whole day by hand: HOLDFAST_LOG_MINUTES=1440. */
-const MINUTES = Number(process.env['HOLDFAST_LOG_MINUTES'] ?? 50);
+const MINUTES = Number(process.env['HOLDFAST_LOG_MINUTES'] ?? 40);
 const LATE = 10 * MINUTE;
 
 let server: Ministack;
