@@ -68,37 +68,6 @@ describe.each<SearchProduct>(['opensearch', 'elasticsearch'])('indices of %s', (
     expect(await hits('/shop', { geo_distance: { distance: '1km', place: { lat: 52.52, lon: 13.405 } } })).toBe(1);
   });
 
-  it('are not overwritten, unless that is asked for; and go to another name without their aliases (R1)', async () => {
-    await putAwkward(server, 'shop');
-    const { reader } = await backUpFrom(sourceFor(server, temporary, { indices: ['sh*p'] }));
-    await server.ask('PUT', '/shop/_doc/new', '{"kind":"later"}');
-    await server.ask('POST', '/shop/_refresh');
-    expect(await failure(restore(reader, server))).toMatchObject({ code: 'target-exists', message: expect.stringContaining(`The index shop is there already at ${server.connection.endpoint}`) });
-    const { reports } = await restore(reader, { connection: server.connection, rename: '*-back' });
-    expect(reports[0]?.warnings).toEqual(['aliases of shop are not set on shop-back, because who asks them would find documents twice: all, of-a, written']);
-    expect(await storedIn(server, 'shop-back')).toEqual(AWKWARD.map(({ source, back }) => back ?? source));
-    await restore(reader, { connection: server.connection, wanted: { mode: 'clean' } });
-    await expect(server.ask('GET', '/shop/_doc/new')).rejects.toThrow('404');
-    expect(await storedIn(server, 'shop')).toEqual(AWKWARD.map(({ source, back }) => back ?? source));
-  });
-
-  it('are as they were at one moment, whatever is written, changed and deleted while they are read (S10)', async () => {
-    await server.ask('PUT', '/ledger', { settings: { number_of_shards: 2, number_of_replicas: 0, refresh_interval: '50ms' } });
-    await server.ask('POST', '/ledger/_bulk?refresh=true', numbered(0, 6000));
-    const changed = (round: number) => `{"delete":{"_id":"${round * 3}"}}\n{"index":{"_id":"${round * 3 + 1}"}}\n{"n":-1}\n{"index":{"_id":"new-${round}"}}\n{"n":-1}\n`;
-    let rounds = 0;
-    let writer: ReturnType<typeof repeating> | undefined;
-    // The moment is over when there is a stream.
-    const kept = await readAll(sourceFor(server, temporary, { isWithTemplates: false }), async () => {
-      writer ??= repeating(async () => void (await server.ask('POST', '/ledger/_bulk', Array.from({ length: 20 }, () => changed(rounds++)).join(''))));
-      while (rounds < 100) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
-    await writer?.stop();
-    const lines = (kept.get('indices/ledger/documents.ndjson') ?? '').trimEnd().split('\n');
-    const documents = Array.from({ length: lines.length / 2 }, (_, index) => `${lines[2 * index]}\n${lines[2 * index + 1]}\n`);
-    expect(documents.sort().join('')).toBe(numbered(0, 6000).match(/.*\n.*\n/g)?.sort().join(''));
-  });
-
   it('a point in time that the cluster let go fails the run, in its own words (S10)', async () => {
     await server.ask('PUT', '/ledger', { settings: { number_of_replicas: 0 } });
     await server.ask('POST', '/ledger/_bulk?refresh=true', numbered(0, 1000));
@@ -115,6 +84,23 @@ describe.each<SearchProduct>(['opensearch', 'elasticsearch'])('indices of %s', (
 
 describe('what a cluster may do to a backup', () => {
   const server = clean('opensearch');
+
+  it('indices are as they were at one moment, whatever is written, changed and deleted while they are read (S10)', async () => {
+    await server.ask('PUT', '/ledger', { settings: { number_of_shards: 2, number_of_replicas: 0, refresh_interval: '50ms' } });
+    await server.ask('POST', '/ledger/_bulk?refresh=true', numbered(0, 6000));
+    const changed = (round: number) => `{"delete":{"_id":"${round * 3}"}}\n{"index":{"_id":"${round * 3 + 1}"}}\n{"n":-1}\n{"index":{"_id":"new-${round}"}}\n{"n":-1}\n`;
+    let rounds = 0;
+    let writer: ReturnType<typeof repeating> | undefined;
+    // The moment is over when there is a stream.
+    const kept = await readAll(sourceFor(server, temporary, { isWithTemplates: false }), async () => {
+      writer ??= repeating(async () => void (await server.ask('POST', '/ledger/_bulk', Array.from({ length: 20 }, () => changed(rounds++)).join(''))));
+      while (rounds < 100) await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    await writer?.stop();
+    const lines = (kept.get('indices/ledger/documents.ndjson') ?? '').trimEnd().split('\n');
+    const documents = Array.from({ length: lines.length / 2 }, (_, index) => `${lines[2 * index]}\n${lines[2 * index + 1]}\n`);
+    expect(documents.sort().join('')).toBe(numbered(0, 6000).match(/.*\n.*\n/g)?.sort().join(''));
+  });
 
   it.each(LIES)('%s gives no proof, but the reason (S10)', async (_what, rewrite, message) => {
     await server.ask('PUT', '/other', { settings: { number_of_replicas: 0 } });
@@ -202,6 +188,20 @@ describe('what a user may not see', () => {
 describe('what a restore brings', () => {
   const server = clean('elasticsearch');
   const other = clean('opensearch');
+
+  it('indices are not overwritten, unless that is asked for; and go to another name without their aliases (R1)', async () => {
+    await putAwkward(server, 'shop');
+    const { reader } = await backUpFrom(sourceFor(server, temporary, { indices: ['sh*p'] }));
+    await server.ask('PUT', '/shop/_doc/new', '{"kind":"later"}');
+    await server.ask('POST', '/shop/_refresh');
+    expect(await failure(restore(reader, server))).toMatchObject({ code: 'target-exists', message: expect.stringContaining(`The index shop is there already at ${server.connection.endpoint}`) });
+    const { reports } = await restore(reader, { connection: server.connection, rename: '*-back' });
+    expect(reports[0]?.warnings).toEqual(['aliases of shop are not set on shop-back, because who asks them would find documents twice: all, of-a, written']);
+    expect(await storedIn(server, 'shop-back')).toEqual(AWKWARD.map(({ source, back }) => back ?? source));
+    await restore(reader, { connection: server.connection, wanted: { mode: 'clean' } });
+    await expect(server.ask('GET', '/shop/_doc/new')).rejects.toThrow('404');
+    expect(await storedIn(server, 'shop')).toEqual(AWKWARD.map(({ source, back }) => back ?? source));
+  });
 
   it('templates and pipelines come back where they are missing, and none of the cluster changes a restored index (S10, R1)', async () => {
     const named = ['/_component_template/base', '/_index_template/everything', '/_ingest/pipeline/stamp'];
