@@ -24,14 +24,28 @@ main() {
   python_environment
   [ "${1:-}" = --python ] && return
   debian_packages
-  timescale
-  mongo_java
-  search_servers
-  kafka
-  base_image bookworm
+  together timescale maven_servers 'base_image bookworm'
   [ "${1:-}" = --more ] || return 0
   postgres_16
   base_image trixie
+}
+
+# They wait for different places most of their time. Each is heard to its end, also when another has failed.
+together() {
+  local work pid pids=() status=0
+  for work in "$@"; do
+    $work &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || status=$?; done
+  return "$status"
+}
+
+# One after another: they share Maven's repository of this user.
+maven_servers() {
+  mongo_java
+  search_servers
+  kafka
 }
 
 python_environment() {
@@ -94,7 +108,7 @@ mongo_java() {
   [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
   rm -rf "$folder"
   mkdir -p "$folder"
-  mvn --quiet --batch-mode --file "$source/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
+  mvn --quiet --batch-mode -Dstyle.color=never --file "$source/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
   java -jar "$folder"/lib/ecj-*.jar -17 -classpath "$(printf '%s:' "$folder"/lib/*.jar)" -d "$folder" "$source/StandIn.java"
   rm "$folder"/lib/ecj-*.jar
   echo "$stamp" >"$folder/stamp"
@@ -123,7 +137,7 @@ kafka() {
   [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return
   rm -rf "$folder"
   mkdir -p "$folder"
-  mvn --quiet --batch-mode --file "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
+  mvn --quiet --batch-mode -Dstyle.color=never --file "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies "-DoutputDirectory=$PWD/$folder/lib"
   echo "$stamp" >"$folder/stamp"
 }
 

@@ -117,6 +117,10 @@ async function restoreIntoTargets(server: PostgresServer, person: Person, wanted
   await refusals(person, `postgres://${server.user}@${server.host}:${server.port}`);
   await server.sql('delete from person', { database: 'app' });
   expect((await person.run(['restore', 'latest:app', '--to-target', 'app', '--clean'])).stderr).toMatch(/objects of the database app at .* will be dropped[^]*needs a yes/);
+  // Of chosen tables those alone are named.
+  const { stderr: asked } = await person.run(['restore', 'latest:app', '--to-target', 'app', '--clean', '--table', 'person']);
+  expect(asked).toMatch(/1 object of the database app at .* will be dropped[^]*\n +public\.person\n[^]*needs a yes/);
+  expect(asked).not.toContain('padding');
   await person.do(['restore', 'latest:app', '--to-target', 'app', '--clean', '--yes']);
   expect(await fingerprint(server, 'app')).toEqual(wanted);
 }

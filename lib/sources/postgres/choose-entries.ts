@@ -79,13 +79,13 @@ function rootsOf(entries: readonly TocEntry[], { tables, schemas }: WantedParts)
   for (const text of tables) {
     const { schema, name } = tablePattern(text);
     const matches = entries.filter((entry) => TABLES.has(entry.kind) && name.test(entry.name ?? '') && schema.test(entry.schema ?? ''));
-    if (matches.length === 0) throw nothingCalled('table', text, entries.filter(({ kind }) => TABLES.has(kind)).map((entry) => `${entry.schema}.${entry.name}`));
+    if (matches.length === 0) throw nothingCalled('table', text, entries.filter(({ kind }) => TABLES.has(kind)).map(({ schema: its = '', name: own = '' }) => `${asPattern(its)}.${asPattern(own)}`));
     for (const entry of matches) found.add(entry);
   }
   for (const text of schemas) {
     const pattern = toPattern(text);
     const matches = entries.filter((entry) => (entry.schema !== undefined && entry.schema !== '-' && pattern.test(entry.schema)) || (entry.kind === 'SCHEMA' && pattern.test(entry.name ?? '')));
-    if (matches.length === 0) throw nothingCalled('schema', text, [...new Set(entries.flatMap(({ schema }) => (schema === undefined || schema === '-' ? [] : [schema])))]);
+    if (matches.length === 0) throw nothingCalled('schema', text, [...new Set(entries.flatMap(({ schema }) => (schema === undefined || schema === '-' ? [] : [asPattern(schema)])))]);
     // What belongs to a table comes with it, or is left out with a warning.
     for (const entry of matches) if (!BELONGS.has(entry.kind) || entry.kind === 'SEQUENCE') found.add(entry);
   }
@@ -97,6 +97,11 @@ function tablePattern(text: string): { readonly schema: RegExp; readonly name: R
   const [, schema, name] = /^(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^"]+)$/.exec(text) ?? [];
   if (name === undefined) throw new HoldfastError('usage', `--table is ${JSON.stringify(text)}, wanted TABLE or SCHEMA.TABLE, each in double quotes where it holds a dot.`);
   return { schema: schema === undefined ? /^/ : toPattern(schema), name: toPattern(name) };
+}
+
+/** A name as `--table` and `--schema` take it for itself alone. */
+export function asPattern(name: string): string {
+  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 function toPattern(text: string): RegExp {

@@ -18,7 +18,7 @@ import type { PostgresLoaderOptions } from './loader-options.ts';
 import { missingTables } from './missing-tables.ts';
 import { query } from './query.ts';
 import type { Session } from './query.ts';
-import { refuseExisting, refuseMissing, refuseNotEmpty, refuseTablesThere, warningsOn } from './refusals.ts';
+import { chosenThere, refuseExisting, refuseMissing, refuseNotEmpty, refuseTablesThere, warningsOn } from './refusals.ts';
 import { serverVersion } from './server-version.ts';
 import { spoolArchive, spoolFile } from './spool.ts';
 import { contentsOf, createdDatabase, partsThere, tableCounts } from './target-database.ts';
@@ -66,8 +66,8 @@ export class DatabaseRestore {
       const header = await this.#header(session, signal);
       const server = await serverVersion(session);
       if (wanted.mode === 'create') await refuseExisting(session, connection);
-      const existing = wanted.mode === 'create' ? { objects: 0, tables: [] } : await contentsOf(session);
       const chosen = await this.#choose(session, header, wanted);
+      const existing = wanted.mode === 'create' ? { objects: 0, tables: [] } : wanted.mode === 'clean' && chosen !== undefined ? await chosenThere(session, chosen) : await contentsOf(session);
       if (wanted.mode === 'empty' && chosen === undefined) refuseNotEmpty(connection, existing);
       if (wanted.mode === 'empty' && chosen !== undefined) await refuseTablesThere(session, connection, chosen);
       await refuseMissing(session, { header, chosen, newRoles, isWithoutOwners: wanted.isWithoutOwners === true });

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../model/errors.ts';
 import type { DatabaseLoad, LoadRequest } from '../database-loader.ts';
 import type { ArchiveHeader } from './archive.ts';
+import { asPattern } from './choose-entries.ts';
 import type { ChosenEntries } from './choose-entries.ts';
 import { describeConnection } from './connection.ts';
 import type { PostgresConnection } from './connection.ts';
@@ -19,10 +20,16 @@ export function refuseNotEmpty(connection: PostgresConnection, { objects, tables
   });
 }
 
-/** Chosen tables go into a database that holds others, and none of them. */
-export async function refuseTablesThere(session: Session, connection: PostgresConnection, { tables }: ChosenEntries): Promise<void> {
+/** Chosen tables that the database has already, as `--table` takes them. */
+export async function chosenThere(session: Session, { tables }: ChosenEntries): Promise<DatabaseLoad['existing']> {
   const there = await partsThere(session);
-  const found = tables.filter(({ schema, name }) => ['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE'].some((kind) => there.has(`${kind} ${schema} ${name}`))).map(({ schema, name }) => `${schema}.${name}`);
+  const found = tables.filter(({ schema, name }) => ['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE'].some((kind) => there.has(`${kind} ${schema} ${name}`)));
+  return { objects: found.length, tables: found.map(({ schema = '', name = '' }) => `${asPattern(schema)}.${asPattern(name)}`) };
+}
+
+/** Chosen tables go into a database that holds others, and none of them. */
+export async function refuseTablesThere(session: Session, connection: PostgresConnection, chosen: ChosenEntries): Promise<void> {
+  const { tables: found } = await chosenThere(session, chosen);
   if (found.length === 0) return;
   throw new HoldfastError('target-exists', `The ${describeConnection(connection)} has ${found.length} of the chosen tables already${namesInWords(found)}. Nothing was done.`, { nextStep: 'Restore them into a new database (--create), or drop and replace them (--clean).', data: { tables: found } });
 }
