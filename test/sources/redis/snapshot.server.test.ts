@@ -91,8 +91,8 @@ describe.each(KINDS)('a %s source (S4)', (kind) => {
   // HOLDFAST_LONG_DUMPS=30: as many places as somebody has time for.
   it.each(['yes', 'no'])('never becomes one because the connection is cut at any byte, with diskless synchronisation %s', async (isDiskless) => {
     await server().ask('CONFIG', 'SET', 'repl-diskless-sync', isDiskless);
-    const through = async (afterBytes: number) => {
-      const proxy = await startCuttingProxy(server().port, afterBytes);
+    const through = async (afterBytes: number, how?: 'end') => {
+      const proxy = await startCuttingProxy(server().port, afterBytes, how);
       const source = sourceFor(server(), folder, { connection: { port: proxy.port } });
       const outcome = await snapshotWhole(source).catch((error: unknown) => error as Error);
       await proxy.stop();
@@ -103,8 +103,9 @@ describe.each(KINDS)('a %s source (S4)', (kind) => {
     const [all, places] = [whole.proxy.came(), Number(process.env['HOLDFAST_LONG_DUMPS'] ?? 3)];
     const anywhere = Array.from({ length: places }, (_, place) => Math.floor(((place + Math.random()) * all) / places));
     // In the checksum or in the mark, before the last byte, and before the mark begins.
-    for (const afterBytes of [...anywhere, all - 45, all - 20, all - 1]) {
-      const { proxy, outcome } = await through(afterBytes);
+    const last = [all - 45, all - 20, all - 1];
+    for (const [afterBytes, how] of [...[...anywhere, ...last].map((at) => [at] as const), ...last.map((at) => [at, 'end'] as const)]) {
+      const { proxy, outcome } = await through(afterBytes, how);
       expect([afterBytes, outcome]).toEqual([afterBytes, expect.any(HoldfastError)]);
       expect(outcome).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/^The connection to .* broke: /) });
       expect(proxy.cuts()).toBe(1);

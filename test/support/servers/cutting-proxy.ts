@@ -11,8 +11,8 @@ export interface CuttingProxy {
   stop(): Promise<void>;
 }
 
-/** Passes TCP connections on to a server on this machine, and resets each that has brought so many bytes of answers. */
-export async function startCuttingProxy(target: number, afterBytes: number): Promise<CuttingProxy> {
+/** Passes TCP connections on to a server on this machine, and resets each that has brought so many bytes of answers; or ends it as if all were well. */
+export async function startCuttingProxy(target: number, afterBytes: number, how: 'reset' | 'end' = 'reset'): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let [cuts, came] = [0, 0];
   const server = createServer((client) => {
@@ -26,7 +26,8 @@ export async function startCuttingProxy(target: number, afterBytes: number): Pro
       client.write(passed <= afterBytes ? bytes : bytes.subarray(0, Math.max(0, bytes.length - (passed - afterBytes))));
       if (passed <= afterBytes) return;
       cuts++;
-      client.resetAndDestroy();
+      if (how === 'end') client.end();
+      else client.resetAndDestroy();
     });
   });
   const port = await freePort();
