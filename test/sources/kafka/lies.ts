@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KAFKA_USERS } from '../../support/servers/kafka.ts';
+import { KAFKA_USERS, SCRAM_PASSWORD } from '../../support/servers/kafka.ts';
 import { startCutProxy } from '../../support/servers/cut-proxy.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { failure } from '../reading.ts';
@@ -105,6 +105,16 @@ export function lies(rig: () => Rig): void {
     expect(await failure(readAll(source('refuse')))).toMatchObject({ code: 'source-failed', message: expect.stringMatching(/no record has an offset from 0 to \d, and the topic is not compacted/) as string, nextStep: expect.stringContaining('holes: warn') as string });
     const warned = await readAll(source('warn'));
     expect(warned.get('topics/compacted/000000.records')?.proof.warnings?.[0]).toMatch(/^\d offsets of partition 0 of topic compacted, the first 0, have no record although/);
+  });
+
+  it('a broker is believed over TLS by its certificate alone, and a password goes as SCRAM (S10)', async () => {
+    const { server } = rig();
+    const over = (tls: { readonly ca?: string } | undefined, password: string = SCRAM_PASSWORD) => sourceFor(server.tlsPort, temporary, { topics: ['long'], groups: 'none', patienceMs: 300, place: { brokers: [{ host: '127.0.0.1', port: server.tlsPort }], sasl: { mechanism: 'SCRAM-SHA-512', user: 'root', password }, ...(tls && { tls }) } });
+    expect(await itemsOf(await readAll(over({ ca: server.ca })), 'long')).toHaveLength(RECORDS.length + 2);
+    expect(await failure(over({}).check())).toMatchObject({ code: 'source-failed', message: expect.stringMatching(/self-signed certificate/) as string });
+    expect((await failure(over(undefined).check())).code).toBe('source-failed');
+    const wrong = await failure(over({ ca: server.ca }, 'wrong-9d1c').check());
+    expect(wrong).toMatchObject({ code: 'permission', message: expect.not.stringContaining('wrong-9d1c') as string });
   });
 
   it('each right that is missing is named, by the words of the broker and without the password (S10)', async () => {
