@@ -28,6 +28,13 @@ export function timeInWords(milliseconds: number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** The same with its distance from UTC, where it stands beside times of other machines: `2026-11-21 08:15:02 +01:00`. */
+export function zonedTimeInWords(milliseconds: number): string {
+  const minutes = -new Date(milliseconds).getTimezoneOffset();
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${timeInWords(milliseconds)} ${minutes < 0 ? '-' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
+}
+
 /** `1 file`, `1,204 files`. */
 export function counted(count: number, singular: string, plural = `${singular}s`): string {
   return `${numberInWords(count)} ${count === 1 ? singular : plural}`;

@@ -13,7 +13,9 @@ describe('times on the command line', () => {
     expect(parseMoment('2026-11-20 14:30', '--newer', NOW)).toBe(new Date(2026, 10, 20, 14, 30).getTime());
   });
 
-  test.each(['', 'yesterday', '3', '3y', '2026-13-01', '20.11.2026', '2026-11'])('%p is refused with examples', (text) => {
+  test('the 29th of February is a day in a leap year', () => expect(parseMoment('2028-02-29', '--newer', NOW)).toBe(new Date(2028, 1, 29).getTime()));
+
+  test.each(['', 'yesterday', '3', '3y', '2026-13-01', '2026-11-31', '2026-02-29 12:00', '2026-11-31T10:00:00Z', '20.11.2026', '2026-11'])('%p is refused with examples', (text) => {
     expect(() => parseMoment(text, '--newer', NOW)).toThrow('--newer');
   });
 });
