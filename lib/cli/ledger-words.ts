@@ -1,16 +1,18 @@
 import type { TimedLine, TimedWindow } from '../recovery/pitr/check-target.ts';
+import { divergenceInWords } from '../recovery/pitr/divergence.ts';
 import type { WalAge } from '../recovery/pitr/wal-age.ts';
 import type { WalLedger } from '../recovery/pitr/read-ledger.ts';
 import { formatLsn } from '../sources/postgres/wal/lsn.ts';
 import { isoTime } from './entry-words.ts';
-import { counted, durationInWords, timeInWords } from './words.ts';
+import { counted, durationInWords, zonedTimeInWords } from './words.ts';
 
 /** What `pitr windows` says to people: what can be restored to, what is missing, and what to do about it. */
 export function ledgerLines(planName: string, ledger: WalLedger, now: number): string[] {
-  const { systemId, lines, newest, bases, entries, notes } = ledger;
+  const { systemId, lines, divergences, newest, bases, entries, notes } = ledger;
   const archived = newest === undefined ? 'no WAL was archived' : `last WAL archived ${durationInWords(Math.max(0, now - newest.storedAt))} ago (${newest.name}${newest.partial ? ', its beginning' : ''})`;
   return [
     `${planName}, system ${systemId}: ${counted(bases.length, 'base backup')}, ${counted(entries.filter(({ kind }) => kind === 'segment').length, 'segment')}; ${archived}`,
+    ...divergences.map((divergence) => `  DIVERGED  ${divergenceInWords(divergence)} A restore must say which to follow: --timeline ${divergence.older} or --timeline ${lines[0]?.timeline ?? divergence.newer}. If one of them is a copy, let it archive nowhere or into a plan of its own: docs/point-in-time.md.`),
     ...lines.flatMap((line) => lineLines(planName, line, lines.length > 1)),
     ...(lines.every(({ windows }) => windows.length === 0) ? [`  Nothing can be restored yet: take a base backup with \`holdfast backup ${planName}\`.`] : []),
     ...notes.map((note) => `  note: ${note}`),
@@ -21,7 +23,7 @@ export function ledgerLines(planName: string, ledger: WalLedger, now: number): s
 export function ageLine(planName: string, { newestAt, ageMs, maxAgeMs, isLate }: WalAge): string {
   const limit = durationInWords(maxAgeMs);
   if (ageMs === undefined || newestAt === undefined) return `${planName}: late: no WAL was ever stored, wanted some every ${limit}. Start \`holdfast wal-receive ${planName}\`, or set archive_command: docs/point-in-time.md.`;
-  const seen = `WAL was last known to arrive ${durationInWords(ageMs)} ago (${timeInWords(newestAt)}, store's clock)`;
+  const seen = `WAL was last known to arrive ${durationInWords(ageMs)} ago (${zonedTimeInWords(newestAt)}, store's clock)`;
   if (!isLate) return `${planName}: ${seen}, within ${limit}`;
   return `${planName}: late: ${seen}, wanted ${limit} at most. Look at \`holdfast wal-receive ${planName}\` and what it says, or at pg_stat_archiver and the log of the server.`;
 }
@@ -43,16 +45,16 @@ function lineLines(planName: string, { timeline, windows, gaps, stranded, waitin
 function windowLines({ fromLsn, toLsn, bases, lastTransactionAt, isLookedThrough, storedAt }: TimedWindow): string[] {
   const first = bases[0]?.stoppedAt ?? 0;
   // A window shorter than a second would look as if there were nothing in it.
-  const inWords = lastTransactionAt !== undefined && lastTransactionAt - first < 1000 ? isoTime : timeInWords;
+  const inWords = lastTransactionAt !== undefined && lastTransactionAt - first < 1000 ? isoTime : zonedTimeInWords;
   return [
     `  window    ${formatLsn(fromLsn)} to ${formatLsn(toLsn)}, from ${counted(bases.length, 'base backup')}`,
     `            from ${inWords(first)} (end of the first base backup, server's clock)`,
-    `            until ${lastTransactionAt === undefined ? (isLookedThrough ? 'the end of the base backup: no transaction is behind it' : 'a transaction before its newest segments, which hold none: a restore to a time looks for it') : `before ${inWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${timeInWords(storedAt)} (store's clock)`,
+    `            until ${lastTransactionAt === undefined ? (isLookedThrough ? 'the end of the base backup: no transaction is behind it' : 'a transaction before its newest segments, which hold none: a restore to a time looks for it') : `before ${inWords(lastTransactionAt)} (last transaction in it, server's clock)`}; its last WAL was stored ${zonedTimeInWords(storedAt)} (store's clock)`,
   ];
 }
 
 /** The same for programs: positions as PostgreSQL writes them, times in ISO 8601. */
-export function jsonOfLedger({ systemId, lines, newest, bases, held, notes }: WalLedger): object {
+export function jsonOfLedger({ systemId, lines, divergences, newest, bases, held, notes }: WalLedger): object {
   return {
     systemId,
     segmentBytes: held.segmentBytes,
@@ -65,6 +67,7 @@ export function jsonOfLedger({ systemId, lines, newest, bases, held, notes }: Wa
       stranded: stranded.map(({ backup }) => backup),
       waiting: waiting && { fromLsn: formatLsn(waiting.fromLsn), toLsn: formatLsn(waiting.toLsn) },
     })),
+    diverged: divergences.map(({ older, newer, forkLsn, bornAt, lastAt }) => ({ older, newer, forkLsn: formatLsn(forkLsn), bornAt: bornAt === undefined ? null : isoTime(bornAt), lastTransactionAt: lastAt === undefined ? null : isoTime(lastAt) })),
     notes,
   };
 }

@@ -22,8 +22,9 @@ export async function walFinding(repository: Repository, now: number): Promise<P
 }
 
 /** Of the newest line of timelines alone: what an older one lacks is history. */
-function problemOf({ lines: [newest], newest: last, notes }: WalLedger): string | undefined {
+function problemOf({ lines: [newest], divergences: [diverged], newest: last, notes }: WalLedger): string | undefined {
   if (newest === undefined || newest.windows.length === 0) return 'nothing can be restored from its WAL, because no base backup goes with it';
+  if (diverged !== undefined) return `timelines ${diverged.older} and ${diverged.newer} both went on, as of two servers in one plan, and a restore must be told which to follow`;
   if (newest.waiting !== undefined) return 'WAL is missing, and no base backup was taken since';
   if (newest.gaps.length > 0) return `it has ${newest.gaps.length === 1 ? 'a gap' : `${newest.gaps.length} gaps`} that no moment in it can be restored to`;
   if (newest.stranded.length > 0) return `WAL is missing that ${newest.stranded.length === 1 ? 'a base backup needs' : `${newest.stranded.length} base backups need`}`;

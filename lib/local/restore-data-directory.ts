@@ -8,6 +8,7 @@ import { planDataDirectoryRestore } from '../recovery/data-directory/plan.ts';
 import type { DataDirectoryOptions, DataDirectoryPlan } from '../recovery/data-directory/plan.ts';
 import { executeDataDirectoryRestore } from '../recovery/data-directory/restore.ts';
 import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
+import { isWalFetch } from '../recovery/data-directory/start-server.ts';
 import { needsArchive } from '../recovery/data-directory/target.ts';
 import type { RecoveryTarget, TargetAction } from '../recovery/data-directory/target.ts';
 import type { SnapshotReader } from '../repository/index.ts';
@@ -15,7 +16,7 @@ import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import { contentOf } from './content.ts';
 import { postgresPlaces } from './postgres-places.ts';
 import { RunRecorder } from './run-recorder.ts';
-import { checkAgainstVault, proveCommand, walFetchCommand } from './vault-archive.ts';
+import { checkAgainstVault, proveCommand, refuseDivergedCommand, walFetchCommand } from './vault-archive.ts';
 import type { VaultOptions } from './vault-choice.ts';
 import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
@@ -46,9 +47,13 @@ export async function planRestoreIntoDataDirectory(vault: LocalVault, reader: Sn
   const isFromVault = facts !== undefined && wish.restoreCommand === undefined && needsArchive(wish.target, facts);
   const restoreCommand = isFromVault ? await walFetchCommand(access, reader.manifest, { facts, environment }) : wish.restoreCommand;
   const plan = await planDataDirectoryRestore(reader, { ...asked, restoreCommand, directory: resolve(environment.workingFolder, wish.directory) }, optionsOf(run, context));
-  if (isFromVault) await checkAgainstVault(vault.repository, reader.manifest, { ...wish, facts });
-  if (isFromVault && restoreCommand !== undefined) await proveCommand(restoreCommand, plan.owner, environment);
-  return plan;
+  if (!isFromVault) {
+    if (facts !== undefined && restoreCommand !== undefined && isWalFetch(restoreCommand)) await refuseDivergedCommand(vault.repository, reader.manifest, { ...wish, facts });
+    return plan;
+  }
+  const warnings = await checkAgainstVault(vault.repository, reader.manifest, { ...wish, facts });
+  if (restoreCommand !== undefined) await proveCommand(restoreCommand, plan.owner, environment);
+  return { ...plan, warnings: [...plan.warnings, ...warnings], endsAtGap: warnings.length > 0 };
 }
 
 /** Carries out a plan and records it in the catalog, begun and ended. */

@@ -7,9 +7,11 @@ import type { Owner } from '../recovery/data-directory/write-directory.ts';
 import { serverEnvironment } from '../recovery/data-directory/start-server.ts';
 import { targetWords } from '../recovery/data-directory/target.ts';
 import type { RecoveryTarget } from '../recovery/data-directory/target.ts';
-import { checkTarget } from '../recovery/pitr/check-target.ts';
+import { checkTarget, unreachedBehind } from '../recovery/pitr/check-target.ts';
 import type { PitrTarget } from '../recovery/pitr/check-target.ts';
+import { refuseDiverged } from '../recovery/pitr/divergence.ts';
 import { readLedgers } from '../recovery/pitr/read-ledger.ts';
+import type { WalLedger } from '../recovery/pitr/read-ledger.ts';
 import type { Manifest, Repository } from '../repository/index.ts';
 import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import type { BaseBackupFacts } from '../sources/postgres/base-backup-facts.ts';
@@ -26,16 +28,36 @@ const ALSO_NEXT = 16;
 /** Of `wal-fetch`: found, and not there. Everything else ends a recovery. */
 const ANSWERS: readonly (number | null)[] = [0, 1];
 
+interface Asked {
+  readonly target: RecoveryTarget;
+  readonly timeline: string;
+  readonly facts: BaseBackupFacts;
+}
+
 /**
- * Refuses a target that no recovery reaches from this base backup with the WAL in the vault, and shows the windows.
- * Fails as `refused`; as `usage` when the vault has no WAL of the server at all.
+ * Refuses a target that no recovery reaches from this base backup with the WAL in the vault, and shows the windows; answers what
+ * somebody must know of one that is reached. Fails as `refused`; as `usage` when the vault has no WAL of the server at all.
  */
-export async function checkAgainstVault(repository: Repository, manifest: Manifest, { target, timeline, facts }: { readonly target: RecoveryTarget; readonly timeline: string; readonly facts: BaseBackupFacts }): Promise<void> {
-  const ledger = (await readLedgers(repository, manifest.plan, readFacts, target.kind === 'time' ? Infinity : undefined)).find(({ systemId }) => systemId === facts.systemId);
+export async function checkAgainstVault(repository: Repository, manifest: Manifest, { target, timeline, facts }: Asked): Promise<string[]> {
+  const ledger = await ledgerOf(repository, manifest, { target, facts });
   if (ledger === undefined || ledger.entries.length === 0) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL: the vault has none of this server, and no command to read another was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'. To archive into the vault: docs/point-in-time.md." });
-  const { base, window } = checkTarget(ledger.lines, pitrTarget(target), timeline === 'latest' ? undefined : timeline === 'current' ? facts.timeline : Number(timeline));
-  if (window.bases.some(({ backup }) => backup === manifest.backup)) return;
+  if (timeline === 'latest') refuseDiverged(ledger, pitrTarget(target), facts);
+  const { base, line, window } = checkTarget(ledger.lines, pitrTarget(target), timeline === 'latest' ? undefined : timeline === 'current' ? facts.timeline : Number(timeline));
+  if (window.bases.some(({ backup }) => backup === manifest.backup)) return target.kind === 'latest' ? unreachedBehind(line) : [];
   throw new HoldfastError('refused', `The target ${targetWords(target)} is not reached from the base backup ${manifest.backup}: WAL behind it is missing in the vault. Nothing was restored.`, { nextStep: `Restore ${base.backup}, which leads there; \`holdfast pitr windows\` shows all.` });
+}
+
+/**
+ * A command that was written by hand may read another vault, so that nothing is said of what it reaches. But where it is `wal-fetch`,
+ * and this vault knows that two timelines of the server went on beside each other, it is refused like ours.
+ */
+export async function refuseDivergedCommand(repository: Repository, manifest: Manifest, { target, timeline, facts }: Asked): Promise<void> {
+  const ledger = timeline === 'latest' ? await ledgerOf(repository, manifest, { target, facts }) : undefined;
+  if (ledger !== undefined) refuseDiverged(ledger, pitrTarget(target), facts);
+}
+
+async function ledgerOf(repository: Repository, { plan }: Manifest, { target, facts }: Omit<Asked, 'timeline'>): Promise<WalLedger | undefined> {
+  return (await readLedgers(repository, plan, readFacts, target.kind === 'time' ? Infinity : undefined)).find(({ systemId }) => systemId === facts.systemId);
 }
 
 function pitrTarget(target: RecoveryTarget): PitrTarget {

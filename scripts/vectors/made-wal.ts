@@ -5,6 +5,8 @@ import { segmentNumber, segmentStart } from '../../lib/sources/postgres/wal/lsn.
 export type MadeRecord =
   | { readonly kind: 'commit' | 'abort'; readonly at: number }
   | { readonly kind: 'point'; readonly name: string; readonly at: number }
+  /** The first of a new timeline: `promotion` of a standby, `recovery` of anything else, whose time counts whole seconds. */
+  | { readonly kind: 'promotion' | 'recovery'; readonly timeline: number; readonly parent: number; readonly at: number }
   | { readonly kind: 'filler'; readonly bytes: number }
   | { readonly kind: 'switch' };
 
@@ -86,7 +88,24 @@ function bodyOf(record: MadeRecord): readonly [manager: number, info: number, da
   if (record.kind === 'filler') return [10, 0, Buffer.alloc(record.bytes, 'filler ')];
   if (record.kind === 'switch') return [0, 0x40, Buffer.alloc(0)];
   if (record.kind === 'point') return [0, 0x70, Buffer.concat([timeOf(record.at), Buffer.from(record.name), Buffer.alloc(64 - record.name.length)])];
+  if (record.kind === 'promotion') return [0, 0x90, Buffer.concat([timeOf(record.at), timelinesOf(record)])];
+  if (record.kind === 'recovery') return [0, 0x00, checkpointOf(record)];
   return [1, record.kind === 'commit' ? 0 : 0x20, timeOf(record.at)];
+}
+
+function timelinesOf({ timeline, parent }: { readonly timeline: number; readonly parent: number }): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(timeline, 0);
+  bytes.writeUInt32LE(parent, 4);
+  return bytes;
+}
+
+/** `CheckPoint` of catalog/pg_control.h, as far as anybody looks at it. */
+function checkpointOf(record: { readonly timeline: number; readonly parent: number; readonly at: number }): Buffer {
+  const bytes = Buffer.alloc(88);
+  timelinesOf(record).copy(bytes, 8);
+  bytes.writeBigInt64LE(BigInt(Math.floor(record.at / 1000)), 64);
+  return bytes;
 }
 
 function timeOf(at: number): Buffer {

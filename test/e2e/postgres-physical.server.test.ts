@@ -269,6 +269,57 @@ it('WAL comes from the vault when no archive is named; a target in a gap is refu
   expect(await askAt(server, port, ROWS)).toBe(`${moments[0]?.rows} to ${moments[0]?.rows}`);
 }, 120_000);
 
+it('a copy that archives into the plan of its origin is told, and a restore must say which of the two to follow (R4)', async () => {
+  const { server, person, archive } = await start(15);
+  const archived = async (segment: string) => {
+    while (!existsSync(join(archive, segment))) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const intoVault = async () => {
+    for (const name of readdirSync(archive).filter((file) => /^[0-9A-F]{24}$|history$/.test(file))) await person.do(['wal-archive', join(archive, name), name, '--plan', 'cluster', '--system-id', await systemId(server)]);
+    readableBy(server.data, person);
+  };
+  const writer = await Writer.connect(server);
+  await backUp(person);
+  await writer.write(10);
+  await archived(await writer.ask('select pg_walfile_name(pg_switch_wal())'));
+  await intoVault();
+  const { node, script } = reachableProgram(person);
+  const restoreTo = async (name: string, ...options: readonly string[]) => {
+    const port = await freePort();
+    const ran = await ended(spawn(node, [script, 'restore', 'latest:cluster', '--to-data-directory', join(dirname(server.data), name), '--start', String(port), '--json', '--to-latest', ...options], { cwd: person.path('work'), env: person.environment, stdio: ['ignore', 'pipe', 'pipe'] }));
+    if (ran.code === 0) started.push((JSON.parse(ran.stdout) as RestoreLine).server?.pid ?? 0);
+    return { ...ran, ask: (text: string) => askAt(server, port, text) };
+  };
+
+  const copy = await restoreTo('copy', '--keep-archiving');
+  expect({ code: copy.code, said: copy.stderr }).toEqual({ code: 0, said: '' });
+  expect(await copy.ask(ROWS)).toBe('10 to 10');
+  await copy.ask('insert into tick values (1000) returning n');
+  await archived(await copy.ask('select pg_walfile_name(pg_switch_wal())'));
+  await intoVault();
+  // So far only the copy went on, as after a failover.
+  expect((await person.run(['pitr', 'windows', 'cluster'])).stdout).not.toMatch(/DIVERGED/);
+  await writer.write(3);
+  await archived(await writer.ask('select pg_walfile_name(pg_switch_wal())'));
+  await writer.end();
+  await intoVault();
+
+  const shown = await person.run(['pitr', 'windows', 'cluster']);
+  expect({ code: shown.code, said: shown.stdout }).toEqual({ code: 3, said: expect.stringMatching(/DIVERGED {2}Timelines 1 and 2 both went on behind [^]*--timeline 1 or --timeline 2/) });
+  for (const options of [[], ['--restore-command', `${node} ${script} wal-fetch %f %p --plan cluster --config ${person.path('work', 'holdfast.yaml')}`]]) {
+    const refused = await restoreTo('refused', ...options);
+    expect({ code: refused.code, said: refused.stderr }).toEqual({ code: 1, said: expect.stringMatching(/nothing was restored\. There is: timeline 2: .*; timeline 1: [^]*`--timeline 1` or `--timeline 2`/) });
+  }
+  expect(existsSync(join(dirname(server.data), 'refused'))).toBe(false);
+  const [origin, other] = [await restoreTo('origin', '--timeline', '1'), await restoreTo('other', '--timeline', '2')];
+  expect([origin, other].map(({ code, stderr }) => ({ code, said: stderr }))).toEqual([{ code: 0, said: '' }, { code: 0, said: '' }]);
+  expect([await origin.ask(ROWS), await other.ask(ROWS)]).toEqual(['13 to 13', '11 to 1000']);
+}, 120_000);
+
+async function systemId(server: PostgresServer): Promise<string> {
+  return (await server.sql<{ id: string }>('select system_identifier::text as id from pg_control_system()'))[0]?.id ?? '';
+}
+
 it('a second base backup after 1 % of the rows have changed adds little (S2, K3)', async () => {
   const { server, person } = await start(15);
   // On a machine that is slow it begins between the two backups and changes pages that the test did not.

@@ -10,7 +10,7 @@ import { textOf, withVault } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Vault, WatchedPlan } from '../runtime.ts';
 
-/** 3: there are gaps, or WAL that waits for a base backup, or base backups that nothing can be restored from, or the newest WAL is too old. */
+/** 3: two timelines went on beside each other, or there are gaps, or WAL that waits for a base backup, or base backups that nothing can be restored from, or the newest WAL is too old. */
 export async function run(context: CommandContext, [wanted]: CommandArguments): Promise<ExitCode> {
   const name = textOf(wanted);
   if (name === '') return withVault(context, async (vault) => show(context, vault, await everyPlan(context, vault)));
@@ -62,6 +62,6 @@ async function isLate({ output }: CommandContext, { repository }: Vault, { plan:
   return age.isLate;
 }
 
-function isSound({ lines, notes }: WalLedger): boolean {
-  return notes.length === 0 && lines.some(({ windows }) => windows.length > 0) && lines.every(({ gaps, stranded, waiting }) => gaps.length === 0 && stranded.length === 0 && waiting === undefined);
+function isSound({ lines, divergences, notes }: WalLedger): boolean {
+  return notes.length === 0 && divergences.length === 0 && lines.some(({ windows }) => windows.length > 0) && lines.every(({ gaps, stranded, waiting }) => gaps.length === 0 && stranded.length === 0 && waiting === undefined);
 }

@@ -84,10 +84,10 @@ function dryRun(output: Output, { backup, request, facts, bytes, settings, owner
   return 0;
 }
 
-function reportLines(output: Pick<Output, 'paint'>, { request, facts }: DataDirectoryPlan, { backup, directory, files, bytes, server, durationMilliseconds }: DataDirectoryReport): string[] {
+function reportLines(output: Pick<Output, 'paint'>, { request, facts, endsAtGap }: DataDirectoryPlan, { backup, directory, files, bytes, server, durationMilliseconds }: DataDirectoryReport): string[] {
   return [
     `${output.paint('green', 'Restored')} ${backup} to ${directory}: ${counted(files, 'file')}, ${bytesInWords(bytes)}, each as the server sent it, in ${durationInWords(durationMilliseconds)}`,
-    ...(server === undefined ? notStarted(directory, facts.serverVersion, request.target) : startedLines(server, directory, request.target)),
+    ...(server === undefined ? notStarted(directory, facts.serverVersion, request.target) : startedLines(server, directory, endsAtGap === true ? 'the gap in the archive, short of its end' : targetWords(request.target))),
     ...(request.isArchiving ? [] : ['  archive_mode is off, so that this copy writes into no archive; when it takes over: ALTER SYSTEM RESET archive_mode, and restart']),
   ];
 }
@@ -98,9 +98,9 @@ function notStarted(directory: string, version: string, target: RecoveryTarget):
 
 const STATE_WORDS: Readonly<Record<StartedServer['state'], string>> = { running: 'runs', paused: 'is paused at the target, read-only: pg_wal_replay_resume() ends that', 'shut-down': 'has shut down at the target' };
 
-function startedLines({ state, port, pid, log, stopped, lastLsn, lastCommit, timeline }: StartedServer, directory: string, target: RecoveryTarget): string[] {
+function startedLines({ state, port, pid, log, stopped, lastLsn, lastCommit, timeline }: StartedServer, directory: string, target: string): string[] {
   return [
-    `  recovered to ${targetWords(target)}${stopped === undefined ? '' : `: stopped ${stopped}`}`,
+    `  recovered to ${target}${stopped === undefined ? '' : `: stopped ${stopped}`}`,
     ...(lastLsn === undefined ? [] : [`  last record replayed at ${lastLsn}${lastCommit === undefined ? '' : `, last transaction of ${lastCommit}`}${timeline === undefined ? '' : `; now on timeline ${timeline}`}`]),
     `  the server ${STATE_WORDS[state]}${pid === undefined ? '' : ` (127.0.0.1:${port}, pid ${pid}; pg_ctl -D ${directory} stop)`}; its log: ${log}`,
   ];

@@ -43,6 +43,8 @@ export interface DataDirectoryPlan {
   readonly owner: Owner | undefined;
   readonly program: ServerProgram | undefined;
   readonly warnings: readonly string[];
+  /** WAL is there behind the place where the recovery is going to end, though the end of the archive was asked for. */
+  readonly endsAtGap?: boolean;
 }
 
 /**

@@ -94,10 +94,15 @@ const PASSPHRASE = /^HOLDFAST_PASSPHRASE/;
  */
 export function serverEnvironment(environment: StartOrder['environment'], restoreCommand: string | undefined): Record<string, string> {
   const words = restoreCommand ?? '';
-  const isOurs = /(^|\s)wal-fetch\s/.test(words);
+  const isOurs = isWalFetch(words);
   const hasKey = /\s--(key|passphrase|recipient-key)-file[\s=]/.test(words);
   const isHandedOn = (name: string) => PLAIN.test(name) || (isOurs && OURS.test(name) && !(hasKey && PASSPHRASE.test(name)));
   return { ...Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value !== undefined && isHandedOn(name) ? [[name, value]] : []))), LC_ALL: 'C', TZ: 'UTC' };
+}
+
+/** By the program, or by the script that stands before it. */
+export function isWalFetch(command: string): boolean {
+  return /(^|\s)wal-fetch\s|(^|[\s/])holdfast-wal\s+fetch\s/.test(command);
 }
 
 interface Watched {

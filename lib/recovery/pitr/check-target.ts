@@ -30,7 +30,7 @@ export interface CheckedTarget {
   /** The newest base backup that leads to the target. */
   readonly base: Base;
   readonly window: TimedWindow;
-  readonly timeline: number;
+  readonly line: TimedLine;
 }
 
 /**
@@ -43,12 +43,27 @@ export function checkTarget(lines: readonly TimedLine[], target: PitrTarget, tim
   if (line === undefined) throw refused(lines, timeline === undefined ? 'There is no base backup with its WAL' : `Timeline ${timeline} is none of those that end in something of their own`);
   const newest = line.windows.at(-1);
   if (newest === undefined) throw refused(lines, `Timeline ${line.timeline} has no base backup with its WAL`);
-  if (target.kind === 'latest' || target.kind === 'immediate' || target.kind === 'name') return { base: newest.bases.at(-1) as Base, window: newest, timeline: line.timeline };
+  if (target.kind === 'latest' || target.kind === 'immediate' || target.kind === 'name') return { base: newest.bases.at(-1) as Base, window: newest, line };
   const place = target.kind === 'lsn' ? byLsn(target.lsn) : byTime(target.at);
   const window = line.windows.findLast(place.isBegun);
   if (window === undefined) throw refused(lines, `${place.words} is before the end of the first base backup`);
-  if (!place.isWithin(window)) throw refused(lines, `${place.words} is ${window === newest ? 'not before the end of the last WAL' : 'in a gap: WAL behind it is missing'}`);
-  return { base: window.bases.findLast(place.isBehind) as Base, window, timeline: line.timeline };
+  if (!place.isWithin(window)) throw refused(lines, `${place.words} is ${window === newest ? beyond(line, place) : 'in a gap: WAL behind it is missing'}`);
+  return { base: window.bases.findLast(place.isBehind) as Base, window, line };
+}
+
+/** Why nothing behind the newest window is reached: WAL ends there, or lies behind a gap and waits for a base backup. */
+function beyond({ gaps, waiting }: TimedLine, { isBefore }: Placed): string {
+  const gap = gaps.find(({ isOpen }) => isOpen);
+  if (gap === undefined || waiting === undefined || isBefore(waiting.toLsn) === false) return 'not before the end of the last WAL';
+  const missing = `WAL from ${formatLsn(gap.fromLsn)} to ${formatLsn(gap.toLsn)} is missing`;
+  return isBefore(gap.toLsn) === true ? `in a gap: ${missing}` : `in a gap or behind it: ${missing}, and no base backup was taken since`;
+}
+
+/** What the end of the newest window leaves out of the WAL that is there, for somebody who asked for all of it. */
+export function unreachedBehind({ timeline, gaps, waiting }: TimedLine): string[] {
+  const gap = gaps.find(({ isOpen }) => isOpen);
+  if (gap === undefined || waiting === undefined) return [];
+  return [`recovery ends at a gap and not at the last WAL: on timeline ${timeline} WAL from ${formatLsn(gap.fromLsn)} to ${formatLsn(gap.toLsn)} is missing in the vault, so that what is there from ${formatLsn(waiting.fromLsn)} to ${formatLsn(waiting.toLsn)} is not replayed. If the server still has these segments in pg_wal, archive them by hand with \`holdfast wal-archive\` and restore again; \`holdfast pitr windows\` shows the gap`];
 }
 
 interface Placed {
@@ -56,6 +71,8 @@ interface Placed {
   readonly isBegun: (window: TimedWindow) => boolean;
   readonly isWithin: (window: TimedWindow) => boolean;
   readonly isBehind: (base: Base) => boolean;
+  /** Undefined: of times it is not known where in WAL they are. */
+  readonly isBefore: (lsn: bigint) => boolean | undefined;
 }
 
 /** Replay stops at the first record at or behind a position: there must be one. */
@@ -65,6 +82,7 @@ function byLsn(lsn: bigint): Placed {
     isBegun: ({ fromLsn }) => fromLsn <= lsn,
     isWithin: ({ toLsn }) => lsn < toLsn,
     isBehind: ({ stopLsn }) => parseLsn(stopLsn) <= lsn,
+    isBefore: (other) => lsn < other,
   };
 }
 
@@ -75,6 +93,7 @@ function byTime(at: number): Placed {
     isBegun: ({ bases }) => bases.some(({ stoppedAt }) => stoppedAt <= at),
     isWithin: ({ lastTransactionAt }) => lastTransactionAt !== undefined && at < lastTransactionAt,
     isBehind: ({ stoppedAt }) => stoppedAt <= at,
+    isBefore: () => undefined,
   };
 }
 
@@ -82,7 +101,7 @@ function refused(lines: readonly TimedLine[], why: string): HoldfastError {
   const shown = lines.flatMap(({ timeline, windows }) => windows.map((window) => `timeline ${timeline}: ${windowInWords(window)}`));
   const windows = shown.length === 0 ? 'There is none: take a base backup with `holdfast backup`.' : `There is: ${shown.join('; ')}.`;
   return new HoldfastError('refused', `${why}, so nothing was restored. ${windows}`, {
-    nextStep: shown.length === 0 ? 'Archive WAL and take a base backup: docs/point-in-time.md.' : 'Choose a target in one of them, or `latest` for the end of the newest. `holdfast pitr windows` shows them with what is missing.',
+    nextStep: shown.length === 0 ? 'Archive WAL and take a base backup: docs/point-in-time.md.' : 'Choose a target in one of them, or `--to-latest` for the end of the newest. `holdfast pitr windows` shows them with what is missing.',
   });
 }
 

@@ -1,4 +1,3 @@
-import type { HoldfastError } from '../../model/errors.ts';
 import { isHoldfastError } from '../../model/errors.ts';
 import { listSnapshots, listWal, readManifest, readVerdicts, readWhole, standingVerdict } from '../../repository/index.ts';
 import type { Manifest, Repository, WalEntry } from '../../repository/index.ts';
@@ -9,9 +8,11 @@ import { summariseWal } from '../../sources/postgres/wal/records.ts';
 import { parseTimelineHistory } from '../../sources/postgres/wal/timeline-history.ts';
 import type { TimelineSwitch } from '../../sources/postgres/wal/timeline-history.ts';
 import type { TimedLine, TimedWindow } from './check-target.ts';
-import { stretchOf } from './lines.ts';
+import type { Divergence } from './divergence.ts';
+import { findDivergences, isUnreadable } from './find-divergences.ts';
+import { lineOf, stretchOf } from './lines.ts';
 import type { Line } from './lines.ts';
-import { recoverableWindows } from './windows.ts';
+import { recoverableWindows, timelinesOf } from './windows.ts';
 import type { Base, Window } from './windows.ts';
 import type { HeldWal } from './runs.ts';
 
@@ -22,6 +23,8 @@ export interface WalLedger {
   readonly held: HeldWal;
   readonly bases: readonly Base[];
   readonly lines: readonly TimedLine[];
+  /** Where an older timeline went on beside the newest line: nobody but a person knows which is right. */
+  readonly divergences: readonly Divergence[];
   /** The newest object of all, by the store's clock. Undefined: base backups alone. */
   readonly newest: WalEntry | undefined;
   readonly notes: readonly string[];
@@ -61,14 +64,17 @@ async function readLedger(repository: Repository, systemId: string, entries: rea
   const held = await heldWal(repository, systemId, entries, bases);
   const histories = await readHistories(repository, entries, own);
   const placed = place(entries, held.segmentBytes);
+  const entryOf = (timeline: number, segment: number) => placed.get(placeOf({ timeline, segment, isPartial: false })) ?? placed.get(placeOf({ timeline, segment, isPartial: true }));
+  const [newestTimeline] = timelinesOf(held, histories, bases);
+  const divergences = newestTimeline === undefined ? [] : await findDivergences(repository, lineOf(newestTimeline, histories), { held, histories, bases, entryOf, lookedInto });
   const lines: TimedLine[] = [];
-  for (const line of recoverableWindows(held, histories, bases)) {
+  for (const line of recoverableWindows(held, histories, bases, divergences.map(({ older }) => older))) {
     const windows: TimedWindow[] = [];
     for (const window of line.windows) windows.push({ ...window, ...(await endOf(repository, window, { line: line.line, placed, held, notes: own, lookedInto })) });
     lines.push({ ...line, windows });
   }
   const newest = entries.reduce<WalEntry | undefined>((latest, entry) => (latest !== undefined && latest.storedAt >= entry.storedAt ? latest : entry), undefined);
-  return { systemId, entries, held, bases, lines, newest, notes: [...new Set(own)] };
+  return { systemId, entries, held, bases, lines, divergences, newest, notes: [...new Set(own)] };
 }
 
 /** Base backups that somebody may rely on: neither void nor found damaged. */
@@ -183,9 +189,4 @@ function place(entries: readonly WalEntry[], segmentBytes: number): Map<string, 
     if (known === undefined || (known.partial?.bytes ?? 0) < (entry.partial?.bytes ?? 0)) placed.set(at, entry);
   }
   return placed;
-}
-
-/** Damaged, no WAL after all, or sealed with a key that was not given: what names say counts all the same. */
-function isUnreadable(error: unknown): error is HoldfastError {
-  return isHoldfastError(error, 'damaged') || isHoldfastError(error, 'source-failed') || isHoldfastError(error, 'wrong-key');
 }

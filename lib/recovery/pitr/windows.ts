@@ -51,13 +51,19 @@ export interface LineWindows {
 
 /**
  * What can be restored to, for each line of timelines that ends in something of its own, the newest timeline first. Decides
- * from names of WAL objects, timeline histories and facts of base backups alone.
+ * from names of WAL objects, timeline histories and facts of base backups alone. `apart`: timelines that are known to have
+ * transactions of their own, where names cannot tell.
  */
-export function recoverableWindows(held: HeldWal, histories: Histories, bases: readonly Base[]): LineWindows[] {
+export function recoverableWindows(held: HeldWal, histories: Histories, bases: readonly Base[], apart: readonly number[] = []): LineWindows[] {
   const own = bases.filter(({ systemId }) => systemId === held.systemId);
-  const timelines = [...new Set([...held.segments.keys(), ...held.partials.keys(), ...histories.keys(), ...own.map(({ timeline }) => timeline)])].sort((left, right) => right - left);
-  const lines = timelines.map((timeline) => lineOf(timeline, histories));
-  return lines.filter((line) => !lines.some((other) => isContained(line, other, held, own))).map((line) => windowsOf(line, held, own));
+  const lines = timelinesOf(held, histories, bases).map((timeline) => lineOf(timeline, histories));
+  return lines.filter((line) => apart.includes(line.at(-1)?.timeline ?? 0) || !lines.some((other) => isContained(line, other, held, own))).map((line) => windowsOf(line, held, own));
+}
+
+/** All that anything is known of, the newest first. */
+export function timelinesOf(held: HeldWal, histories: Histories, bases: readonly Base[]): number[] {
+  const own = bases.filter(({ systemId }) => systemId === held.systemId);
+  return [...new Set([...held.segments.keys(), ...held.partials.keys(), ...histories.keys(), ...own.map(({ timeline }) => timeline)])].sort((left, right) => right - left);
 }
 
 /** `line` is the beginning of `other`, and has nothing behind the place where that branched off. */

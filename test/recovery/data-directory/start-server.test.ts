@@ -15,6 +15,7 @@ describe('the environment of a restored server (R4)', () => {
     ['nothing of ours without an archive', undefined, {}],
     ['nothing of ours for another command', 'cp /wal-fetch/%f %p', {}],
     ['what opens the vault for wal-fetch', 'holdfast wal-fetch %f %p --plan cluster', { ...OURS, ...PASSPHRASE }],
+    ['the same for the script before it', 'env NODE=/usr/bin/node /h/holdfast-wal fetch %f %p --plan cluster', { ...OURS, ...PASSPHRASE }],
     ['no passphrase when the key is named', '/usr/bin/node /h/cli.mjs wal-fetch %f %p --plan c --key-file /k', OURS],
   ])('has %s', (_what, command, more) => {
     expect(serverEnvironment(ALL, command)).toEqual({ ...PLAIN, ...more, ...FIXED });

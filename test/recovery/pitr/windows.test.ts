@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { checkTarget } from '../../../lib/recovery/pitr/check-target.ts';
+import { checkTarget, unreachedBehind } from '../../../lib/recovery/pitr/check-target.ts';
 import type { PitrTarget, TimedLine } from '../../../lib/recovery/pitr/check-target.ts';
 import type { Histories } from '../../../lib/recovery/pitr/lines.ts';
 import type { HeldWal } from '../../../lib/recovery/pitr/runs.ts';
@@ -103,6 +103,20 @@ describe('a target (R4)', () => {
   ])('%s is refused, and the windows are shown', (_, target, says) => {
     expect(() => checkTarget(lines(), target)).toThrow(expect.objectContaining({ code: 'refused', message: expect.stringMatching(new RegExp(`${says}.*There is: timeline 1: ${formatLsn(at(3.2))} to ${formatLsn(at(6))}.*; timeline 1: ${formatLsn(at(7.2))} to ${formatLsn(at(9))}`)) }));
   });
+
+  it('behind a gap that no base backup was taken after is said to be there, not behind the last WAL', () => {
+    const open = recoverableWindows(held({ 1: [3, 4, 7, 8] }), new Map(), [{ ...base('B1', 3.1, 3.2), stoppedAt: NOON }]).map((line) => ({ ...line, windows: line.windows.map((window) => ({ ...window, lastTransactionAt: NOON + 30_000, isLookedThrough: true, storedAt: NOON })) }));
+    const missing = `WAL from ${formatLsn(at(5))} to ${formatLsn(at(7))} is missing`;
+    const refusal = (target: PitrTarget, says: string) => expect(() => checkTarget(open, target)).toThrow(expect.objectContaining({ code: 'refused', message: expect.stringContaining(says) }));
+    refusal({ kind: 'lsn', lsn: at(5.5) }, `in a gap: ${missing}`);
+    refusal({ kind: 'lsn', lsn: at(8.5) }, `in a gap or behind it: ${missing}, and no base backup`);
+    refusal({ kind: 'lsn', lsn: at(9) }, 'not before the end of the last WAL');
+    refusal({ kind: 'time', at: NOON + 40_000 }, `in a gap or behind it: ${missing}`);
+    expect(unreachedBehind(checkTarget(open, { kind: 'latest' }).line)).toEqual([expect.stringContaining(`${missing} in the vault, so that what is there from ${formatLsn(at(7))} to ${formatLsn(at(9))} is not replayed`)]);
+    expect(unreachedBehind(checkTarget(lines(), { kind: 'latest' }).line)).toEqual([]);
+  });
+
+  it('that is refused is followed by an option that exists', () => expect(() => checkTarget(lines(), { kind: 'lsn', lsn: at(9) })).toThrow(expect.objectContaining({ nextStep: expect.stringContaining('or `--to-latest`') })));
 
   it('on a timeline that is not there is refused', () => expect(() => checkTarget(lines(), { kind: 'latest' }, 7)).toThrow(expect.objectContaining({ code: 'refused' })));
   it('without any base backup is refused with what to do', () => expect(() => checkTarget([], { kind: 'latest' })).toThrow(expect.objectContaining({ message: expect.stringContaining('take a base backup') })));

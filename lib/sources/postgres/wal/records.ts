@@ -8,8 +8,11 @@ export interface WalSummary {
   readonly startLsn: bigint;
   /** Behind the last record that is whole; of a segment that ends with a switch, the end of the segment. */
   readonly endLsn: bigint;
-  /** When the last transaction in it committed or gave up, in milliseconds by the server's clock. Undefined: none did. */
+  /** When the first and the last transaction in it committed or gave up, in milliseconds by the server's clock. Undefined: none did. */
+  readonly firstTransactionAt: number | undefined;
   readonly lastTransactionAt: number | undefined;
+  /** When a server began a new timeline in it, by that server's clock: to the microsecond after a promotion, to the second below after any other recovery. */
+  readonly begunAt: number | undefined;
   readonly restorePoints: readonly { readonly name: string; readonly lsn: bigint; readonly at: number }[];
 }
 
@@ -22,18 +25,22 @@ const XLOG = 0;
 const TRANSACTION = 1;
 const SWITCH = 0x40;
 const RESTORE_POINT = 0x70;
+const SHUTDOWN_CHECKPOINT = 0x00;
+const END_OF_RECOVERY = 0x90;
 const ENDING = new Set([0x00, 0x20, 0x30, 0x40]);
 /** Of the main data so much is looked at. */
 const LOOKED_AT = 128;
+/** In `CheckPoint` of catalog/pg_control.h, PostgreSQL 13 to 18, seconds since 1970. */
+const CHECKPOINT_TIME_AT = 64;
 const MICROSECONDS_TO_2000 = 946_684_800_000_000n;
 
 /**
  * Walks the records of a segment, or of its beginning. The walk stops where a record does not name the one before it, where
  * a page is not the one that must be there, and where there are zeroes. Of the last record, which may be cut with zeroes
- * behind it, the checksum is computed; that of all others is for replay to do.
+ * behind it, the checksum is computed; that of all others is for replay to do. `fromLsn`: what began before is not told.
  */
-export function summariseWal(bytes: Uint8Array, what: string): WalSummary {
-  return new Walk(bytes, segmentHeader(bytes, what)).run();
+export function summariseWal(bytes: Uint8Array, what: string, fromLsn = 0n): WalSummary {
+  return new Walk(bytes, segmentHeader(bytes, what), fromLsn).run();
 }
 
 interface WalRecord {
@@ -47,11 +54,15 @@ interface WalRecord {
 class Walk {
   readonly #bytes: Buffer;
   readonly #header: SegmentHeader;
+  readonly #fromLsn: bigint;
   readonly #points: { name: string; lsn: bigint; at: number }[] = [];
+  #firstTransactionAt: number | undefined;
+  #begunAt: number | undefined;
   #lastTransactionAt: number | undefined;
   #end = 0;
 
-  constructor(bytes: Uint8Array, header: SegmentHeader) {
+  constructor(bytes: Uint8Array, header: SegmentHeader, fromLsn: bigint) {
+    this.#fromLsn = fromLsn;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#header = header;
   }
@@ -68,7 +79,7 @@ class Walk {
     }
     if (last !== undefined && this.#isIntact(last)) this.#note(last);
     const { systemId, address } = this.#header;
-    return { systemId, startLsn: address, endLsn: address + BigInt(this.#end), lastTransactionAt: this.#lastTransactionAt, restorePoints: this.#points };
+    return { systemId, startLsn: address, endLsn: address + BigInt(this.#end), firstTransactionAt: this.#firstTransactionAt, lastTransactionAt: this.#lastTransactionAt, begunAt: this.#begunAt, restorePoints: this.#points };
   }
 
   /** Behind what a record of the segment before left over. */
@@ -95,9 +106,14 @@ class Walk {
   #note(record: WalRecord): void {
     const { at, length, next, manager, info } = record;
     this.#end = isSwitch(record) ? this.#header.segmentBytes : next;
+    if (this.#lsn(at) < this.#fromLsn) return;
     const data = () => mainData(this.#gather(at, Math.min(length, RECORD_HEADER_BYTES + LOOKED_AT)));
     if (manager === TRANSACTION && ENDING.has(info & 0x70)) this.#lastTransactionAt = timeIn(data()) ?? this.#lastTransactionAt;
-    if (manager === XLOG && (info & 0xf0) === RESTORE_POINT) this.#notePoint(data(), next);
+    this.#firstTransactionAt ??= this.#lastTransactionAt;
+    if (manager !== XLOG) return;
+    if ((info & 0xf0) === RESTORE_POINT) this.#notePoint(data(), next);
+    if ((info & 0xf0) === END_OF_RECOVERY) this.#begunAt ??= timeIn(data());
+    if ((info & 0xf0) === SHUTDOWN_CHECKPOINT) this.#begunAt ??= beginIn(data());
   }
 
   /** Its checksum covers what follows the header, then the header up to itself. */
@@ -186,6 +202,12 @@ function mainData(record: Buffer): Buffer | undefined {
     else return undefined;
   }
   return undefined;
+}
+
+/** A checkpoint names its timeline and the one before; they differ where a recovery has ended. */
+function beginIn(data: Buffer | undefined): number | undefined {
+  if (data === undefined || data.length < CHECKPOINT_TIME_AT + 8 || data.readUInt32LE(8) === data.readUInt32LE(12)) return undefined;
+  return Number(data.readBigInt64LE(CHECKPOINT_TIME_AT)) * 1000;
 }
 
 /** Milliseconds since 1970; PostgreSQL counts microseconds since 2000. */

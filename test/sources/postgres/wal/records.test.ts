@@ -56,6 +56,16 @@ describe('the header of a segment (S2)', () => {
 });
 
 describe('what the records of a segment say (R4)', () => {
+  it.each(['promotion', 'recovery'] as const)('is when a timeline began by %s, and which transactions came behind a position', (kind) => {
+    const records = [{ kind: 'commit', at: NOON }, { kind: 'filler', bytes: 9000 }, { kind, timeline: 2, parent: 1, at: NOON + 1000 }, { kind: 'commit', at: NOON + 2000 }, { kind: 'abort', at: NOON + 3000 }] as const;
+    const bytes = makeSegment({ name: NAME, records });
+    expect(summariseWal(bytes, NAME)).toMatchObject({ firstTransactionAt: NOON, lastTransactionAt: NOON + 3000, begunAt: NOON + 1000 });
+    expect(summariseWal(bytes, NAME, 3n * BigInt(MIB) + 8192n)).toMatchObject({ firstTransactionAt: NOON + 2000, lastTransactionAt: NOON + 3000, begunAt: NOON + 1000 });
+    expect(summariseWal(bytes, NAME, 4n * BigInt(MIB))).toMatchObject({ firstTransactionAt: undefined, lastTransactionAt: undefined, begunAt: undefined });
+    // An ordinary shutdown.
+    expect(summariseWal(makeSegment({ name: NAME, records: [{ kind: 'recovery', timeline: 1, parent: 1, at: NOON }] }), NAME).begunAt).toBeUndefined();
+  });
+
   it('is where they end, when the last transaction did, and which points were named', () => {
     const records = [{ kind: 'commit', at: NOON }, { kind: 'filler', bytes: 30_000 }, { kind: 'point', name: 'before migration', at: NOON + 1 }, { kind: 'abort', at: NOON + 5000.25 }, { kind: 'filler', bytes: 20 }] as const;
     const found = summariseWal(makeSegment({ name: NAME, records }), NAME);
