@@ -22,7 +22,7 @@ const ROWS: readonly FailureRow[] = [
   {
     pattern: said([1045], /Access denied for user .* \(using password/),
     message: (at) => `The server at ${serverName(at)} does not let user ${at.user} in${at.password === undefined ? ' without a password' : ' with the password that was given'}.`,
-    nextStep: () => 'Check the user, the host that it may come from (`user@host` on the server), and where its password comes from.',
+    nextStep: (at) => `${at.password === undefined ? 'Give its password: `password` of the source in holdfast.yaml, for a restore --password-file or HOLDFAST_DATABASE_PASSWORD. ' : ''}Check the user, the host that it may come from (\`user@host\` on the server), and where its password comes from.`,
   },
   {
     pattern: said([1049], /Unknown database/),

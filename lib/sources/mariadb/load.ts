@@ -81,7 +81,8 @@ function settingOf({ bytes }: DumpLine): Buffer[] {
 }
 
 function isWanted({ part, name }: DumpLine, { isChosen }: SplitOptions): boolean {
-  if (part === 'head' || isChosen === undefined) return true;
+  // Which sequences a chosen table takes numbers from is known when the table is there.
+  if (part === 'head' || part === 'sequence' || isChosen === undefined) return true;
   return part !== 'events' && part !== 'routines' && isChosen(name);
 }
 
@@ -97,8 +98,8 @@ const TRANSACTION = /^(?:SET @OLD_AUTOCOMMIT=|SET AUTOCOMMIT=@OLD_AUTOCOMMIT;|CO
 
 /** A sequence is named with its database where it is a default: there it would still be that of the original. */
 function tableLine({ part, bytes }: DumpLine, { from, into }: SplitOptions): Buffer {
-  if (part !== 'table' || !bytes.includes('nextval(')) return bytes;
-  return Buffer.from(bytes.toString('utf8').replaceAll(`nextval(${quoted(from)}.`, `nextval(${quoted(into)}.`), 'utf8');
+  if (part !== 'table' || !(bytes.includes('nextval(') || bytes.includes('lastval('))) return bytes;
+  return Buffer.from(bytes.toString('utf8').replaceAll(`nextval(${quoted(from)}.`, `nextval(${quoted(into)}.`).replaceAll(`lastval(${quoted(from)}.`, `lastval(${quoted(into)}.`), 'utf8');
 }
 
 const DEFINER = /DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?/;
@@ -164,7 +165,8 @@ export async function pour(statements: AsyncIterable<Uint8Array>, session: SqlSe
 }
 
 const ROWS = [
-  { pattern: /ERROR (1044|1142|1143|1227|1419|1370)\b/, code: 'permission', nextStep: 'Restore as a user who may (the definers of views, triggers and routines need SET USER or SUPER), or with --no-owner.' },
+  { pattern: /ERROR 14(18|19)\b/, code: 'permission', nextStep: 'The server writes a binary log, and takes triggers and functions then only from a user with SUPER, and functions that are not DETERMINISTIC from nobody: restore as a user with SUPER (GRANT SUPER ON *.* TO …), or as an administrator SET GLOBAL log_bin_trust_function_creators = 1 while the restore runs. SET USER and --no-owner do not help.' },
+  { pattern: /ERROR (1044|1142|1143|1227|1370)\b/, code: 'permission', nextStep: 'Restore as a user who may (the definers of views, triggers and routines need SET USER or SUPER), or with --no-owner.' },
   { pattern: /ERROR (1021|1114|3)\b|No space left/, code: 'no-space', nextStep: 'Make room on the server, and restore again.' },
   { pattern: /ERROR (1153|2020)\b/, code: 'target-failed', nextStep: "Raise max_allowed_packet of the server above its largest row, and restore again." },
 ] as const;

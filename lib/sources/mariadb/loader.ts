@@ -11,11 +11,12 @@ import type { SqlConnection } from './connection.ts';
 import { dumpsIn, onlyOne } from './dumps-in.ts';
 import { pour, splitDump } from './load.ts';
 import type { SplitDump } from './load.ts';
+import { putKeys, tablesNaming, takeOpenKeys } from './open-keys.ts';
 import type { SqlSession } from './query.ts';
 import { dumpLines, readDumpHead } from './sections.ts';
 import type { DumpHead } from './sections.ts';
 import { serverFacts } from './server.ts';
-import { createDatabase, dropDatabase, dropObjects, followSequences, isDatabaseThere, moveTables, objectsOf, tableCounts } from './target.ts';
+import { createDatabase, dropDatabase, dropObjects, followSequences, isDatabaseThere, moveTables, neededSequences, objectsOf, tableCounts } from './target.ts';
 import type { DatabaseObject } from './target.ts';
 
 export interface MariadbLoaderOptions extends ClientPlaces {
@@ -95,8 +96,8 @@ export class MariadbLoader implements DatabaseLoader {
       });
       try {
         const split = await this.#fill(planned, session, { aside, options });
-        const tables = await this.#bringIn(planned, split, { session, calm, aside, options });
-        return { bytes: planned.file.bytes, tables: await tableCounts(calm, database, tables), warnings: [] };
+        const { tables, warnings } = await this.#bringIn(planned, split, { session, calm, aside, options });
+        return { bytes: planned.file.bytes, tables: await tableCounts(calm, database, tables), warnings };
       } finally {
         await dropDatabase(calm, aside);
       }
@@ -119,23 +120,31 @@ export class MariadbLoader implements DatabaseLoader {
     throw new HoldfastError('damaged', `${bytes} bytes of ${display(file.path)} were read, ${split.isWhole() ? `wanted ${file.bytes}` : 'without its last line "-- Dump completed"'}. Nothing was restored.`, { nextStep: 'Run `holdfast verify --level full`.' });
   }
 
-  /** Moves the tables and makes the rest; on failure takes away again what it brought. Answers the names of the tables. */
-  async #bringIn({ wanted, head }: Planned, split: SplitDump, { session, calm, aside, options }: { readonly session: SqlSession; readonly calm: SqlSession; readonly aside: string; readonly options: LoadOptions }): Promise<string[]> {
+  /** Moves the tables and makes the rest; on failure takes away again what it brought. Answers the names of the tables, and what could not be as it was. */
+  async #bringIn({ wanted, head }: Planned, split: SplitDump, { session, calm, aside, options }: { readonly session: SqlSession; readonly calm: SqlSession; readonly aside: string; readonly options: LoadOptions }): Promise<{ tables: string[]; warnings: string[] }> {
     const { database, clock } = this.#options;
-    const brought = (await objectsOf(calm, aside)).filter(({ kind }) => kind === 'table' || kind === 'sequence');
-    const names = brought.map(({ name }) => name);
-    refuseNothing(wanted, names);
+    const isChosen = choiceOf(wanted) ?? (() => true);
+    const held = (await objectsOf(calm, aside)).filter(({ kind }) => kind === 'table' || kind === 'sequence');
+    refuseNothing(wanted, held.map(({ name }) => name).filter(isChosen));
+    const needed = await neededSequences(calm, aside, held.flatMap(({ kind, name }) => (kind === 'sequence' && !isChosen(name) ? [name] : [])));
+    const openKeys = await takeOpenKeys(calm, aside);
     if (wanted.mode === 'create') await createDatabase(calm, database, head).catch((cause: unknown) => refuseRace(cause, this.description));
-    refuseTarget(this.description, { ...wanted, mode: 'empty' }, true, await objectsOf(calm, database));
+    const existing = await objectsOf(calm, database);
+    refuseTarget(this.description, { ...wanted, mode: 'empty' }, true, existing);
+    const there = needed.filter((sequence) => existing.some(({ name }) => name === sequence));
+    const brought = held.filter(({ name }) => isChosen(name) || (needed.includes(name) && !there.includes(name)));
+    const tables = brought.filter(({ kind }) => kind === 'table').map(({ name }) => name);
     let made: (object: DatabaseObject) => boolean = () => false;
     try {
-      await moveTables(calm, names, { from: aside, to: database });
+      await moveTables(calm, brought.map(({ name }) => name), { from: aside, to: database });
       await followSequences(calm, { from: aside, to: database });
+      const warnings = [...there.map((name) => `the sequence ${name} was in ${database} already and stays as it is: look whether its next number is above those of the restored rows`), ...(await putKeys(session, database, openKeys))];
+      refuseNaming(await tablesNaming(calm, aside, { database, tables }), aside);
       const strange = new Set((await objectsOf(calm, database)).map(keyOf));
       const late = new Set(split.lateObjects().map(keyOf));
       made = (object) => late.has(keyOf(object)) && !strange.has(keyOf(object));
       await pour(once(split.late()), session, { database, clock, signal: options.signal, what: 'views, triggers and routines' });
-      return brought.filter(({ kind }) => kind === 'table').map(({ name }) => name);
+      return { tables, warnings };
     } catch (error) {
       await this.#takeAway(calm, { isNew: wanted.mode === 'create', aside, brought, made }, error);
       throw error;
@@ -210,6 +219,12 @@ function refuseRace(cause: unknown, what: string): never {
 function refuseNothing({ tables }: LoadRequest, names: readonly string[]): void {
   if (tables === undefined || tables.length === 0 || names.length > 0) return;
   throw new HoldfastError('not-found', `None of the tables ${tables.join(', ')} is in the dump. Nothing was restored.`, { nextStep: '`holdfast cat ID NAME | grep "^-- Table structure"` lists those that are.' });
+}
+
+/** What refers to the database that is dropped would fail at its first use. */
+function refuseNaming(tables: readonly string[], aside: string): void {
+  if (tables.length === 0) return;
+  throw new HoldfastError('target-failed', `After they were moved, the tables ${tables.join(', ')} still refer to ${aside}, which goes away, wanted none. They were taken away again.`, { nextStep: 'Restore without these tables, and them by hand: `holdfast cat ID NAME | mariadb DATABASE`.' });
 }
 
 /** Of `table` or `database.table`, with `*` and `?` for others; undefined when everything is wanted. */

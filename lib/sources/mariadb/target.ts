@@ -38,12 +38,28 @@ export async function moveTables(session: SqlSession, names: readonly string[], 
   await sqlQuery(session, `rename table ${names.map((name) => `${sqlName(from)}.${sqlName(name)} to ${sqlName(to)}.${sqlName(name)}`).join(', ')}`);
 }
 
-/** Defaults that take the next number of a sequence name its database, and do not follow it when it moves. */
+const SEQUENCE_CALLS = ['nextval', 'lastval'];
+
+/** Defaults that take a number of a sequence name its database, and do not follow it when it moves. */
 export async function followSequences(session: SqlSession, { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
-  const old = `nextval(${sqlName(from)}.`;
-  const columns = await sqlQuery(session, `select table_name, column_name, column_default from information_schema.columns where table_schema = ${sqlText(to)} and locate(${sqlText(old)}, column_default) > 0`);
-  if (columns.length === 0) return;
-  await sqlQuery(session, columns.map(([table = '', column = '', text = '']) => `alter table ${sqlName(to)}.${sqlName(table)} alter column ${sqlName(column)} set default (${text.replaceAll(old, `nextval(${sqlName(to)}.`)})`).join(';\n'));
+  const statements: string[] = [];
+  for (const { table, column, text } of await sequenceDefaults(session, { of: to, naming: from })) {
+    const moved = SEQUENCE_CALLS.reduce((words, call) => words.replaceAll(`${call}(${sqlName(from)}.`, `${call}(${sqlName(to)}.`), text);
+    statements.push(`alter table ${sqlName(to)}.${sqlName(table)} alter column ${sqlName(column)} set default (${moved})`);
+  }
+  if (statements.length > 0) await sqlQuery(session, statements.join(';\n'));
+}
+
+/** Those of `sequences` that a default in the same database takes numbers from. */
+export async function neededSequences(session: SqlSession, database: string, sequences: readonly string[]): Promise<string[]> {
+  const defaults = await sequenceDefaults(session, { of: database, naming: database });
+  return sequences.filter((name) => defaults.some(({ text }) => SEQUENCE_CALLS.some((call) => text.includes(`${call}(${sqlName(database)}.${sqlName(name)}`))));
+}
+
+async function sequenceDefaults(session: SqlSession, { of, naming }: { readonly of: string; readonly naming: string }): Promise<{ table: string; column: string; text: string }[]> {
+  const calls = SEQUENCE_CALLS.map((call) => `locate(${sqlText(`${call}(${sqlName(naming)}.`)}, column_default) > 0`).join(' or ');
+  const rows = await sqlQuery(session, `select table_name, column_name, column_default from information_schema.columns where table_schema = ${sqlText(of)} and (${calls})`);
+  return rows.map(([table = '', column = '', text = '']) => ({ table, column, text }));
 }
 
 export async function dropObjects(session: SqlSession, database: string, objects: readonly DatabaseObject[]): Promise<void> {

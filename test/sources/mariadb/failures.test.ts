@@ -12,3 +12,11 @@ describe('what is said when a server of MariaDB is not encrypted (S11)', () => {
     expect(knownSqlFailure(SAID, at)).toMatchObject({ message: expect.stringMatching(/want an encrypted connection by themselves[^]*db:3306: .*SSL is required/) as string, nextStep: expect.stringContaining('`ssl-mode: disable`') as string });
   });
 });
+
+describe('what is said when a server of MariaDB does not let a user in (S11)', () => {
+  it('names, where no password was given, what gives one', () => {
+    const words = "ERROR 1045 (28000): Access denied for user 'backup'@'localhost' (using password: NO)";
+    expect(knownSqlFailure(words, at)).toMatchObject({ nextStep: expect.stringMatching(/--password-file or HOLDFAST_DATABASE_PASSWORD/) as string });
+    expect(knownSqlFailure(words, { ...at, password: 'x' })?.nextStep).not.toContain('--password-file');
+  });
+});

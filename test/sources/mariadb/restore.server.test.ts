@@ -116,6 +116,33 @@ describe('a MariaDB restore (S11, R1)', () => {
     expect(await failure(restore(fresh(), { tables: ['no_such_table'] }))).toMatchObject({ code: 'not-found', message: expect.stringMatching(/None of the tables no_such_table/) });
   });
 
+  it('of a table gives its foreign key the table of that name which is there and fits, or names the key that is left out', async () => {
+    const keyOf = async (name: string) => (await server.sql('show create table egg', name))[0]?.[1] ?? '';
+    const there = fresh();
+    await server.sql(`create database ${there}; create table ${there}.hen (id int primary key); insert into ${there}.hen values (1)`);
+    expect((await restore(there, { mode: 'empty', tables: ['egg'] })).report.warnings).toEqual([]);
+    expect(await keyOf(there)).toMatch(/CONSTRAINT `from_hen` FOREIGN KEY \(`hen`\) REFERENCES `hen` \(`id`\) ON DELETE CASCADE/);
+    await server.sql('insert into egg values (2, 1)', there);
+    for (const hen of ['select 1', 'create table hen (id int primary key)', 'create table hen (id varchar(9) primary key)']) {
+      const name = fresh();
+      await server.sql(`create database ${name}`);
+      await server.sql(hen, name);
+      expect((await restore(name, { mode: 'empty', tables: ['egg'] })).report.warnings).toEqual([expect.stringMatching(/the foreign key from_hen of egg is left out: it refers to hen.*ERROR (1005|1452).*To add it later: alter table/s)]);
+      expect(await keyOf(name)).not.toMatch(/FOREIGN KEY|holdfast_restore/);
+      await server.sql('insert into egg values (2, 1)', name);
+    }
+  });
+
+  it('of a table brings the sequence that it takes numbers from, and leaves one that is there', async () => {
+    const name = fresh();
+    await restore(name, { tables: ['numbered'] });
+    expect(await server.sql("insert into numbered (w) values ('c'); select table_name from information_schema.tables where table_schema = database() order by 1", name)).toEqual([['numbered'], ['numbers']]);
+    const there = fresh();
+    await server.sql(`create database ${there}; create sequence ${there}.numbers start with 5`);
+    expect((await restore(there, { mode: 'empty', tables: ['numbered'] })).report.warnings).toEqual([expect.stringMatching(/the sequence numbers was in .* already and stays as it is/)]);
+    expect(await server.sql("insert into numbered (w) values ('c'); select min(id) from numbered", there)).toEqual([['5']]);
+  });
+
   it('plans without changing anything', async () => {
     const before = await server.sql('show databases');
     const plan = await planDatabaseRestore(reader, loaderFor('planned'), { wanted: { mode: 'create', entry: 'second.sql' }, signal: new AbortController().signal });
