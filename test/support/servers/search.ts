@@ -86,7 +86,7 @@ function configure(home: string, folder: string, { product, port, transport }: {
 function environmentOf(product: SearchProduct, folder: string): Record<string, string> {
   const prefix = product === 'elasticsearch' ? 'ES' : 'OPENSEARCH';
   const java = process.env['HOLDFAST_TEST_JAVA'] ?? join(execFileSync('readlink', ['-f', execFileSync('which', ['java'], { encoding: 'utf8' }).trim()], { encoding: 'utf8' }).trim(), '..', '..');
-  return { [`${prefix}_JAVA_HOME`]: java, [`${prefix}_PATH_CONF`]: join(folder, 'config'), [`${prefix}_TMPDIR`]: join(folder, 'tmp'), HOME: join(folder, 'tmp') };
+  return { [`${prefix}_JAVA_HOME`]: java, [`${prefix}_PATH_CONF`]: join(folder, 'config'), [`${prefix}_TMPDIR`]: join(folder, 'tmp'), CLI_JAVA_OPTS: `-Djava.io.tmpdir=${join(folder, 'tmp')}`, HOME: join(folder, 'tmp') };
 }
 
 /** Bodies that are text go as lines for `_bulk`, where the path says so. */
