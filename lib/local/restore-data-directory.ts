@@ -9,14 +9,14 @@ import type { DataDirectoryOptions, DataDirectoryPlan } from '../recovery/data-d
 import { executeDataDirectoryRestore } from '../recovery/data-directory/restore.ts';
 import type { DataDirectoryReport } from '../recovery/data-directory/restore.ts';
 import { isWalFetch } from '../recovery/data-directory/start-server.ts';
-import { needsArchive } from '../recovery/data-directory/target.ts';
+import { isBefore, needsArchive } from '../recovery/data-directory/target.ts';
 import type { RecoveryTarget, TargetAction } from '../recovery/data-directory/target.ts';
 import type { SnapshotReader } from '../repository/index.ts';
 import { readFacts } from '../sources/postgres/base-backup-facts.ts';
 import { contentOf } from './content.ts';
 import { postgresPlaces } from './postgres-places.ts';
 import { RunRecorder } from './run-recorder.ts';
-import { checkAgainstVault, proveCommand, refuseDivergedCommand, walFetchCommand } from './vault-archive.ts';
+import { basesOf, checkAgainstVault, proveCommand, refuseDivergedCommand, walFetchCommand } from './vault-archive.ts';
 import type { VaultOptions } from './vault-choice.ts';
 import { refuseMetaOnly } from './vault.ts';
 import type { LocalContext, LocalVault } from './vault.ts';
@@ -46,7 +46,8 @@ export async function planRestoreIntoDataDirectory(vault: LocalVault, reader: Sn
   const facts = await readFacts(reader);
   const isFromVault = facts !== undefined && wish.restoreCommand === undefined && needsArchive(wish.target, facts);
   const restoreCommand = isFromVault ? await walFetchCommand(access, reader.manifest, { facts, environment }) : wish.restoreCommand;
-  const plan = await planDataDirectoryRestore(reader, { ...asked, restoreCommand, directory: resolve(environment.workingFolder, wish.directory) }, optionsOf(run, context));
+  const bases = facts !== undefined && isBefore(wish.target, facts) ? await basesOf(vault.repository, reader.manifest, facts) : undefined;
+  const plan = await planDataDirectoryRestore(reader, { ...asked, restoreCommand, directory: resolve(environment.workingFolder, wish.directory) }, { ...optionsOf(run, context), bases });
   if (!isFromVault) {
     if (facts !== undefined && restoreCommand !== undefined && isWalFetch(restoreCommand)) await refuseDivergedCommand(vault.repository, reader.manifest, { ...wish, facts });
     return plan;

@@ -56,6 +56,11 @@ export async function refuseDivergedCommand(repository: Repository, manifest: Ma
   if (ledger !== undefined) refuseDiverged(ledger, pitrTarget(target), facts);
 }
 
+/** Base backups of the same server that somebody may rely on. */
+export async function basesOf(repository: Repository, manifest: Manifest, facts: BaseBackupFacts): Promise<WalLedger['bases']> {
+  return (await ledgerOf(repository, manifest, { target: { kind: 'latest' }, facts }))?.bases ?? [];
+}
+
 async function ledgerOf(repository: Repository, { plan }: Manifest, { target, facts }: Omit<Asked, 'timeline'>): Promise<WalLedger | undefined> {
   return (await readLedgers(repository, plan, readFacts, target.kind === 'time' ? Infinity : undefined)).find(({ systemId }) => systemId === facts.systemId);
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import { limitsInControl } from '../../lib/sources/postgres/control-limits.ts';
 import { readableBy, reachableProgram } from '../support/reachable-program.ts';
 import { freePort } from '../support/servers/servers.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -106,8 +107,8 @@ async function restore(server: PostgresServer, person: Person, name: string, opt
   return { directory, line: line as RestoreLine, ask: (text) => askAt(server, port, text) };
 }
 
-async function askAt({ user, password }: PostgresServer, port: number, text: string): Promise<string> {
-  const client = new Client({ host: '127.0.0.1', port, user, password, database: 'postgres' });
+async function askAt({ user, password }: PostgresServer, port: number, text: string, host = '127.0.0.1'): Promise<string> {
+  const client = new Client({ host, port, user, password, database: 'postgres' });
   await client.connect();
   try {
     return String(Object.values((await client.query(text)).rows[0] as object)[0]);
@@ -120,7 +121,7 @@ const ROWS = "select count(*) || ' to ' || coalesce(max(n), 0) from tick";
 
 describe.each([15, 18] as const)('PostgreSQL %i as a whole cluster', (version) => {
   it('is backed up under a writer, restored by itself, and recovered through an archive to a time, an LSN, a named point and the latest (S2, R4)', async () => {
-    const { server, person, archive } = await start(version);
+    const { server, person, archive } = await start(version, ['max_connections = 57', 'max_worker_processes = 13', 'max_prepared_transactions = 3', 'max_locks_per_transaction = 71', 'max_wal_senders = 6']);
     const writer = await Writer.connect(server);
     await server.sql("create table big as select i as id, repeat(md5(i::text), 8) as filler from generate_series(1, 10000) i; create unique index on big (id)");
     writer.start();
@@ -156,6 +157,14 @@ describe.each([15, 18] as const)('PostgreSQL %i as a whole cluster', (version) =
     expect(await alone.ask('select count(distinct filler) from big')).toBe('10000');
     expect(await alone.ask('select pg_is_in_recovery()')).toBe('false');
     expect(await alone.ask('show archive_mode')).toBe('off');
+    // Also over the socket in its directory, for whom pg_hba.conf lets in without a password over TCP.
+    const { host: socket, port: at } = { host: alone.directory, port: alone.line.server?.port ?? 0 };
+    expect(alone.line.server).toMatchObject({ socket });
+    expect(await askAt(server, at, 'select 1', socket)).toBe('1');
+    // What a restore writes where there is no postgresql.conf: as the server itself keeps it, in each version.
+    const limits = limitsInControl(readFileSync(join(alone.directory, 'global', 'pg_control'))) ?? {};
+    expect(Object.keys(limits)).toHaveLength(5);
+    for (const [name, value] of Object.entries(limits)) expect([name, await alone.ask(`show ${name}`)]).toEqual([name, String(value)]);
     // Nobody but the owner reads a data directory.
     for (const path of ['', 'base', 'PG_VERSION', 'global/pg_control']) expect(statSync(join(alone.directory, path)).mode & 0o077).toBe(0);
 
@@ -188,8 +197,8 @@ describe.each([15, 18] as const)('PostgreSQL %i as a whole cluster', (version) =
 async function wrongTargets(server: PostgresServer, person: Person, { command, archive }: { readonly command: readonly string[]; readonly archive: string }): Promise<void> {
   const to = (name: string) => ['restore', 'latest:cluster', '--to-data-directory', join(dirname(server.data), name)];
   const rows: readonly (readonly [string, readonly string[], number, RegExp])[] = [
-    ['a name that nobody made', ['--to-name', 'no such point', ...command, '--start', String(await freePort())], 1, /ended with exit code 1 before recovery was over\. It said: .*recovery ended before configured recovery target was reached[^]*The archive ends before the target/],
-    ['a time before the backup', ['--to-time', '2020-01-01T00:00:00Z', ...command], 1, /lies before the end of the base backup[^]*choose an older one/],
+    ['a name that nobody made', ['--to-name', 'no such point', ...command, '--start', String(await freePort())], 1, /ended with exit code 1 before recovery was over\. It said: .*recovery ended before configured recovery target was reached[^]*No restore point of that name was met/],
+    ['a time before the backup', ['--to-time', '2020-01-01T00:00:00Z', ...command], 1, /lies before the end of the base backup[^]*No base backup in this vault is older than the target/],
     ['a time to come', ['--to-time', '2199-01-01T00:00:00Z', ...command], 1, /lies in the future/],
     ['an LSN before the backup', ['--to-lsn', '0/1', ...command], 1, /lies before the end of the base backup/],
     ['an LSN that is none', ['--to-lsn', 'yesterday', ...command], 2, /is no WAL position/],

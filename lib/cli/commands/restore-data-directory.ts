@@ -1,7 +1,11 @@
+import { dirname, join } from 'node:path';
+import { shellQuote } from '../../keyring/shell-quote.ts';
 import { HoldfastError } from '../../model/errors.ts';
 import type { DataDirectoryPlan } from '../../recovery/data-directory/plan.ts';
 import type { DataDirectoryReport } from '../../recovery/data-directory/restore.ts';
+import type { ServerProgram } from '../../recovery/data-directory/server-program.ts';
 import type { StartedServer } from '../../recovery/data-directory/start-server.ts';
+import type { Owner } from '../../recovery/data-directory/write-directory.ts';
 import { isoTime, targetWords } from '../../recovery/data-directory/target.ts';
 import type { RecoveryTarget, TargetAction } from '../../recovery/data-directory/target.ts';
 import { parseLsn } from '../../sources/postgres/wal/lsn.ts';
@@ -84,24 +88,43 @@ function dryRun(output: Output, { backup, request, facts, bytes, settings, owner
   return 0;
 }
 
-function reportLines(output: Pick<Output, 'paint'>, { request, facts, endsAtGap }: DataDirectoryPlan, { backup, directory, files, bytes, server, durationMilliseconds }: DataDirectoryReport): string[] {
+function reportLines(output: Pick<Output, 'paint'>, { request, facts, endsAtGap, owner, program }: DataDirectoryPlan, { backup, directory, files, bytes, server, durationMilliseconds }: DataDirectoryReport): string[] {
   return [
     `${output.paint('green', 'Restored')} ${backup} to ${directory}: ${counted(files, 'file')}, ${bytesInWords(bytes)}, each as the server sent it, in ${durationInWords(durationMilliseconds)}`,
-    ...(server === undefined ? notStarted(directory, facts.serverVersion, request.target) : startedLines(server, directory, endsAtGap === true ? 'the gap in the archive, short of its end' : targetWords(request.target))),
+    ...(server === undefined ? notStarted(directory, facts.serverVersion, request.target) : startedLines(server, endsAtGap === true ? 'the gap in the archive, short of its end' : targetWords(request.target))),
+    ...(server === undefined || program === undefined ? [] : handlingLines(server, directory, { owner, program })),
     ...(request.isArchiving ? [] : ['  archive_mode is off, so that this copy writes into no archive; when it takes over: ALTER SYSTEM RESET archive_mode, and restart']),
   ];
 }
 
 function notStarted(directory: string, version: string, target: RecoveryTarget): string[] {
-  return [`  not started: the recovery to ${targetWords(target)} is done by a PostgreSQL ${Number.parseInt(version, 10)} server at its first start: pg_ctl -D ${directory} start`, '  it is over when pg_is_in_recovery() is false and the log says so, not when pg_ctl returns'];
+  return [`  not started: the recovery to ${targetWords(target)} is done by a PostgreSQL ${Number.parseInt(version, 10)} server at its first start: pg_ctl -D ${directory} start (as the owner of the directory; where the origin runs on this machine too, with a port of its own: -o "-p PORT")`, '  it is over when pg_is_in_recovery() is false and the log says so, not when pg_ctl returns'];
 }
 
 const STATE_WORDS: Readonly<Record<StartedServer['state'], string>> = { running: 'runs', paused: 'is paused at the target, read-only: pg_wal_replay_resume() ends that', 'shut-down': 'has shut down at the target' };
 
-function startedLines({ state, port, pid, log, stopped, lastLsn, lastCommit, timeline }: StartedServer, directory: string, target: string): string[] {
+function startedLines({ state, port, pid, log, stopped, lastLsn, lastCommit, timeline }: StartedServer, target: string): string[] {
   return [
     `  recovered to ${target}${stopped === undefined ? '' : `: stopped ${stopped}`}`,
     ...(lastLsn === undefined ? [] : [`  last record replayed at ${lastLsn}${lastCommit === undefined ? '' : `, last transaction of ${lastCommit}`}${timeline === undefined ? '' : `; now on timeline ${timeline}`}`]),
-    `  the server ${STATE_WORDS[state]}${pid === undefined ? '' : ` (127.0.0.1:${port}, pid ${pid}; pg_ctl -D ${directory} stop)`}; its log: ${log}`,
+    `  the server ${STATE_WORDS[state]}${pid === undefined ? '' : ` (127.0.0.1:${port}, pid ${pid})`}; its log: ${log}`,
   ];
+}
+
+/** How to get in, and to stop it and start it again: PostgreSQL obeys its owner alone, and its own configuration names the port of its origin. */
+export function handlingLines({ port, socket, state, log }: StartedServer, directory: string, { owner, program }: { readonly owner: Owner | undefined; readonly program: ServerProgram }): string[] {
+  const as = asOwner(owner);
+  const control = `${as}${shellQuote(join(dirname(program.path), 'pg_ctl'))} -D ${shellQuote(directory)}`;
+  const again = `${control} -o '-p ${port} -c listen_addresses=127.0.0.1' -l ${shellQuote(log)} start`;
+  if (state === 'shut-down') return [`  to start it on this port: ${again}`];
+  const way = socket === undefined ? `psql -h 127.0.0.1 -p ${port} -d postgres` : `${as}psql -h ${shellQuote(socket)} -p ${port} -d postgres`;
+  return [
+    `  log in: ${way}, as ${join(directory, 'pg_hba.conf')} allows${socket === undefined ? '' : '; with `local all all peer` in it the owner needs no password'} (after a change: ${control} reload)`,
+    `  stop: ${control} stop; start it again on this port: ${again}`,
+  ];
+}
+
+function asOwner(owner: Owner | undefined): string {
+  if (owner === undefined) return '';
+  return owner.name === 'postgres' ? 'runuser -u postgres -- ' : `setpriv --reuid=${owner.uid} --regid=${owner.gid} --clear-groups `;
 }

@@ -13,7 +13,7 @@ import { findServerProgram, ownerFor } from './server-program.ts';
 import type { ServerProgram } from './server-program.ts';
 import { recoverySettings } from './settings.ts';
 import { refuseUnreachable } from './target.ts';
-import type { RecoveryOrder } from './target.ts';
+import type { KnownBase, RecoveryOrder } from './target.ts';
 import type { Owner } from './write-directory.ts';
 
 export interface DataDirectoryRequest extends RecoveryOrder {
@@ -28,6 +28,8 @@ export interface DataDirectoryOptions extends ClientPlaces {
   readonly signal: AbortSignal;
   /** The bytes of a file of the backup in order, each chunk proved. */
   readonly content: (reader: SnapshotReader, file: SnapshotFile) => AsyncIterable<Uint8Array>;
+  /** Of the same server, where the target lies before this one: the fitting one is named. */
+  readonly bases?: readonly KnownBase[] | undefined;
   readonly onProgress?: ((progress: { readonly phase: 'restoring' | 'recovering'; readonly bytes?: number; readonly totalBytes?: number }) => void) | undefined;
 }
 
@@ -57,7 +59,7 @@ export async function planDataDirectoryRestore(reader: SnapshotReader, request: 
   if (facts === undefined) throw new HoldfastError('refused', `The backup ${backup} is no base backup of PostgreSQL, but one of ${reader.manifest.source.description}.`, { nextStep: 'Restore it with --to DIR or --to-database URL; base backups come from plans with `mode: physical`.' });
   const file = await tarIn(reader);
   await refuseFilled(request.directory);
-  refuseUnreachable(request, facts, options.clock.now());
+  refuseUnreachable(request, facts, { now: options.clock.now(), bases: options.bases });
   const major = Number.parseInt(facts.serverVersion, 10);
   const program = await findServerProgram(major, options);
   if (request.startPort !== undefined && program?.version.major !== major) throw otherVersion(facts, program);

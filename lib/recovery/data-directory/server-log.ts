@@ -1,4 +1,4 @@
-import type { TargetAction } from './target.ts';
+import type { RecoveryTarget, TargetAction } from './target.ts';
 
 /** What a recovery said of its end, in the server's own words. */
 export interface RecoveryEnd {
@@ -23,6 +23,9 @@ export function recoveryEnd(log: string): RecoveryEnd {
 export const READY = / LOG: {2}database system is ready to accept connections$/m;
 export const READY_READ_ONLY = / LOG: {2}database system is ready to accept read-only connections$/m;
 
+/** WAL wants more than this server is set up for: it waits for ever with hot standby, and neither pauses at the target nor ends. */
+export const STUCK = / WARNING: {2}hot standby is not possible because of insufficient parameter settings$/m;
+
 /** Of whether a target that lies on the way was reached, the log alone tells: success of the start does not. */
 export const ACTION_DONE: Readonly<Record<TargetAction, RegExp>> = {
   promote: / LOG: {2}archive recovery complete$/m,
@@ -30,17 +33,20 @@ export const ACTION_DONE: Readonly<Record<TargetAction, RegExp>> = {
   shutdown: / LOG: {2}shutdown at recovery target$/m,
 };
 
-const COMPLAINTS = /^.* (?:FATAL|PANIC|ERROR|HINT|DETAIL): {2}(.+)$/gm;
+const COMPLAINTS = /^.* (?:FATAL|PANIC|ERROR|WARNING|HINT|DETAIL): {2}(.+)$/gm;
 const MOST_WORDS = 2000;
 
 /** What went wrong, on one line. */
 export function complaints(log: string): string {
-  const all = [...log.matchAll(COMPLAINTS)].map(([line]) => line.replace(/^.* (FATAL|PANIC|ERROR|HINT|DETAIL): {2}/, '$1: '));
+  const all = [...log.matchAll(COMPLAINTS)].map(([line]) => line.replace(/^.* (FATAL|PANIC|ERROR|WARNING|HINT|DETAIL): {2}/, '$1: '));
   return [...new Set(all)].join(' | ').slice(-MOST_WORDS) || log.trim().split('\n').slice(-3).join(' | ').slice(-MOST_WORDS);
 }
 
+const NOT_REACHED = /recovery ended before configured recovery target was reached/;
+
 const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/recovery ended before configured recovery target was reached/, 'The archive ends before the target, or lacks a segment on the way: the log names the last one that was restored. Look whether the newest WAL is still a .partial file or on the server, or choose an earlier target.'],
+  [NOT_REACHED, 'The archive ends before the target, or lacks a segment on the way: the log names the last one that was restored. Look whether the newest WAL is still a .partial file or on the server, or choose an earlier target.'],
+  [/is a lower setting than on the primary|insufficient parameter settings/, 'The server must not be set up for less than the one that was backed up, while it can be asked during recovery. Restore into a fresh directory without --start, set what the log names in its postgresql.conf to at least the values that it names (or `hot_standby = off`, unless it is to pause), and start it by hand.'],
   [/recovery stop point is before consistent recovery point/, 'The target lies before the end of this base backup: restore from an older one.'],
   [/requested timeline .* is not a child|recovery target timeline .* does not exist|has minimum recovery point .* on timeline/, 'Choose the timeline with --timeline: `current` is that of the backup.'],
   [/could not locate (required checkpoint|a valid checkpoint) record|could not find redo location|WAL ends before end of online backup|must specify restore_command/, 'WAL that the backup needs is missing: check the command that restores it (--restore-command), by hand for the segment that the log names.'],
@@ -50,6 +56,8 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/could not map anonymous shared memory|insufficient memory/, 'This machine has less memory than the cluster is set up for: lower shared_buffers in its postgresql.conf.'],
 ];
 
-export function adviceOn(words: string): string | undefined {
+/** Whoever asked for a restore point may have misspelled it: PostgreSQL says the same then as for an archive that ends early. */
+export function adviceOn(words: string, target?: Pick<RecoveryTarget, 'kind'>): string | undefined {
+  if (target?.kind === 'name' && NOT_REACHED.test(words)) return 'No restore point of that name was met: it may never have been made, be spelled otherwise (case counts), lie before the end of this base backup, or behind the end of the archive. `pg_create_restore_point` logs each that it makes on the server; --to-time needs no name.';
   return ADVICE.find(([pattern]) => pattern.test(words))?.[1];
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../model/clock.ts';
 import { HoldfastError } from '../../model/errors.ts';
-import { ACTION_DONE, READY, READY_READ_ONLY, adviceOn, complaints, recoveryEnd } from './server-log.ts';
+import { ACTION_DONE, READY, READY_READ_ONLY, STUCK, adviceOn, complaints, recoveryEnd } from './server-log.ts';
 import type { RecoveryEnd } from './server-log.ts';
 import { targetWords } from './target.ts';
 import type { RecoveryTarget, TargetAction } from './target.ts';
@@ -33,6 +33,8 @@ export interface StartedServer extends RecoveryEnd {
   /** Absent when it has shut down, as was asked. */
   readonly pid?: number;
   readonly log: string;
+  /** Folder of its socket: whom `pg_hba.conf` lets in by `peer` has no password. Absent: its path would be too long. */
+  readonly socket?: string;
 }
 
 /** Below the data directory: it is the server's, and nobody else may read it. */
@@ -62,18 +64,27 @@ export async function startRecovered(order: StartOrder): Promise<StartedServer> 
     const words = await readFile(log, 'utf8');
     refuseUnproved(order, state, words);
     child.unref();
-    return { state, port: order.port, log, ...(state !== 'shut-down' && { pid: child.pid as number }), ...recoveryEnd(words) };
+    const socket = socketFolder(order.directory, order.port);
+    return { state, port: order.port, log, ...(socket !== undefined && state !== 'shut-down' && { socket }), ...(state !== 'shut-down' && { pid: child.pid as number }), ...recoveryEnd(words) };
   } catch (error) {
     await stop(child, end, order.clock);
     throw error;
   }
 }
 
+/** `sun_path` of Linux, without the zero behind it. */
+const LONGEST_SOCKET_BYTES = 107;
+
+/** The data directory itself: nobody but the owner of the cluster comes near it. */
+function socketFolder(directory: string, port: number): string | undefined {
+  return Buffer.byteLength(join(directory, `.s.PGSQL.${port}`)) <= LONGEST_SOCKET_BYTES ? directory : undefined;
+}
+
 function launch({ program, directory, port, owner, environment, restoreCommand }: StartOrder, log: string): ChildProcess {
   const fd = openSync(log, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     if (owner) fchownSync(fd, owner.uid, owner.gid);
-    const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', logging_collector: 'off', log_destination: 'stderr', log_min_messages: 'warning', log_line_prefix: '%m [%p] ', lc_messages: 'C', log_timezone: 'UTC' };
+    const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: `${socketFolder(directory, port) === undefined ? '' : `"${directory.replaceAll('"', '""')}"`}`, unix_socket_group: '', unix_socket_permissions: '0700', logging_collector: 'off', log_destination: 'stderr', log_min_messages: 'warning', log_line_prefix: '%m [%p] ', lc_messages: 'C', log_timezone: 'UTC' };
     const args = ['-D', directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
     return spawn(program, args, {
       cwd: directory, detached: true, stdio: ['ignore', fd, fd], env: serverEnvironment(environment, restoreCommand),
@@ -116,8 +127,9 @@ async function waitForEnd({ directory, action, target, clock, signal }: StartOrd
     const words = await readFile(log, 'utf8');
     if (end.how !== undefined) {
       if (target.kind !== 'backup' && action === 'shutdown' && ACTION_DONE.shutdown.test(words)) return 'shut-down';
-      throw failed(directory, end.how, words, log);
+      throw failed({ directory, target }, end.how, words, log);
     }
+    if (STUCK.test(words)) throw failed({ directory, target }, 'cannot go on', words, log);
     if (READY.test(words) && (await isInProduction(directory))) return 'running';
     if (READY_READ_ONLY.test(words) && ACTION_DONE.pause.test(words)) return 'paused';
     await clock.sleep(POLL_MILLISECONDS);
@@ -136,14 +148,14 @@ async function isInProduction(directory: string): Promise<boolean> {
 function refuseUnproved({ target, action, directory }: StartOrder, state: StartedServer['state'], words: string): void {
   if (target.kind === 'backup') return;
   const hasAim = target.kind !== 'latest';
-  if (hasAim && recoveryEnd(words).stopped === undefined) throw failed(directory, `came up without saying that it stopped at ${targetWords(target)}`, words, LOG_NAME);
-  if (state === 'running' && !ACTION_DONE.promote.test(words)) throw failed(directory, `came up without recovering from the archive, wanted ${action} at ${targetWords(target)}`, words, LOG_NAME);
+  if (hasAim && recoveryEnd(words).stopped === undefined) throw failed({ directory, target }, `came up without saying that it stopped at ${targetWords(target)}`, words, LOG_NAME);
+  if (state === 'running' && !ACTION_DONE.promote.test(words)) throw failed({ directory, target }, `came up without recovering from the archive, wanted ${action} at ${targetWords(target)}`, words, LOG_NAME);
 }
 
-function failed(directory: string, how: string, words: string, log: string): HoldfastError {
+function failed({ directory, target }: Pick<StartOrder, 'directory' | 'target'>, how: string, words: string, log: string): HoldfastError {
   const said = complaints(words);
   return new HoldfastError('target-failed', `The restored server ${how} before recovery was over. It said: ${said || 'nothing'}`, {
-    nextStep: `${adviceOn(said) ?? `Read ${log}.`} The files in ${directory} are those of the backup, proved, and half recovered: restore into a fresh directory to try again.`,
+    nextStep: `${adviceOn(said, target) ?? `Read ${log}.`} The files in ${directory} are those of the backup, proved, and half recovered: restore into a fresh directory to try again.`,
   });
 }
 

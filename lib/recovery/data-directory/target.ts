@@ -15,6 +15,13 @@ export type RecoveryTarget =
 
 export type TargetAction = 'promote' | 'pause' | 'shutdown';
 
+/** A base backup as its facts tell it. */
+export interface KnownBase {
+  readonly backup: string;
+  readonly stoppedAt: number;
+  readonly stopLsn: string;
+}
+
 export interface RecoveryOrder {
   readonly target: RecoveryTarget;
   readonly action: TargetAction;
@@ -38,15 +45,28 @@ export function targetWords(target: RecoveryTarget): string {
  * Refuses what no recovery from this backup reaches: a target before the end of the backup or in the future, or one that
  * needs an archive where none is named, or the end of the archive with another action than to promote. Fails as `refused`, `usage`. `now` in milliseconds.
  */
-export function refuseUnreachable({ target, action, restoreCommand }: RecoveryOrder, facts: BaseBackupFacts, now: number): void {
+export function refuseUnreachable({ target, action, restoreCommand }: RecoveryOrder, facts: BaseBackupFacts, { now, bases }: { readonly now: number; readonly bases?: readonly KnownBase[] | undefined }): void {
   if (target.kind === 'backup' && !facts.hasWal) throw new HoldfastError('refused', 'The backup was taken with `wal: none`: it needs an archive of WAL to become consistent, and none was named.', { nextStep: 'Add --to-latest, or another target, and --restore-command.' });
   if (needsArchive(target, facts) && restoreCommand === undefined) throw new HoldfastError('usage', `Recovery to ${targetWords(target)} needs an archive of WAL, and no command to read one was given.`, { nextStep: "For example: --restore-command 'cp /archive/%f %p'." });
   // PostgreSQL heeds recovery_target_action at a target alone: the end of the archive is none, and the copy would be promoted.
   if (target.kind === 'latest' && action !== 'promote') throw new HoldfastError('usage', `--target-action ${action} was given with --to-latest, wanted promote: PostgreSQL always promotes at the end of the archive.`, { nextStep: 'Leave --target-action away, or name a target for it: --to-time, --to-lsn, --to-name or --immediate.' });
-  const earliest = `This backup reaches ${isoTime(facts.stoppedAt)} (LSN ${facts.stopLsn}) at the earliest; choose an older one for an earlier target: \`holdfast list\`.`;
+  const earliest = `This backup reaches ${isoTime(facts.stoppedAt)} (LSN ${facts.stopLsn}) at the earliest. ${olderInWords(target, bases)}`;
   if (target.kind === 'time' && target.at < facts.stoppedAt) throw new HoldfastError('refused', `The target ${target.text} lies before the end of the base backup, ${isoTime(facts.stoppedAt)}: until then its files are not consistent.`, { nextStep: earliest });
   if (target.kind === 'time' && target.at > now) throw new HoldfastError('refused', `The target ${target.text} lies in the future; now it is ${isoTime(now)}.`, { nextStep: 'Correct the time or its zone, or recover everything with --to-latest.' });
   if (target.kind === 'lsn' && parseLsn(target.lsn) < parseLsn(facts.stopLsn)) throw new HoldfastError('refused', `The target LSN ${target.lsn} lies before the end of the base backup, ${facts.stopLsn}: until then its files are not consistent.`, { nextStep: earliest });
+}
+
+/** `bases` of the same server. Undefined: they are not known. */
+function olderInWords(target: RecoveryTarget, bases: readonly KnownBase[] | undefined): string {
+  if (bases === undefined) return 'An earlier target needs an older base backup, if there is one: `holdfast list`.';
+  const fitting = bases.filter((base) => !isBefore(target, base)).toSorted((left, right) => left.stoppedAt - right.stoppedAt).at(-1);
+  if (fitting !== undefined) return `Restore ${fitting.backup} in its place, which ended before the target.`;
+  return 'No base backup in this vault is older than the target: nothing leads there.';
+}
+
+/** Until a base backup ends its files are not consistent. */
+export function isBefore(target: RecoveryTarget, { stoppedAt, stopLsn }: Pick<KnownBase, 'stoppedAt' | 'stopLsn'>): boolean {
+  return (target.kind === 'time' && target.at < stoppedAt) || (target.kind === 'lsn' && parseLsn(target.lsn) < parseLsn(stopLsn));
 }
 
 /** Whether WAL beyond what the backup holds is wanted. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { HoldfastError } from '../../model/errors.ts';
+import { limitsInControl } from './control-limits.ts';
+import type { ServerLimits } from './control-limits.ts';
 import { TarReader } from '../tar-reader.ts';
 import type { TarMember, TarVisitor } from '../tar-reader.ts';
 import { parseBackupManifest } from './backup-manifest.ts';
@@ -19,6 +21,8 @@ export interface ProvedBaseBackup {
   readonly startSegment: string;
   /** Content of `PG_VERSION`. */
   readonly major: number;
+  /** Undefined: `pg_control` is of a version that is not known. */
+  readonly limits: ServerLimits | undefined;
 }
 
 /** Read whole: they say what the backup is. */
@@ -91,7 +95,7 @@ export class BaseBackupProof implements TarVisitor {
     if (walSegmentBytes !== undefined) this.#checkWal(manifest, walSegmentBytes);
     const control = Buffer.from(this.#text('global/pg_control'));
     if (control.length < 8) throw broken('its global/pg_control is empty');
-    return { files: this.#seen.size, bytes: this.#bytes, systemId: control.readBigUInt64LE(0).toString(), timeline, startLsn, stopLsn, startSegment, major: Number.parseInt(Buffer.from(this.#text('PG_VERSION')).toString('latin1'), 10) };
+    return { files: this.#seen.size, bytes: this.#bytes, systemId: control.readBigUInt64LE(0).toString(), timeline, startLsn, stopLsn, startSegment, major: Number.parseInt(Buffer.from(this.#text('PG_VERSION')).toString('latin1'), 10), limits: limitsInControl(control) };
   }
 
   #beginFile(member: TarMember): void {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/model/clock.ts';
@@ -24,6 +24,9 @@ it('a restore of a cluster that was itself restored gets as far as the server: t
   const request: DataDirectoryPlan['request'] = { directory: root, target: { kind: 'backup' }, action: 'promote', timeline: 'latest', isArchiving: false };
   await finishDirectory(writer, { backup: 'b', request, facts, bytes: 0, settings: [], owner: undefined, program: undefined, warnings: [] }, proved);
   expect([LOG_NAME, 'standby.signal'].filter((name) => existsSync(join(root, name)))).toEqual([]);
+  // Configuration that lies elsewhere, as Debian's: limits come from pg_control, hot standby refuses lower ones.
+  const conf = readFileSync(join(root, 'postgresql.conf'), 'utf8');
+  for (const setting of ['max_connections = 250', 'max_worker_processes = 16', 'max_wal_senders = 12', 'max_prepared_transactions = 7', 'max_locks_per_transaction = 90']) expect(conf).toContain(`\n${setting}\n`);
   // A program that only ends: the start came as far as to run it.
   await expect(startRecovered({ program: '/bin/false', directory: root, port: 5433, target: request.target, action: 'promote', owner: undefined, environment: {}, clock: systemClock, signal: new AbortController().signal })).rejects.toThrow(/The restored server ended with exit code 1/);
 });

@@ -1,4 +1,4 @@
-import { adviceOn, complaints, recoveryEnd } from '../../../lib/recovery/data-directory/server-log.ts';
+import { STUCK, adviceOn, complaints, recoveryEnd } from '../../../lib/recovery/data-directory/server-log.ts';
 import { autoConf, recoverySettings } from '../../../lib/recovery/data-directory/settings.ts';
 import { refuseUnreachable } from '../../../lib/recovery/data-directory/target.ts';
 import type { RecoveryOrder } from '../../../lib/recovery/data-directory/target.ts';
@@ -43,12 +43,22 @@ describe('a target (R4)', () => {
     ['at the end of the archive with a shutdown', { action: 'shutdown' }, {}, /--target-action shutdown was given with --to-latest/],
     ['that is the first consistent point, without any WAL', { target: { kind: 'immediate' }, restoreCommand: undefined }, { hasWal: false }, /needs an archive/],
   ])('%s is refused', (_what, change, facts, said) => {
-    expect(() => refuseUnreachable(order(change), { ...FACTS, ...facts }, STOPPED + 3_600_000)).toThrow(said);
+    expect(() => refuseUnreachable(order(change), { ...FACTS, ...facts }, { now: STOPPED + 3_600_000 })).toThrow(said);
+  });
+
+  it('before the end of the backup names the newest base backup that ended before it, or says that there is none', () => {
+    const base = (backup: string, stoppedAt: number, stopLsn: string) => ({ backup, stoppedAt, stopLsn });
+    const bases = [base('A', STOPPED - 9000, '0/1000100'), base('C', STOPPED, FACTS.stopLsn), base('B', STOPPED - 5000, '0/1800100')];
+    const step = (target: RecoveryOrder['target'], known?: typeof bases) => () => refuseUnreachable(order({ target }), FACTS, { now: STOPPED, bases: known });
+    expect(step(at(STOPPED - 1), bases)).toThrow(expect.objectContaining({ nextStep: expect.stringContaining('Restore B in its place') }));
+    expect(step({ kind: 'lsn', lsn: '0/1000100' }, bases)).toThrow(expect.objectContaining({ nextStep: expect.stringContaining('Restore A in its place') }));
+    expect(step(at(STOPPED - 9001), bases)).toThrow(expect.objectContaining({ nextStep: expect.stringContaining('No base backup in this vault is older') }));
+    expect(step(at(STOPPED - 1))).toThrow(expect.objectContaining({ nextStep: expect.stringContaining('if there is one') }));
   });
 
   it('that the archive may reach is not refused', () => {
-    for (const target of [at(STOPPED), at(STOPPED + 3_600_000), { kind: 'lsn', lsn: '0/2000138' }, { kind: 'lsn', lsn: '1/0' }, { kind: 'latest' }] as const) expect(() => refuseUnreachable(order({ target }), FACTS, STOPPED + 3_600_000)).not.toThrow();
-    expect(() => refuseUnreachable(order({ target: { kind: 'immediate' }, restoreCommand: undefined }), FACTS, STOPPED)).not.toThrow();
+    for (const target of [at(STOPPED), at(STOPPED + 3_600_000), { kind: 'lsn', lsn: '0/2000138' }, { kind: 'lsn', lsn: '1/0' }, { kind: 'latest' }] as const) expect(() => refuseUnreachable(order({ target }), FACTS, { now: STOPPED + 3_600_000 })).not.toThrow();
+    expect(() => refuseUnreachable(order({ target: { kind: 'immediate' }, restoreCommand: undefined }), FACTS, { now: STOPPED })).not.toThrow();
   });
 });
 
@@ -78,6 +88,11 @@ describe('the log of a recovery (R4)', () => {
     const words = complaints(line('LOG', 'restored log file "x" from archive') + line('FATAL', 'recovery ended before configured recovery target was reached') + line('LOG', 'shutting down'));
     expect(words).toBe('FATAL: recovery ended before configured recovery target was reached');
     expect(adviceOn(words)).toMatch(/The archive ends before the target/);
+    expect(adviceOn(words, { kind: 'name' })).toMatch(/No restore point of that name was met/);
+    expect(adviceOn(words, { kind: 'time' })).toMatch(/The archive ends before the target/);
+    const stuck = line('WARNING', 'hot standby is not possible because of insufficient parameter settings') + line('DETAIL', 'max_connections = 100 is a lower setting than on the primary server, where its value was 250.');
+    expect(STUCK.test(stuck)).toBe(true);
+    expect(adviceOn(complaints(stuck))).toMatch(/without --start, set what the log names/);
     expect(complaints('cp: cannot stat\nthe very last')).toBe('cp: cannot stat | the very last');
   });
 });

@@ -14,7 +14,7 @@ const instead = (name: string, change: Partial<SmallMember>) => smallBaseBackup(
 
 describe('the proof of a base backup (S2)', () => {
   it('says what the backup is when every file has the checksum that the server wrote', () => {
-    expect(prove(smallBaseBackup())).toEqual({ files: 7, bytes: expect.any(Number), systemId: String(SYSTEM), timeline: 1, startLsn: '0/300028', stopLsn: '0/400100', startSegment: '000000010000000000000003', major: 15 });
+    expect(prove(smallBaseBackup())).toEqual({ files: 7, bytes: expect.any(Number), systemId: String(SYSTEM), timeline: 1, startLsn: '0/300028', stopLsn: '0/400100', startSegment: '000000010000000000000003', major: 15, limits: { max_connections: 250, max_worker_processes: 16, max_wal_senders: 12, max_prepared_transactions: 7, max_locks_per_transaction: 90 } });
   });
 
   it.each<readonly [string, SmallMember[], RegExp]>([

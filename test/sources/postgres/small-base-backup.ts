@@ -17,6 +17,8 @@ export function manifestOf(members: readonly SmallMember[], walRanges = [{ Timel
 export function smallBaseBackup(): SmallMember[] {
   const control = Buffer.alloc(512);
   control.writeBigUInt64LE(SYSTEM);
+  control.writeUInt32LE(1300, 8);
+  for (const [index, limit] of [250, 16, 12, 7, 90].entries()) control.writeUInt32LE(limit, 180 + 4 * index);
   const files: SmallMember[] = [
     { name: 'backup_label', content: 'START WAL LOCATION: 0/300028 (file 000000010000000000000003)\nCHECKPOINT LOCATION: 0/300060\nBACKUP METHOD: streamed\nSTART TIMELINE: 1\n' },
     { name: 'base/', type: '5' }, { name: 'PG_VERSION', content: '15\n' }, { name: 'base/1/', type: '5' }, { name: 'base/1/1259', content: Buffer.alloc(8192, 7) },
