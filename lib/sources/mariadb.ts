@@ -9,7 +9,7 @@ import { openSqlConnection, serverName } from './mariadb/connection.ts';
 import type { SqlConnection } from './mariadb/connection.ts';
 import { openSqlDump } from './mariadb/dump.ts';
 import type { SqlSession } from './mariadb/query.ts';
-import { databaseFacts, databaseNames, refuseMissingPrivileges, refuseUnseenDatabases, serverFacts } from './mariadb/server.ts';
+import { databaseFacts, databaseNames, refuseMissingPrivileges, refuseUnseenDatabases, serverFacts, unmatchedExclusions } from './mariadb/server.ts';
 import type { ServerFacts } from './mariadb/server.ts';
 import type { OpenStream, SourceStream, StreamSource } from './source.ts';
 
@@ -54,16 +54,20 @@ export class MariadbSource implements StreamSource {
   }
 
   async *streams(signal: AbortSignal): AsyncIterable<SourceStream> {
-    const names = await this.#withSession(signal, (session, server) => this.#names(session, server));
-    for (const name of names) yield { name: fromText(entryName(name)), attributes: attributesAt(this.#options.clock.now()), open: () => this.#open(name, signal) };
+    const { names, warnings } = await this.#withSession(signal, async (session, server) => {
+      const all = await this.#names(session, server);
+      const unmatched = await unmatchedExclusions(session, this.#options.excludeTables, all);
+      return { names: all, warnings: unmatched.map((pattern) => `exclude-tables names ${JSON.stringify(pattern)}, and no table or view of the databases is called so: nothing is left out for it (names are compared letter by letter, * and % stand for themselves)`) };
+    });
+    for (const [index, name] of names.entries()) yield { name: fromText(entryName(name)), attributes: attributesAt(this.#options.clock.now()), open: () => this.#open(name, index === 0 ? warnings : [], signal) };
   }
 
-  async #open(name: string, signal: AbortSignal): Promise<OpenStream> {
+  async #open(name: string, warnings: readonly string[], signal: AbortSignal): Promise<OpenStream> {
     const { connection, excludeTables } = this.#options;
     const { client, server, database } = await this.#withSession(signal, async (session, facts) => ({ client: session.client, server: facts, database: await this.#checkDatabase(session, facts, name) }));
     const opened = await openSqlConnection(connection, client.version.flavour, this.#options);
     const excluded = excludeTables.flatMap((table) => (table.startsWith(`${name}.`) ? [table.slice(name.length + 1)] : table.includes('.') ? [] : [table]));
-    return openSqlDump({ ...this.#options, client, server, database, opened, excludeTables: excluded }, signal);
+    return openSqlDump({ ...this.#options, client, server, database, opened, excludeTables: excluded, warnings }, signal);
   }
 
   async #checkDatabase(session: SqlSession, server: ServerFacts, name: string) {

@@ -24,6 +24,8 @@ export interface SqlDumpOrder {
   readonly opened: OpenedConnection;
   /** Names of tables and views of this database. */
   readonly excludeTables: readonly string[];
+  /** Of the run, told with this dump. */
+  readonly warnings: readonly string[];
   readonly minimumBytes: number;
   readonly temporaryFolder: string;
   readonly clock: Clock;
@@ -98,6 +100,7 @@ class SqlDump implements OpenStream {
     const name = this.#program.name;
     const said = this.#program.said.text();
     const warnings = [
+      ...this.#order.warnings,
       ...(database.unprotected.length > 0 ? [`tables of ${database.name} that no transaction holds still, so that what is written to them during the dump may be half in it: ${database.unprotected.join(', ')}`] : []),
       ...(said === '' ? [] : [`${name} said: ${said}`]),
     ];

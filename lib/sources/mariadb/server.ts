@@ -50,6 +50,14 @@ export async function databaseFacts(session: SqlSession, name: string): Promise<
   return { name, characterSet, collation, unprotected: unprotected.map(([table, engine]) => `${table} (${engine})`) };
 }
 
+/** Those of `patterns` (`table`, `database.table`) that nothing in `databases` is called, compared as the dump program does: letter by letter. */
+export async function unmatchedExclusions(session: SqlSession, patterns: readonly string[], databases: readonly string[]): Promise<string[]> {
+  if (patterns.length === 0 || databases.length === 0) return [];
+  const rows = await sqlQuery(session, `select table_schema, table_name from information_schema.tables where table_schema in (${databases.map(sqlText).join(', ')})`);
+  const names = new Set(rows.flatMap(([database = '', table = '']) => [...(table.includes('.') ? [] : [table]), `${database}.${table}`]));
+  return patterns.filter((pattern) => !names.has(pattern));
+}
+
 /** What the user may not see, the programs leave out without a word: such a dump is never begun. */
 export function refuseMissingPrivileges({ grants, user, version }: ServerFacts, database: string, at: string): void {
   const missing = missingPrivileges(grants, database, version);

@@ -70,6 +70,12 @@ describe('a MariaDB source (S11)', () => {
     expect(text.split('\n')[0]).toBe('-- Holdfast: database "app" character set utf8mb4 collate utf8mb4_general_ci');
   });
 
+  it('warns once of an exclusion that nothing is called', async () => {
+    const dumps = await dumpWhole(sourceFor(server, folder, { databases: ['a/b%c', 'app'], excludeTables: ['skiped', 'skip*', 'Skipped', 'app.t', 'app.skipped', 'seen', 'big'] }));
+    const warning = (name: string) => expect.stringContaining(`exclude-tables names "${name}", and no table or view`) as string;
+    expect(dumps.map(({ proof }) => proof.warnings)).toEqual([['skiped', 'skip*', 'Skipped', 'app.t'].map(warning), []]);
+  });
+
   it('adds little when a little has changed, also when rows have grown (K3)', async () => {
     const repository = testRepository();
     const [first] = [await backUp(repository, sourceFor(server, folder))];

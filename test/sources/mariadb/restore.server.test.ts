@@ -228,6 +228,19 @@ describe('a MariaDB restore (S11, R1)', () => {
     expect(await failure(restore('forbidden', {}, { connection: { ...connection } }))).toMatchObject({ code: 'permission' });
   });
 
+  it('where the server writes a binary log says that triggers and functions want SUPER or a setting, and works with it', async () => {
+    const logging = await startMariadb({ settings: ['--log-bin=log', '--server-id=1'] });
+    try {
+      await logging.sql("create user plain@'%' identified by 'plain-pw'; grant all on `holdfast\\_restore\\_%`.* to plain@'%'; grant all on `own\\_%`.* to plain@'%'; grant set user on *.* to plain@'%'");
+      const connection = { ...connectionTo(logging), user: 'plain', password: 'plain-pw' };
+      for (const isWithoutOwners of [false, true]) expect(await failure(restore('own_1', { isWithoutOwners }, { connection }))).toMatchObject({ code: 'permission', message: expect.stringMatching(/ERROR 1419/), nextStep: expect.stringMatching(/SUPER.*SET GLOBAL log_bin_trust_function_creators = 1/) });
+      await logging.sql('set global log_bin_trust_function_creators = 1');
+      await restore('own_1', {}, { connection });
+    } finally {
+      await logging.stop();
+    }
+  });
+
   it('refuses what is no dump', async () => {
     const repository = testRepository();
     const file = join(folder, 'other.sql');
