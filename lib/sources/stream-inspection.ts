@@ -12,8 +12,8 @@ export interface Inspection {
   readonly walSegmentBytes: number | undefined;
 }
 
-/** What was found, as plain data, or why the stream is not what it should be. */
-export type Inspected = { readonly found: unknown } | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
+/** What was found, as plain data, or why the stream is not what it should be; `isEarly`: it was not read to its end. */
+export type Inspected = { readonly found: unknown } | { readonly failure: { readonly code: ErrorCode; readonly message: string; readonly isEarly: boolean } };
 
 interface Inspector {
   add(bytes: Uint8Array): void;
@@ -46,8 +46,9 @@ export class StreamInspection {
   }
 
   end(): Inspected {
-    const found = this.hasFailed ? undefined : this.#trying(() => this.#inspector.finish());
-    return this.#failure === undefined ? { found } : { failure: { code: this.#failure.code, message: this.#failure.message } };
+    const isEarly = this.hasFailed;
+    const found = isEarly ? undefined : this.#trying(() => this.#inspector.finish());
+    return this.#failure === undefined ? { found } : { failure: { code: this.#failure.code, message: this.#failure.message, isEarly } };
   }
 
   #trying<T>(work: () => T): T | undefined {

@@ -71,12 +71,12 @@ describe('cutting a stream that is looked at', () => {
   it('says at its end what was found, and changes nothing of what is cut', () => {
     const cutting = cutFile(begun(), inspection());
     expectWhole(cutting, begun());
-    expect(cutting.end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('ends without the two blocks of zeros') } });
+    expect(cutting.end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('ends without the two blocks of zeros'), isEarly: false } });
   });
 
   it('ends as soon as nothing can make it good any more', () => {
     const { end } = cutFile(Buffer.concat([begun(), Buffer.alloc(BLOCK * 40, 7)]), inspection());
-    expect(end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('a number that is none (at byte 1024)') } });
+    expect(end.inspected).toEqual({ failure: { code: 'damaged', message: expect.stringContaining('a number that is none (at byte 1024)'), isEarly: true } });
     expect(end.bytes).toBeLessThan(BLOCK * 4);
   });
 

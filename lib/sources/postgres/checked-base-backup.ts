@@ -73,8 +73,8 @@ class CheckedBaseBackup implements OpenStream {
 
   async finish({ bytes, inspected }: StreamSeen): Promise<StreamProof> {
     const { client, server, connection, minimumBytes, wal } = this.#order;
-    // Nobody reads any more: a sender that has more to send would wait for ever.
-    const isEndedByUs = inspected !== undefined && 'failure' in inspected && !(await isOver(this.#sender, this.#order.clock));
+    // Nobody reads any more: a sender that has more to send would wait for ever. One whose output has ended has a last word.
+    const isEndedByUs = inspected !== undefined && 'failure' in inspected && inspected.failure.isEarly && !(await isOver(this.#sender, this.#order.clock));
     if (isEndedByUs) await this.#sender.group.kill();
     const end = (await this.#stream.ends())[0] as ProcessEnd;
     this.#stream.throwIfStopped(bytes);
