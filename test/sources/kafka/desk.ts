@@ -99,6 +99,8 @@ export class Writer {
 
   async make(topic: string, partitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.admin.createTopics({ topics: [topic], partitions, replicas: 1, configs: Object.entries(configs).map(([name, value]) => ({ name, value })) });
+    // The controller answers before the broker has heard of it.
+    while (!(await this.admin.listTopics()).includes(topic)) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   async remove(...topics: string[]): Promise<void> {
