@@ -46,7 +46,7 @@ export async function findFailure({ first, count }: Seeds, meddling: Meddling): 
 }
 
 const PARTS = 4;
-const STORIES_PER_PART = 1500;
+const STORIES_PER_PART = 1000;
 
 /** One quarter of the stories: a file each, so that they run beside one another. */
 export function describeStories(part: number): void {

@@ -28,7 +28,7 @@ afterAll(async () => {
 const IMPATIENT = { ...systemClock, sleep: () => Promise.resolve() };
 
 /** `BROKEN_CONNECTIONS=30` for all that were tried once. */
-const PLACES = Number(process.env['BROKEN_CONNECTIONS'] ?? 10);
+const PLACES = Number(process.env['BROKEN_CONNECTIONS'] ?? 5);
 
 /** Its server, empty again after each test. */
 function clean(product: SearchProduct): SearchServerUnderTest {
