@@ -51,7 +51,7 @@ describe('reading one file with threads', () => {
   it('opens frames ahead of who reads, and no more than it says', async () => {
     const { reader, file } = await sample();
     await withThreads(reader, async (pool, jobs) => {
-      const narrow = { ...pool, width: 0.05 };
+      const narrow = { ...pool, width: 0.0125 };
       const stream = readContent(reader, file, narrow);
       await stream.next();
       await new Promise((resolve) => setTimeout(resolve, 50));
