@@ -27,7 +27,7 @@ export interface KafkaServer extends RunningServer {
 export const KAFKA_USERS = { root: 'tést "pass;w\\rd-0b7e', poor: 'poor-4c1d' } as const;
 /** Of `root` by SCRAM. */
 export const SCRAM_PASSWORD = 'scrám-p@ss-71fe';
-const JAVA = ['-Xmx384m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+const JAVA = ['-XX:-UsePerfData', '-Xmx384m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
 /** A broker of its own that is its own controller, in a temporary folder, on loopback. */
 export async function startKafka(settings: readonly string[] = []): Promise<KafkaServer> {
@@ -47,7 +47,7 @@ async function startIn(folder: string, settings: readonly string[]): Promise<Kaf
   writeFileSync(join(folder, 'server.properties'), [...propertiesOf({ folder, port, controller, saslPort, tlsPort, behind, proxied }), ...settings, ''].join('\n'));
   writeFileSync(join(folder, 'log4j2.yaml'), 'Configuration:\n  Appenders: {Console: {name: C, PatternLayout: {pattern: "%d %p %m (%c)%n"}}}\n  Loggers: {Root: {level: WARN, AppenderRef: {ref: C}}}\n');
   const ca = certificateIn(folder);
-  const java = [...JAVA, `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`, '-cp', classes];
+  const java = [...JAVA, `-Djava.io.tmpdir=${folder}`, `-Dlog4j2.configurationFile=${join(folder, 'log4j2.yaml')}`, '-cp', classes];
   const formatted = spawnSync('java', [...java, 'kafka.tools.StorageTool', 'format', '--cluster-id', 'aG9sZGZhc3QtdGVzdC1jbA', '--config', join(folder, 'server.properties'), '--add-scram', `SCRAM-SHA-512=[name=root,password=${SCRAM_PASSWORD}]`], { encoding: 'utf8' });
   if (formatted.status !== 0) throw new Error(`kafka.tools.StorageTool ended with ${formatted.status}: ${formatted.stderr}${formatted.stdout}`);
   const server = await startServer('java', [...java, 'kafka.Kafka', join(folder, 'server.properties')], { port, folder, isUp: () => answers(port), patienceMs: 90_000 });

@@ -15,7 +15,7 @@ export async function startMongoStandIn({ oplog = false }: { readonly oplog?: bo
   const port = await freePort();
   const uri = `mongodb://127.0.0.1:${port}`;
   const server = await startServer(
-    'java', ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${installed('mongo-java')}:${installed('mongo-java', 'lib')}/*`, 'StandIn', String(port), ...(oplog ? ['oplog'] : [])],
+    'java', ['-XX:-UsePerfData', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${installed('mongo-java')}:${installed('mongo-java', 'lib')}/*`, 'StandIn', String(port), ...(oplog ? ['oplog'] : [])],
     { port, isUp: () => canConnect(port) },
   );
   const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5000, promoteValues: false });
