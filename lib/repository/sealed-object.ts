@@ -5,7 +5,7 @@ import { openClaimed } from './claimed-seal.ts';
 import { CIPHERS, CODECS, FORMAT_VERSION, damaged } from './format.ts';
 import type { CipherName, SealKind } from './format.ts';
 import type { Subkeys } from './keys.ts';
-import { releaseAll } from './scratch.ts';
+import { releaseAll, releaseBytes } from './scratch.ts';
 import { seal } from './seal.ts';
 
 const MAGIC = 'HFOB';
@@ -86,7 +86,8 @@ const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b];
 /** As `openObject`, decompressed in another thread: two at once take half of the time. Takes the stored bytes over. */
 export async function openObjectAside(keys: Subkeys, kind: SealKind, name: string, stored: Uint8Array): Promise<Uint8Array> {
   const packed = unseal(keys, kind, name, stored);
-  releaseAll(stored);
+  // A store may answer with a view of memory that others see, too: such a one is left alone.
+  releaseBytes(stored);
   if (packed.codec !== CODECS.zstd) return checkLength(packed, plainOf(packed), name);
   const plain = await unfoldAside(packed.bytes, unfoldOptions(packed.rawLength)).catch(() => undefined);
   releaseAll(packed.bytes);

@@ -36,8 +36,8 @@ describe.each(SHELLS)('bin/holdfast-wal in %s (S2, R4)', (shell) => {
   });
 
   it('shows its use when asked', () => {
-    const { status, stdout } = run(['--help'], {}, shell);
-    expect(status).toBe(0);
+    const { status, stdout, stderr } = run(['--help'], {}, shell);
+    expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('holdfast-wal fetch   %f %p --plan NAME --also-next 30');
   });
 });

@@ -41,6 +41,19 @@ describe('names of WAL (S2)', () => {
 });
 
 describe('WAL in a vault (S2)', () => {
+  it('leaves memory alone that a store shares with others, and gives its own back', async () => {
+    const { repository, store } = memoryVault();
+    const bytes = Buffer.from(Array.from({ length: 2 * MIB }, () => Math.floor(Math.random() * 256)));
+    const { names: [name = ''] } = await putWal(repository, { ...segment(), segmentBytes: 2 * MIB }, of(bytes));
+    const stored = await store.get(name);
+    const cache = new Uint8Array(stored.length + 100);
+    cache.set(stored, 50);
+    const lending = { ...repository, store: { get: async () => cache.subarray(50, 50 + stored.length) } } as unknown as Repository;
+    const [entry] = await listWal(store, PLAN);
+    for (let turn = 0; turn < 2; turn++) expect((await readWhole(lending, entry as NonNullable<typeof entry>)).bytes.equals(bytes)).toBe(true);
+    expect(cache.length).toBe(stored.length + 100);
+  });
+
   it('keeps a segment once: the same bytes again are success, others are refused with both digests, and the first stay', async () => {
     const { repository } = memoryVault();
     const bytes = Buffer.alloc(MIB, 'wal ');
