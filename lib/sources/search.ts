@@ -1,6 +1,7 @@
 import { fromText } from '../model/byte-string.ts';
 import type { Clock } from '../model/clock.ts';
 import { attributesAt } from './attributes.ts';
+import { openPumped } from './pumped-stream.ts';
 import { chooseIndices, listed } from './search/choose-indices.ts';
 import type { ChosenIndices, IndexChoice } from './search/choose-indices.ts';
 import { SearchClient } from './search/client.ts';
@@ -14,7 +15,6 @@ import type { PointInTime } from './search/point-in-time.ts';
 import { inWords, serverOf } from './search/server.ts';
 import type { SearchServer } from './search/server.ts';
 import type { SourceStream, StreamProof, StreamSource } from './source.ts';
-import { openWrittenStream } from './written-stream.ts';
 
 export type SearchSourceType = 'elasticsearch' | 'opensearch';
 
@@ -115,7 +115,7 @@ export class SearchSource implements StreamSource {
 
   #stream(name: string, what: string, signal: AbortSignal, { bytes, proof }: { readonly bytes: () => AsyncIterable<Buffer>; readonly proof: () => Omit<StreamProof, 'bytes'> }): SourceStream {
     const { temporaryFolder, clock } = this.#options;
-    return { name: fromText(name), attributes: attributesAt(clock.now()), open: () => openWrittenStream({ what, bytes: bytes(), proof, temporaryFolder, signal }) };
+    return { name: fromText(name), attributes: attributesAt(clock.now()), open: () => openPumped(bytes(), { temporaryFolder, signal, what, prove: (seen) => ({ bytes: seen, ...proof() }) }) };
   }
 
   #client(): SearchClient {
