@@ -27,6 +27,7 @@ const ROWS: readonly FailureRow[] = [
   { pattern: /index_not_found_exception/, words: 'has no such index', nextStep: 'Check the names of the indices; one that was deleted meanwhile fails the run, too: start it again.', retryable: true },
   { pattern: /circuit_breaking_exception/, words: 'has not enough memory for this now', nextStep: 'Start again when the cluster is less busy, or give its nodes more heap.', retryable: true },
   { pattern: /too many (point in time|pit|scroll|open)[^.]*contexts/i, words: 'holds as many points in time as it may', nextStep: 'End other readers, or raise the limit that it names.', retryable: true },
+  { statuses: [503], pattern: /missing shards/, code: 'unavailable', words: 'lacks a shard of what this reads', nextStep: 'See `_cluster/health` and `_cat/shards`: a primary may be unassigned. Start again when they are all there; a backup of the others is none.', retryable: true },
   { statuses: [429, 502, 503, 504], code: 'unavailable', words: 'does not answer this now', nextStep: 'See the health of the cluster, and start again.', retryable: true },
 ];
 

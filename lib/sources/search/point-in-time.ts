@@ -1,8 +1,12 @@
 import { HoldfastError } from '../../model/errors.ts';
-import { provedAnswer } from './answers.ts';
+import { areWhole, provedAnswer } from './answers.ts';
+import type { ShardCounts } from './answers.ts';
 import type { SearchClient } from './client.ts';
 import { placeOf } from './connection.ts';
+import { shardFailure } from './failures.ts';
 import { membersOf, parsed, slice } from './json-spans.ts';
+import type { Span } from './json-spans.ts';
+import { isAtLeast } from './server.ts';
 import type { SearchServer } from './server.ts';
 
 /** How long the cluster keeps a point in time that nobody asks for; reading begins it anew. */
@@ -54,7 +58,7 @@ export async function openPointInTime(index: string, { client, server, signal }:
     const definition = await definitionOf(index, client, signal);
     const settings = settingsOf(definition);
     const [shards, largestPage] = [Number(settings['index.number_of_shards']), Number(settings['index.max_result_window'] ?? DEFAULT_WINDOW)];
-    return Object.assign(held, { shards, largestPage, total: await count(held, client, signal), definition, source: wholeSource(server), close });
+    return Object.assign(held, { shards, largestPage, total: await count(held, client, signal, shards), definition, source: wholeSource(server), close });
   } catch (error) {
     await close();
     throw error;
@@ -76,11 +80,18 @@ export async function tryIndices(names: readonly string[], { client, server, sig
   }
 }
 
+/** Its id holds the shards that were opened and no other: what is asked by it later never tells of one that is missing. */
 async function open(indices: string, { client, server, signal }: PointPorts): Promise<string> {
-  const { dialect } = server;
+  const { dialect, version } = server;
   const path = dialect.openPath(indices.split(',').map(encodeURIComponent).join());
-  const id = dialect.pitOf(await client.json<{ readonly id?: string; readonly pit_id?: string }>({ method: 'POST', path: `${path}?keep_alive=${KEEP_ALIVE}` }, signal));
-  if (id !== undefined) return id;
+  const isWhole = dialect.wholeQuery(version);
+  const answer = await client.json<{ readonly id?: string; readonly pit_id?: string; readonly _shards?: ShardCounts }>({ method: 'POST', path: `${path}?keep_alive=${KEEP_ALIVE}${isWhole}` }, signal);
+  const id = dialect.pitOf(answer);
+  // Those that cannot open a part do not count either.
+  const { _shards: shards = isWhole === '' ? undefined : {} } = answer;
+  if (id !== undefined && (shards === undefined || areWhole(shards))) return id;
+  if (id !== undefined) await letGo(id, client, server);
+  if (id !== undefined) throw shardFailure(Buffer.from(JSON.stringify(shards)), `POST ${path}`, client);
   throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} opened no point in time of ${indices} and did not say why.`, { nextStep: 'Nothing of this run is kept. See the log of the cluster.' });
 }
 
@@ -89,10 +100,13 @@ async function letGo(id: string, client: SearchClient, { dialect }: SearchServer
   await client.ask({ method: 'DELETE', path: dialect.closePath, body: JSON.stringify(dialect.closeBody(id)), isRepeatable: false, accepts: [404] }, AbortSignal.timeout(5000)).catch(() => undefined);
 }
 
-async function count(held: { id: string; readonly keepAlive: string }, client: SearchClient, signal: AbortSignal): Promise<number> {
+/** `shards`: how many must have been asked. */
+async function count(held: { id: string; readonly keepAlive: string }, client: SearchClient, signal: AbortSignal, shards?: number): Promise<number> {
   const body = JSON.stringify({ size: 0, track_total_hits: true, pit: { id: held.id, keep_alive: held.keepAlive } });
   const { body: answer } = await client.ask({ method: 'POST', path: '/_search?allow_partial_search_results=false', body }, signal);
   const members = provedAnswer(answer, client);
+  const asked = parsed<ShardCounts>(answer, members.get('_shards') as Span).total;
+  if (shards !== undefined && asked !== shards) throw shardFailure(Buffer.from(`${asked} shards were asked, and the index has ${shards}`), 'POST /_search', client);
   const total = membersOf(answer, members.get('hits')?.from).get('total');
   const { value, relation } = total === undefined ? {} : parsed<{ readonly value?: number; readonly relation?: string }>(answer, total);
   if (value === undefined || relation !== 'eq') throw new HoldfastError('source-failed', `The cluster at ${placeOf(client.connection)} did not count its documents exactly (${relation ?? 'no total'}).`, { nextStep: 'Nothing of this run is kept; start the backup again.' });
@@ -113,6 +127,5 @@ function settingsOf(definition: Buffer): Readonly<Record<string, string>> {
 
 /** Elasticsearch leaves vectors out of what it gives back from 9.2 on, unless they are asked for. */
 function wholeSource({ dialect, version }: SearchServer): string {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return dialect.product === 'Elasticsearch' && (major > 9 || (major === 9 && minor >= 2)) ? '{"exclude_vectors":false}' : 'true';
+  return dialect.product === 'Elasticsearch' && isAtLeast(version, [9, 2]) ? '{"exclude_vectors":false}' : 'true';
 }

@@ -9,6 +9,8 @@ export interface Dialect {
   readonly oldest: readonly [major: number, minor: number];
   /** Opens a point in time of an index; the name is encoded already. */
   readonly openPath: (index: string) => string;
+  /** Refuses one that lacks a shard, which OpenSearch takes otherwise; empty where none can lack one, and a word for it is not known. */
+  readonly wholeQuery: (version: string) => string;
   readonly pitOf: (answer: { readonly id?: string; readonly pit_id?: string }) => string | undefined;
   readonly closePath: string;
   readonly closeBody: (pit: string) => unknown;
@@ -16,12 +18,12 @@ export interface Dialect {
 
 const ELASTICSEARCH: Dialect = {
   product: 'Elasticsearch', oldest: [7, 12],
-  openPath: (index) => `/${index}/_pit`, pitOf: ({ id }) => id,
+  openPath: (index) => `/${index}/_pit`, wholeQuery: (version) => (isAtLeast(version, [8, 16]) ? '&allow_partial_search_results=false' : ''), pitOf: ({ id }) => id,
   closePath: '/_pit', closeBody: (id) => ({ id }),
 };
 const OPENSEARCH: Dialect = {
   product: 'OpenSearch', oldest: [2, 4],
-  openPath: (index) => `/${index}/_search/point_in_time`, pitOf: ({ pit_id: id }) => id,
+  openPath: (index) => `/${index}/_search/point_in_time`, wholeQuery: () => '&allow_partial_pit_creation=false', pitOf: ({ pit_id: id }) => id,
   closePath: '/_search/point_in_time', closeBody: (id) => ({ pit_id: [id] }),
 };
 
@@ -29,6 +31,11 @@ export interface SearchServer {
   readonly dialect: Dialect;
   readonly version: string;
   readonly cluster: string;
+}
+
+export function isAtLeast(version: string, [wanted, wantedMinor]: readonly [major: number, minor: number]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > wanted || (major === wanted && minor >= wantedMinor);
 }
 
 export function inWords({ dialect, version }: SearchServer): string {
@@ -39,10 +46,8 @@ export function inWords({ dialect, version }: SearchServer): string {
 export async function serverOf(client: SearchClient, signal: AbortSignal): Promise<SearchServer> {
   const server = (await byRoot(client, signal)) ?? (await byNodes(client, signal));
   if (server === undefined) throw new HoldfastError('source-failed', `What answers at ${placeOf(client.connection)} is neither Elasticsearch nor OpenSearch.`, { nextStep: 'Check the endpoint.' });
-  const [major = 0, minor = 0] = server.version.split('.').map(Number);
-  const [oldest, oldestMinor] = server.dialect.oldest;
-  if (major > oldest || (major === oldest && minor >= oldestMinor) || isInDisguise(server)) return server;
-  throw new HoldfastError('unsupported', `The cluster at ${placeOf(client.connection)} is ${inWords(server)}, wanted ${oldest}.${oldestMinor} or newer: older ones have no points in time, so that documents written during the backup could be missing or be in it twice.`, { nextStep: 'Update the cluster, or back up the files of a snapshot repository.' });
+  if (isAtLeast(server.version, server.dialect.oldest) || isInDisguise(server)) return server;
+  throw new HoldfastError('unsupported', `The cluster at ${placeOf(client.connection)} is ${inWords(server)}, wanted ${server.dialect.oldest.join('.')} or newer: older ones have no points in time, so that documents written during the backup could be missing or be in it twice.`, { nextStep: 'Update the cluster, or back up the files of a snapshot repository.' });
 }
 
 async function byRoot(client: SearchClient, signal: AbortSignal): Promise<SearchServer | undefined> {

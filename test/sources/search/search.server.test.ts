@@ -80,6 +80,15 @@ describe.each<SearchProduct>(['opensearch', 'elasticsearch'])('indices of %s', (
     expect(error).toMatchObject({ code: 'source-failed', retryable: true, message: expect.stringMatching(/has let the point in time go .* HTTP 404\)\. It said: .*search_context_missing_exception/) });
   });
 
+  it('an index of which a shard is missing is no backup and fails the check, and its half is not taken for the whole (S10)', async () => {
+    // The only node takes one shard and no second.
+    await server.ask('PUT', '/half?wait_for_active_shards=0', { settings: { number_of_shards: 2, number_of_replicas: 0, 'index.routing.allocation.total_shards_per_node': 1 } });
+    await server.ask('GET', '/_cluster/health?wait_for_events=languid&wait_for_no_initializing_shards=true&timeout=10s');
+    await expect(server.ask('POST', '/half/_bulk?refresh=true&timeout=100ms', numbered(0, 20))).rejects.toThrow('primary shard is not active');
+    const source = sourceFor(server, temporary, { indices: ['half'], isWithTemplates: false, clock: IMPATIENT });
+    for (const work of [() => source.check(), () => readAll(source)]) expect(await failure(work())).toMatchObject({ code: 'unavailable', retryable: true, message: expect.stringMatching(/lacks a shard of what this reads \(POST \/half\/(_pit|_search\/point_in_time), HTTP 503\)/), nextStep: expect.stringMatching(/^Nothing of this run is kept\. .*_cat\/shards/) });
+  });
+
 });
 
 describe('what a cluster may do to a backup', () => {
