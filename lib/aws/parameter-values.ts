@@ -6,8 +6,9 @@ import { awsErrorName } from './aws-error.ts';
 import { ask, serviceError } from './service-error.ts';
 
 /**
- * The Parameter Store. Listings ask without decryption. A value comes from the history, which needs a right on that
- * parameter alone and tells everything of its newest version; DescribeParameters needs one on all of an account.
+ * The Parameter Store. One call alone decrypts, and only the newest version: older ones may lie under a key that is gone. What
+ * else there is to know comes from the history, which needs a right on that parameter alone; DescribeParameters needs one on
+ * all of an account.
  */
 export class ParameterValues implements NamedValues {
   readonly kind = 'parameters';
@@ -19,8 +20,8 @@ export class ParameterValues implements NamedValues {
 
   async *list(wanted: string, signal: AbortSignal): AsyncGenerator<ListedValue> {
     if (!wanted.endsWith('*')) {
-      const one = await this.#one(wanted, signal);
-      if (one) yield one;
+      const one = await this.#get(wanted, false, signal);
+      if (one) yield listed(one);
       return;
     }
     const path = wanted.slice(0, -1).replace(/(?<=.)\/$/, '');
@@ -35,31 +36,36 @@ export class ParameterValues implements NamedValues {
   }
 
   async read(name: string, signal: AbortSignal): Promise<ReadValue | 'absent'> {
-    const newest = await this.#newest(name, signal);
-    if (newest === undefined) return 'absent';
-    const { Value, Version, LastModifiedDate, Type } = newest;
+    const current = await this.#get(name, true, signal);
+    if (current === undefined) return 'absent';
+    const { Value, Version, LastModifiedDate, Type } = current;
     if (Value === undefined || Version === undefined || LastModifiedDate === undefined || Type === undefined) throw broken(`The answer about the parameter ${name} lacks its value, version, type or time`);
+    const told = await this.#versionOf(name, Version, signal);
+    if (told === undefined) return 'absent';
     const tags = await this.#tags(name, signal);
     if (tags === 'absent') return 'absent';
-    return { name, version: String(Version), modified: LastModifiedDate.getTime(), content: Buffer.from(Value, 'utf8'), facts: factsOf(newest, Type, tags) };
+    return { name, version: String(Version), modified: LastModifiedDate.getTime(), content: Buffer.from(Value, 'utf8'), facts: factsOf(told, Type, tags) };
   }
 
-  async #one(name: string, signal: AbortSignal): Promise<ListedValue | undefined> {
-    const { Parameter } = await ask(signal, () => this.#client.send(new GetParameterCommand({ Name: name, WithDecryption: false }), { abortSignal: signal }).catch(unlessAbsent), (error) => serviceError(error, `The parameter ${name} could not be looked up`, { allow: 'ssm:GetParameter' }));
-    return Parameter && listed(Parameter);
+  async #get(name: string, WithDecryption: boolean, signal: AbortSignal): Promise<Parameter | undefined> {
+    const { Parameter } = await ask(signal, () => this.#client.send(new GetParameterCommand({ Name: name, WithDecryption }), { abortSignal: signal }).catch(unlessAbsent), (error) => serviceError(error, `The parameter ${name} could not be ${WithDecryption ? 'read' : 'looked up'}`, { allow: `ssm:GetParameter${WithDecryption ? ', and kms:Decrypt where it lies under a key of yours' : ''}` }));
+    return Parameter;
   }
 
-  /** Histories come oldest first, up to a hundred versions. */
-  async #newest(name: string, signal: AbortSignal): Promise<ParameterHistory | undefined> {
-    let newest: ParameterHistory | undefined;
+  /** Histories come oldest first, up to a hundred versions. Undefined when the parameter went meanwhile. */
+  async #versionOf(name: string, wanted: number, signal: AbortSignal): Promise<ParameterHistory | undefined> {
+    let isThere = false;
     let token: string | undefined;
     do {
-      const command = new GetParameterHistoryCommand({ Name: name, WithDecryption: true, MaxResults: 50, ...(token !== undefined && { NextToken: token }) });
-      const { Parameters = [], NextToken }: Partial<GetParameterHistoryCommandOutput> = await ask(signal, () => this.#client.send(command, { abortSignal: signal }).catch(unlessAbsent), (error) => serviceError(error, `The parameter ${name} could not be read`, { allow: 'ssm:GetParameterHistory, and kms:Decrypt where it lies under a key of yours' }));
-      for (const version of Parameters) if ((version.Version ?? 0) > (newest?.Version ?? 0)) newest = version;
+      const command = new GetParameterHistoryCommand({ Name: name, WithDecryption: false, MaxResults: 50, ...(token !== undefined && { NextToken: token }) });
+      const { Parameters = [], NextToken }: Partial<GetParameterHistoryCommandOutput> = await ask(signal, () => this.#client.send(command, { abortSignal: signal }).catch(unlessAbsent), (error) => serviceError(error, `The parameter ${name} could not be read`, { allow: 'ssm:GetParameterHistory' }));
+      isThere ||= Parameters.length > 0;
+      const found = Parameters.find(({ Version }) => Version === wanted);
+      if (found !== undefined) return found;
       token = NextToken === '' ? undefined : NextToken;
     } while (token !== undefined);
-    return newest;
+    if (isThere) throw broken(`The history of the parameter ${name} does not tell of its version ${wanted}`);
+    return undefined;
   }
 
   async #tags(name: string, signal: AbortSignal): Promise<Readonly<Record<string, string>> | 'absent'> {

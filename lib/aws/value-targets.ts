@@ -87,7 +87,8 @@ export class SecretTarget implements ValueTarget {
   async write(value: WantedValue, how: How, signal: AbortSignal): Promise<'written' | 'exists'> {
     const { name, content, facts } = value;
     const made = how === 'create' ? await this.#create(value, signal) : await this.#replace(value, how, signal);
-    if (made === 'exists') return made;
+    // A secret that is back is all there is to bring of one that had no value; what it has by now stays.
+    if (made === 'exists' || (how === 'undelete' && facts.type === 'none')) return made;
     prove(`The secret ${name}`, { content, type: facts.type }, await this.find(name, signal));
     return 'written';
   }

@@ -11,16 +11,20 @@ trap '' HUP INT TERM PIPE
 program=$1
 shift
 stopped=
-while read -r word name; do
+while read -r word name seconds; do
   case $word in
-    stopping) stopped="$name $stopped" ;;
+    stopping) stopped="$name:$seconds $stopped" ;;
     done) exit 0 ;;
   esac
 done
 tell() { echo "holdfast was killed while others stood still for it: $1" >&2; }
 going() { "$@" >/dev/null 2>&1 && tell "done: $*" || tell "FAILED, it may stand still: $*"; }
 trap - HUP INT TERM
-for name in $stopped; do going "$program" start "$name"; done
+for one in $stopped; do
+  # Its daemon may still be stopping it: started now, it would stop a moment later.
+  "$program" stop -t "\${one##*:}" "\${one%:*}" >/dev/null 2>&1
+  going "$program" start "\${one%:*}"
+done
 [ $# -eq 0 ] || going "$@"
 `;
 
@@ -55,8 +59,8 @@ export class ResumeGuard {
   }
 
   /** Resolves when the guard has been told, before the container is. */
-  stopping(container: string): Promise<void> {
-    return this.#say(`stopping ${container}`);
+  stopping(container: string, stopSeconds: number): Promise<void> {
+    return this.#say(`stopping ${container} ${stopSeconds}`);
   }
 
   /** Everything goes again, or somebody was told that it does not. */

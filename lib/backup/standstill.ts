@@ -27,6 +27,8 @@ export class CommandStandstill implements Standstill {
   #guard: ResumeGuard | undefined;
   /** In the order in which they were told to stop. */
   #stopped: string[] = [];
+  /** Told to stop, and not seen to have stopped: it may still happen. */
+  readonly #stopping = new Set<string>();
 
   constructor(wanted: ResolvedStandstill, about: HookedRun, ports: HookPorts) {
     this.#wanted = wanted;
@@ -79,10 +81,11 @@ export class CommandStandstill implements Standstill {
     const { signal } = this.#ports;
     if (!(await inspectContainer(program, name, this.#ports)).isRunning) return [];
     this.#stopped.push(name);
-    await this.#guard?.stopping(name);
-    const hook: ResolvedHook = { command: [program, 'stop', '-t', String(stopSeconds), name], timeoutMs: stopSeconds * 1000 + PROGRAM_MILLISECONDS };
-    this.#refuse(await performHook('quiesce', hook, this.#call(signal)));
+    this.#stopping.add(name);
+    await this.#guard?.stopping(name, stopSeconds);
+    this.#refuse(await performHook('quiesce', stopOf(program, name, stopSeconds), this.#call(signal)));
     const { isRunning, exitCode } = await inspectContainer(program, name, this.#ports);
+    this.#stopping.delete(name);
     if (isRunning) throw new HoldfastError('source-failed', `The container ${name} still runs after \`${program} stop\` ended well.`, { nextStep: `Nothing was read. Look at it: \`${program} ps\`.` });
     return exitCode === KILLED ? [`The container ${name} did not stop within ${stopSeconds} s and was killed: what it had not yet written is not in this backup. A greater \`stop-timeout\` gives it more time.`] : [];
   }
@@ -93,6 +96,8 @@ export class CommandStandstill implements Standstill {
     const advice = `The container ${name} was stopped for the backup and may stand still: start it now.`;
     try {
       const program = await this.#program();
+      // Its daemon goes on stopping when the program that asked for it was ended: started now, it would stop a moment later.
+      if (this.#stopping.delete(name)) await performHook('resume', stopOf(program, name, this.#wanted.containers?.stopSeconds ?? 0), this.#call(undefined));
       const report = await performAnyway('resume', { command: [program, 'start', name], timeoutMs: PROGRAM_MILLISECONDS }, this.#call(undefined));
       if (report.complaint !== undefined) return complaintsOf(report, advice);
       return (await inspectContainer(program, name, calm)).isRunning ? [] : [`\`${program} start ${name}\` ended well and the container does not run. ${advice}`];
@@ -115,6 +120,10 @@ export class CommandStandstill implements Standstill {
     if (signal.aborted) throw new HoldfastError('interrupted', hookInWords(report), { nextStep: 'Nothing was read. Run it again.', cause: signal.reason });
     if (report.complaint !== undefined) throw new HoldfastError('source-failed', hookInWords(report), { nextStep: 'Nothing was read, and nothing of this run is kept. Mend what the command says, and start the backup again.' });
   }
+}
+
+function stopOf(program: string, name: string, stopSeconds: number): ResolvedHook {
+  return { command: [program, 'stop', '-t', String(stopSeconds), name], timeoutMs: stopSeconds * 1000 + PROGRAM_MILLISECONDS };
 }
 
 function complaintsOf(report: HookReport, advice: string): string[] {

@@ -8,6 +8,8 @@ export interface Question {
   readonly signal: AbortSignal | undefined;
   /** What must be seen in no message. */
   readonly secrets: readonly string[];
+  /** After so long it is ended, and `code` says by what. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface Answer {
@@ -22,9 +24,9 @@ export interface Answer {
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Runs the command line program of a server to its end. Throws only when the signal comes. */
-export async function askProgram(program: string, args: readonly string[], { input, environment, signal, secrets }: Question): Promise<Answer> {
+export async function askProgram(program: string, args: readonly string[], { input, environment, signal, secrets, timeoutMs }: Question): Promise<Answer> {
   const { stderr, ...answer } = await new Promise<Omit<Answer, 'said'> & { readonly stderr: Buffer }>((resolve) => {
-    const child = execFile(program, [...args], { env: environment, maxBuffer: MAX_BYTES, encoding: 'buffer', killSignal: 'SIGTERM', ...(signal && { signal }) }, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], { env: environment, maxBuffer: MAX_BYTES, encoding: 'buffer', killSignal: 'SIGTERM', ...(timeoutMs !== undefined && { timeout: timeoutMs }), ...(signal && { signal }) }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? error.message), text: stdout.toString('utf8'), stderr });
     });
     child.stdin?.on('error', () => undefined); // It ended before it read everything; its exit code tells why.

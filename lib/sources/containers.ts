@@ -5,6 +5,9 @@ import { findAnyProgram } from './client-programs.ts';
 /** The command line programs that can stop and start containers, the most usual first. */
 const PROGRAMS = ['docker', 'podman'] as const;
 
+/** A daemon may hang on one container, while others stand still. */
+const PATIENCE_MILLISECONDS = 60_000;
+
 export interface ContainerPlaces {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal | undefined;
@@ -27,7 +30,7 @@ export async function findContainerProgram(wanted: (typeof PROGRAMS)[number] | u
 
 /** Fails as `source-failed` when there is no such container, or nobody who could tell. */
 export async function inspectContainer(program: string, name: string, { environment, signal, secrets }: ContainerPlaces): Promise<ContainerState> {
-  const { code, text, said } = await askProgram(program, ['inspect', '--type', 'container', '--format', '{{.State.Running}} {{.State.ExitCode}}', name], { input: '', environment, signal, secrets });
+  const { code, text, said } = await askProgram(program, ['inspect', '--type', 'container', '--format', '{{.State.Running}} {{.State.ExitCode}}', name], { input: '', environment, signal, secrets, timeoutMs: PATIENCE_MILLISECONDS });
   const [, running, exitCode] = /^(true|false) (\d+)\s*$/.exec(text) ?? [];
   if (code === 0 && running !== undefined) return { isRunning: running === 'true', exitCode: Number(exitCode) };
   throw new HoldfastError('source-failed', `The container ${name} could not be looked at: ${program} inspect ended with ${String(code)}, wanted 0.${said === '' ? '' : ` It said: ${said}`}`, {

@@ -6,7 +6,7 @@ import type { HookReport } from '../../lib/backup/hook-report.ts';
 import { CommandStandstill } from '../../lib/backup/standstill.ts';
 import { fromText } from '../../lib/model/byte-string.ts';
 import { systemClock } from '../../lib/model/clock.ts';
-import type { HoldfastError } from '../../lib/model/errors.ts';
+import { HoldfastError } from '../../lib/model/errors.ts';
 import { CommandSource } from '../../lib/sources/command.ts';
 import { filesSource } from '../../lib/sources/files.ts';
 import { sourceSet } from '../../lib/sources/set.ts';
@@ -46,9 +46,9 @@ async function container(name: string, { isDeaf = false, isStarted = true } = {}
 const isRunning = async (name: string) => (await podman.run(['inspect', '--format', '{{.State.Running}}', name])) === 'true';
 const log = () => readFileSync(inPlace('data', 'log'), 'utf8').trim().split('\n');
 
-async function run(names: readonly string[], { part = 'echo content', stopSeconds = 10 } = {}) {
+async function run(names: readonly string[], { part = 'echo content', stopSeconds = 10, signal = new AbortController().signal } = {}) {
   const reports: HookReport[] = [];
-  const ports = { environment: podman.environment, folder: place, secrets: [], clock: systemClock, signal: new AbortController().signal, onHook: (report: HookReport) => void reports.push(report) };
+  const ports = { environment: podman.environment, folder: place, secrets: [], clock: systemClock, signal, onHook: (report: HookReport) => void reports.push(report) };
   const standstill = new CommandStandstill({ containers: { names, program: 'podman', stopSeconds } }, { plan: 'shop', run: 'R1', type: 'incremental', hooks: undefined }, ports);
   const command = new CommandSource({ command: part, name: fromText('out'), minimumBytes: 1, environment: podman.environment, folder: place, temporaryFolder: place, clock: systemClock });
   const repository = testRepository();
@@ -88,6 +88,20 @@ describe('containers of a set', () => {
     const killed = await run(['web', 'deaf'], { stopSeconds: 1 });
     expect(killed.outcome?.manifest.warnings).toEqual([{ code: 'source-suspect', message: expect.stringMatching(/^The container deaf did not stop within 1 s and was killed/) }]);
     expect([await isRunning('web'), await isRunning('deaf')]).toEqual([true, true]);
+  }, 60_000);
+
+  it('that were still being stopped when the run was stopped have stopped before they are started: they do not end a moment later (P4)', async () => {
+    await container('deaf', { isDeaf: true });
+    const stop = new AbortController();
+    const stopped = (async () => {
+      while ((await podman.run(['inspect', '--format', '{{.State.Status}}', 'deaf'])) !== 'stopping') await systemClock.sleep(50);
+      stop.abort(new HoldfastError('interrupted', 'Stopped by the test.'));
+    })();
+    const { error, backups, reports } = await run(['deaf'], { stopSeconds: 4, signal: stop.signal });
+    await stopped;
+    expect([error?.code, backups, await isRunning('deaf')]).toEqual(['interrupted', 0, true]);
+    expect(reports.map(({ hook, command }) => [hook, command.replace(/^\S*\//, '')])).toEqual([['quiesce', 'podman stop -t 4 deaf'], ['resume', 'podman stop -t 4 deaf'], ['resume', 'podman start deaf']]);
+    expect(log()).toEqual(['deaf started', 'deaf started']);
   }, 60_000);
 
   it('that are not there stop the run before anything is halted; one that cannot be started again is told, the others are started (P4)', async () => {

@@ -61,13 +61,13 @@ export async function planValueRestore(reader: SnapshotReader, target: ValueTarg
   for await (const entry of reader.entries(selection.below)) {
     signal.throwIfAborted();
     if (entry.type === ENTRY.directory || !selection.matches(entry.path)) continue;
-    const kept = isSnapshotFile(entry) ? keptValueOf(entry.xattrs ?? []) : undefined;
-    if (!kept || !isSnapshotFile(entry) || kept.kind !== target.kind || kept.facts.ownedBy !== undefined || (entry.flags & FLAG.unreadable) !== 0) {
-      leftOut++;
-      continue;
-    }
-    const name = target.nameOf(kept.name);
     try {
+      const kept = isSnapshotFile(entry) ? keptValueOf(entry.xattrs ?? []) : undefined;
+      if (!kept || !isSnapshotFile(entry) || kept.kind !== target.kind || kept.facts.ownedBy !== undefined || (entry.flags & FLAG.unreadable) !== 0) {
+        leftOut++;
+        continue;
+      }
+      const name = target.nameOf(kept.name);
       const wanted = { content: await contentOf(reader, entry), type: kept.facts.type, modified: kept.modified };
       values.push({ ...decide(wanted, await target.find(name, signal), overwrite), name, file: entry, facts: kept.facts });
     } catch (error) {
@@ -110,11 +110,16 @@ export function valueOutcome({ damaged, conflicts }: ValueRestoreReport): Holdfa
   return conflicts.length > 0 ? 'target-exists' : undefined;
 }
 
-type Decision = Pick<PlannedValue, 'action' | 'reason'>;
+/** Of a secret that was made and never given a value. */
+const NO_VALUE = 'none';
 
-function decide(wanted: ExistingValue & { readonly content: Uint8Array }, existing: ExistingValue | undefined, overwrite: OverwritePolicy): Decision {
+export type Decision = Pick<PlannedValue, 'action' | 'reason'>;
+
+/** What becomes of one value, by what is there. */
+export function decide(wanted: ExistingValue & { readonly content: Uint8Array }, existing: ExistingValue | undefined, overwrite: OverwritePolicy): Decision {
   if (!existing) return { action: 'create', reason: 'nothing has that name' };
   if (!existing.content) return { action: 'undelete', reason: 'it waits for its deletion, which is taken back; a value that differs becomes a new version' };
+  if (wanted.type === NO_VALUE && existing.type !== NO_VALUE) return { action: 'conflict', reason: 'it had no value when it was kept and has one now, which no restore takes away' };
   return RULES[overwrite](existing.type === wanted.type && Buffer.compare(existing.content, wanted.content) === 0, existing.modified < wanted.modified);
 }
 

@@ -67,7 +67,11 @@ class LogWalk {
   }
 
   async #look(path: ByteString): Promise<void> {
-    const status = await lstat(fsPath(path), { bigint: true }).catch(() => undefined);
+    const status = await lstat(fsPath(path), { bigint: true }).catch(({ code = '?' }: NodeJS.ErrnoException) => {
+      // In a folder that may be read and not entered, every file is there and none can be looked at.
+      if (code !== 'ENOENT') this.#unseen(path, code);
+      return undefined;
+    });
     if (status?.isDirectory()) await this.#walk(path);
     else if (status?.isFile()) this.#add(path, status);
   }

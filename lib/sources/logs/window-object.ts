@@ -38,7 +38,8 @@ export function windowObject(group: LogGroup, window: TimeRange, reading: Window
 class OpenWindow implements OpenObject {
   readonly size = undefined;
   readonly attributes: OpenObject['attributes'];
-  readonly isRacy: boolean;
+  /** Whether the next run asks for it again is judged by when it was read (`isSettled`): what is gone by then must not replace what is kept. */
+  readonly isRacy = false;
   readonly body: AsyncIterable<Uint8Array>;
   readonly #group: LogGroup;
   readonly #window: TimeRange;
@@ -55,8 +56,6 @@ class OpenWindow implements OpenObject {
     this.#readAt = reading.clock.now();
     this.#lost = isBeyond(window, group.retentionDays, this.#readAt) ? reading.onLost(group) : undefined;
     this.attributes = attributesAt(window.to);
-    // The next run asks for it again: more may come.
-    this.isRacy = this.#readAt < window.to + reading.lateMs;
     this.body = this.#lines();
   }
 

@@ -65,8 +65,11 @@ export function keptWindowOf({ attributes }: Pick<KeptObject, 'attributes'>): Ke
  */
 export function isSettled(kept: KeptWindow, wanted: TimeRange & { readonly group: string }, { lateMs, now, retentionDays }: { readonly lateMs: number; readonly now: number; readonly retentionDays: number | undefined }): boolean {
   if (kept.group !== wanted.group || kept.from !== wanted.from || kept.to !== wanted.to) return false;
-  if (isBeyond(wanted, retentionDays, now)) return true;
+  // All of its events are gone: however early it was read, there is nothing better.
+  if (retentionDays !== undefined && wanted.to <= now - retentionDays * DAY_MS) return true;
   if (kept.readAt < kept.to + lateMs) return false;
+  // Some are gone, and it has them all.
+  if (isBeyond(wanted, retentionDays, now)) return true;
   const last = kept.to + Math.max(lateMs, finalAgeMs(retentionDays));
   return kept.readAt >= last || now < last;
 }

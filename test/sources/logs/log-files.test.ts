@@ -52,6 +52,22 @@ describe('directories of logs (S9)', () => {
     mkdirSync(path('nginx'));
   });
 
+  (process.geteuid?.() === 0 ? it : it.skip)('name every file of a folder that may be read and not entered: it is no folder without logs', async () => {
+    aged('nginx/access.log', 1);
+    aged('app.log', 1);
+    chmodSync(folder, 0o755);
+    chmodSync(path('nginx'), 0o744);
+    process.seteuid?.(65_534);
+    try {
+      const list = sourceOf([folder]).objects(new AbortController().signal);
+      let next = await list.next();
+      while (!next.done) next = await list.next();
+      expect(next.value).toMatchObject({ warnings: [{ code: 'unreadable', path: expect.stringMatching(/nginx\/access\.log$/), message: 'it cannot be looked into (EACCES)' }] });
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+
   it('are kept by the time at which files were written, by pattern, without links; older ones are counted', async () => {
     for (const [name, days] of [['app.log', 0], ['app.log.1', 1], ['app.log.2.gz', 6], ['app.log.3.gz', 8], ['nginx/access.log', 2], ['nginx/debug.log', 2], ['nginx/notes.txt', 1]] as const) aged(name, days);
     symlinkSync('app.log', path('current'));
